@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+/** Four lanes: unit tests beside their source, contract suites, integration (real emulators) and e2e (the whole pipeline). */
+const lane = (name: string, include: string[], testTimeout: number) => ({
+  test: { name, include, testTimeout, hookTimeout: Math.max(60_000, testTimeout), exclude: ['**/node_modules/**', '.shoal/**'] },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      lane(
+        'unit',
+        ['{core,adapters,functions,worker-bootstrap,local,cli,statemachine,plugins,resources}/**/*.test.ts'],
+        20_000,
+      ),
+      lane('contracts', ['test/contracts/**/*.test.ts'], 30_000),
+      lane('integration', ['test/integration/**/*.test.ts'], 60_000),
+      lane('e2e', ['test/e2e/**/*.test.ts'], 120_000),
+    ],
+  },
+});
