@@ -1,0 +1,64 @@
+/** What a job counts. Stored in shards, changed only together with task rows; `pending` is derived, never stored. */
+import type { TaskStatus } from './task.ts';
+
+/** A job's counter lies in so many items, so that concurrent transactions seldom meet on one. */
+export const COUNTER_SHARDS = 8;
+
+export interface Counters {
+  readonly running: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** Seconds of work in completed attempts: with `completed`, the measured seconds a task. */
+  readonly completedSeconds: number;
+}
+
+/** A change of counters; the same shape, its numbers may be negative. */
+export type CounterDelta = Counters;
+
+export const zeroCounters: Counters = { running: 0, completed: 0, failed: 0, cancelled: 0, completedSeconds: 0 };
+
+export const addCounters = (a: Counters, b: Counters): Counters => ({
+  running: a.running + b.running,
+  completed: a.completed + b.completed,
+  failed: a.failed + b.failed,
+  cancelled: a.cancelled + b.cancelled,
+  completedSeconds: a.completedSeconds + b.completedSeconds,
+});
+
+const COUNTED = {
+  PENDING: null,
+  RUNNING: 'running',
+  COMPLETED: 'completed',
+  FAILED: 'failed',
+  CANCELLED: 'cancelled',
+} as const satisfies Record<TaskStatus, keyof Counters | null>;
+
+/** How the counters change when a task goes from one status to another. */
+export function deltaOf(from: TaskStatus, to: TaskStatus, completedSeconds = 0): CounterDelta {
+  const delta = { ...zeroCounters, completedSeconds };
+  if (from === to) return delta;
+  const left = COUNTED[from];
+  const entered = COUNTED[to];
+  if (left) delta[left] -= 1;
+  if (entered) delta[entered] += 1;
+  return delta;
+}
+
+/** What users see: every task in exactly one place. */
+export interface TaskCounts {
+  readonly pending: number;
+  readonly running: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+}
+
+/** Counts every task once. In a closed job whatever did not end by itself is cancelled. */
+export function taskCounts(taskCount: number, counters: Counters, jobClosed: boolean): TaskCounts {
+  const { running, completed, failed, cancelled } = counters;
+  if (jobClosed) {
+    return { pending: 0, running: 0, completed, failed, cancelled: taskCount - completed - failed };
+  }
+  return { pending: taskCount - running - completed - failed - cancelled, running, completed, failed, cancelled };
+}

@@ -1,0 +1,47 @@
+/** A fleet: a named place where tasks run, declared in `fleets.yml` and deployed as code. */
+import { z } from 'zod';
+
+export const FLEET_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+
+export const slotSchema = z.strictObject({
+  vcpu: z.number().positive().max(448).default(1),
+  memoryMiB: z.int().positive().default(1024),
+  diskGiB: z.int().positive().default(5),
+});
+
+export const fleetSchema = z
+  .strictObject({
+    provider: z.enum(['aws', 'gcp', 'azure', 'external']),
+    slot: slotSchema.default({ vcpu: 1, memoryMiB: 1024, diskGiB: 5 }),
+    architectures: z
+      .array(z.enum(['arm64', 'x86_64']))
+      .min(1)
+      .default(['arm64', 'x86_64']),
+    market: z.enum(['spot', 'on-demand', 'spot-then-on-demand']).default('spot'),
+    minInstances: z.int().min(0).default(0),
+    maxInstances: z.int().min(1).max(10_000).default(10),
+    maxHourlyPriceUsd: z.number().positive().default(0.2),
+    /** A machine ends itself when its queues stayed empty for so long. */
+    idleSeconds: z.int().min(1).max(86_400).default(60),
+    maxLifetimeHours: z.number().positive().max(168).default(24),
+  })
+  .refine((fleet) => fleet.minInstances <= fleet.maxInstances, {
+    path: ['minInstances'],
+    message: 'must not exceed maxInstances',
+  });
+
+export const fleetsFileSchema = z.strictObject({
+  fleets: z
+    .record(
+      z.string().regex(FLEET_NAME, 'a fleet name is a lower-case letter, then letters, digits and -'),
+      fleetSchema,
+    )
+    .refine((fleets) => Object.keys(fleets).length > 0, 'at least one fleet is needed'),
+});
+
+export type Fleet = z.infer<typeof fleetSchema> & { readonly name: string };
+
+/** The fleets of a parsed `fleets.yml`, in the order of the file. */
+export function fleetsOf(file: z.infer<typeof fleetsFileSchema>): Fleet[] {
+  return Object.entries(file.fleets).map(([name, fleet]) => ({ name, ...fleet }));
+}

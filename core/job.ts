@@ -1,0 +1,69 @@
+/**
+ * One submission: code, inputs, limits, retry policy.
+ * `PENDING → ENQUEUED → RUNNING → (CANCELLING) → COMPLETED │ FAILED │ CANCELLED`.
+ */
+import { z } from 'zod';
+import { codeSchema, jobSubmissionSchema } from './job-submission.ts';
+
+export const JOB_STATUSES = [
+  'PENDING',
+  'ENQUEUED',
+  'RUNNING',
+  'CANCELLING',
+  'COMPLETED',
+  'FAILED',
+  'CANCELLED',
+] as const;
+export const jobStatusSchema = z.enum(JOB_STATUSES);
+export type JobStatus = z.infer<typeof jobStatusSchema>;
+
+const CLOSED: ReadonlySet<JobStatus> = new Set(['COMPLETED', 'FAILED', 'CANCELLED']);
+/** A closed job takes no event any more: its counters are fenced. */
+export const isClosed = (status: JobStatus): boolean => CLOSED.has(status);
+
+/** The code of a job, its ref pinned to one commit. */
+export const pinnedCodeSchema = codeSchema.extend({ commit: z.string().regex(/^[0-9a-f]{40}$/) });
+export type PinnedCode = z.infer<typeof pinnedCodeSchema>;
+
+const settings = jobSubmissionSchema.shape;
+
+/** A job as it is stored; unlike a submission it names no tasks, only their number. */
+export const jobSchema = z.object({
+  jobId: z.string(),
+  name: z.string(),
+  status: jobStatusSchema,
+  /** Why it is in this status, in a sentence for people. */
+  statusReason: z.string().nullable(),
+  fleet: z.string(),
+  code: z.object(pinnedCodeSchema.shape),
+  taskCount: z.int().positive(),
+  resources: settings.resources,
+  expectedSeconds: settings.expectedSeconds,
+  timeoutSeconds: settings.timeoutSeconds,
+  maxDurationSeconds: z.int().positive(),
+  allowedFailures: settings.allowedFailures,
+  retry: settings.retry,
+  priority: settings.priority,
+  maxInstances: settings.maxInstances,
+  createdAt: z.iso.datetime(),
+  startedAt: z.iso.datetime().nullable(),
+  finishedAt: z.iso.datetime().nullable(),
+  /** The token that the state machine waits for; absent until it waits. */
+  taskToken: z.string().nullable(),
+});
+export type Job = z.infer<typeof jobSchema>;
+
+/** What a list of jobs shows. */
+export type JobSummary = Pick<
+  Job,
+  | 'jobId'
+  | 'name'
+  | 'status'
+  | 'statusReason'
+  | 'fleet'
+  | 'taskCount'
+  | 'createdAt'
+  | 'startedAt'
+  | 'finishedAt'
+  | 'priority'
+>;

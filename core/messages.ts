@@ -1,0 +1,106 @@
+/** What travels on queues. Unknown fields are ignored, so that versions can roll; bodies are ASCII-escaped JSON. */
+import { z } from 'zod';
+import { PRIORITIES } from './ids.ts';
+import { INSTANCE_STATES } from './instance.ts';
+import { pinnedCodeSchema } from './job.ts';
+import { failureSchema, resultSchema } from './task.ts';
+
+/** Inputs above this many bytes of JSON go by reference: chunk file and line. */
+export const MAX_MESSAGE_INPUT_BYTES = 16 * 1024;
+/** SQS bills a request per 64 KB. */
+export const BILLED_MESSAGE_BYTES = 64 * 1024;
+/** Results up to this many bytes of JSON live in the task's row. */
+export const MAX_INLINE_RESULT_BYTES = 4 * 1024;
+
+const version = z.literal(1);
+
+/** One task for one agent. Either `input` or `inputRef` is there. */
+export const taskMessageSchema = z
+  .object({
+    v: version,
+    jobId: z.string(),
+    taskId: z.string(),
+    key: z.string().optional(),
+    attempt: z.int().positive(),
+    fleet: z.string(),
+    priority: z.enum(PRIORITIES),
+    input: z.unknown().optional(),
+    inputRef: z.object({ blob: z.string(), line: z.int().nonnegative() }).optional(),
+    code: z.object(pinnedCodeSchema.pick({ repository: true, commit: true, setup: true, run: true, env: true }).shape),
+    timeoutSeconds: z.number().positive(),
+  })
+  .refine((message) => (message.input === undefined) !== (message.inputRef === undefined), {
+    error: 'needs either input or inputRef',
+  });
+export type TaskMessage = z.infer<typeof taskMessageSchema>;
+
+/** Every report on a task says which attempt, which delivery of it and which lease it speaks of. */
+const report = {
+  taskId: z.string(),
+  jobId: z.string(),
+  attempt: z.int().positive(),
+  receiveCount: z.int().positive(),
+  leaseId: z.string().min(1),
+  instanceId: z.string(),
+  at: z.iso.datetime(),
+};
+
+export const startedEventSchema = z.object({
+  kind: z.literal('started'),
+  ...report,
+  /** With it the control plane can return the lease of a machine that vanished. */
+  receiptHandle: z.string().optional(),
+});
+export const completedEventSchema = z.object({
+  kind: z.literal('completed'),
+  ...report,
+  seconds: z.number().nonnegative(),
+  result: resultSchema,
+});
+export const failedEventSchema = z.object({
+  kind: z.literal('failed'),
+  ...report,
+  seconds: z.number().nonnegative(),
+  failure: failureSchema,
+});
+/** The lease was given back before the attempt came to an end: never charged. */
+export const releasedEventSchema = z.object({
+  kind: z.literal('released'),
+  ...report,
+  seconds: z.number().nonnegative(),
+  cause: z.enum(['interrupted', 'draining', 'cancelled', 'machine']),
+  reason: z.string(),
+});
+export const instanceEventSchema = z.object({
+  kind: z.literal('instance'),
+  instanceId: z.string(),
+  fleet: z.string(),
+  state: z.enum(INSTANCE_STATES),
+  reason: z.string().nullable(),
+  at: z.iso.datetime(),
+});
+
+export const taskEventSchema = z.discriminatedUnion('kind', [
+  startedEventSchema,
+  completedEventSchema,
+  failedEventSchema,
+  releasedEventSchema,
+]);
+export const statusEventSchema = z.discriminatedUnion('kind', [
+  startedEventSchema,
+  completedEventSchema,
+  failedEventSchema,
+  releasedEventSchema,
+  instanceEventSchema,
+]);
+export const statusMessageSchema = z.object({
+  v: version,
+  /** Who packed it: an instance, a bridge. */
+  source: z.string(),
+  events: z.array(statusEventSchema).min(1),
+});
+
+export type TaskEvent = z.infer<typeof taskEventSchema>;
+export type InstanceEvent = z.infer<typeof instanceEventSchema>;
+export type StatusEvent = z.infer<typeof statusEventSchema>;
+export type StatusMessage = z.infer<typeof statusMessageSchema>;

@@ -1,0 +1,255 @@
+/**
+ * The ports: what the use cases need of the world. `adapters/` implements them; each has one contract suite in
+ * `test/contracts/` that runs over every implementation, the in-memory fakes included.
+ */
+import type { ControlDocument } from './control-document.ts';
+import type { CounterDelta, Counters } from './counters.ts';
+import type { Priority } from './ids.ts';
+import type { Instance, LaunchIntent } from './instance.ts';
+import type { Job, JobStatus, JobSummary } from './job.ts';
+import type { JobOutcome } from './job-outcome.ts';
+import type { StatusEvent, TaskMessage } from './messages.ts';
+import type { QueueDepth, ScalePlan } from './plan-scale.ts';
+import type { ObservedInstance } from './reconcile-instances.ts';
+import type { TaskRecord } from './task.ts';
+
+export interface Clock {
+  now(): Date;
+}
+
+// ── Queues ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The right to work on one task until its visibility timeout ends. */
+export interface Lease {
+  readonly leaseId: string;
+  readonly receiptHandle: string;
+  /** How often this message was received, this time included. */
+  readonly receiveCount: number;
+  readonly message: TaskMessage;
+}
+
+/** A message that is on a task queue but is no task message: not ours to run, and not ours to lose. */
+export interface UnreadableMessage {
+  readonly receiptHandle: string;
+  readonly receiveCount: number;
+  readonly reason: string;
+}
+
+export interface Received {
+  readonly leases: readonly Lease[];
+  readonly unreadable: readonly UnreadableMessage[];
+}
+
+/** One queue of a fleet: one priority. */
+export interface TaskQueue {
+  /** Sends every message or throws. @throws TransientError when some could not be sent; sending all again is harmless */
+  send(messages: readonly { readonly message: TaskMessage; readonly delaySeconds?: number }[]): Promise<void>;
+  /** Waits up to `waitSeconds` (at most 20) for messages, and leases up to `maxMessages` (at most 10). */
+  receive(options: { maxMessages: number; waitSeconds: number; leaseSeconds: number }): Promise<Received>;
+  /** Removes messages for good. A message whose lease has lapsed may come again: that is no error. */
+  acknowledge(leases: readonly Pick<Lease, 'receiptHandle'>[]): Promise<void>;
+  /** Sets the time left of a lease; 0 returns the message at once. */
+  changeLease(leases: readonly Pick<Lease, 'receiptHandle'>[], leaseSeconds: number): Promise<void>;
+  /** Approximate, as the queue knows it. */
+  depth(): Promise<QueueDepth>;
+}
+
+export type TaskQueues = (fleet: string, priority: Priority) => TaskQueue;
+
+export interface StatusChannel {
+  /** Publishes all events, packed; resolves only when the queue has them all. @throws TransientError */
+  publish(events: readonly StatusEvent[]): Promise<void>;
+}
+
+/** Where messages go that nobody can understand, each with the reason. */
+export interface DeadLetterChannel {
+  put(letters: readonly { readonly body: string; readonly reason: string; readonly source: string }[]): Promise<void>;
+}
+
+// ── Stores ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface JobProgress {
+  readonly job: Job;
+  readonly counters: Counters;
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** Hand it back to go on; absent on the last page. */
+  readonly cursor?: string;
+}
+
+/** What an `Idempotency-Key` led to. */
+export interface IdempotencyRecord {
+  /** Hash of caller and key. */
+  readonly id: string;
+  /** Hash of the request: the same key with another body is an error. */
+  readonly requestHash: string;
+  readonly jobId: string;
+  /** The answer that was given, to be given again. */
+  readonly answer: string;
+  readonly expiresAt: string;
+}
+
+export interface JobStore {
+  /** Writes job and idempotency record together, or neither: `false` when the record is there already. */
+  create(job: Job, idempotency: IdempotencyRecord | null): Promise<boolean>;
+  findIdempotency(id: string, now: Date): Promise<IdempotencyRecord | undefined>;
+  /** Job and counters in one consistent read. */
+  progress(jobId: string): Promise<JobProgress | undefined>;
+  /** Newest first; `status` filters. Eventually consistent. */
+  list(query: { status?: JobStatus; limit: number; cursor?: string }): Promise<Page<JobSummary>>;
+  /** Ids of every job that is not closed. Eventually consistent; one read when there are none. */
+  listOpen(): Promise<readonly string[]>;
+  /** Stores the token that the state machine waits for, and makes PENDING ENQUEUED. No-op on a closed job. */
+  awaitCompletion(jobId: string, taskToken: string): Promise<void>;
+  /** ENQUEUED → RUNNING, once. */
+  markRunning(jobId: string, at: Date): Promise<void>;
+  /** → CANCELLING: `false` if the job is closed (or was cancelled already). @throws NotFoundError */
+  requestCancel(jobId: string): Promise<boolean>;
+  /** Closes the job and fences its counters in one transaction: no task changes after it. `false` if closed already. */
+  close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean>;
+}
+
+/** One task's change: `previousVersion` is what the row must still be at, `null` that there must be no row. */
+export interface TaskWrite {
+  readonly task: TaskRecord;
+  readonly previousVersion: number | null;
+}
+
+export type CommitOutcome =
+  | { readonly kind: 'committed' }
+  /** Nothing was written. The rows in the way, as they are now: read, decide again, commit again. */
+  | { readonly kind: 'conflict'; readonly current: readonly TaskRecord[] }
+  /** Nothing was written: the job's counters are fenced. */
+  | { readonly kind: 'closed' };
+
+/** At most so many task rows in one commit: a transaction holds 100 items, one of them is the counter. */
+export const MAX_TASKS_PER_COMMIT = 99;
+
+export interface TaskStore {
+  /** Consistent. Tasks without a row are absent from the answer. */
+  getMany(taskIds: readonly string[]): Promise<ReadonlyMap<string, TaskRecord>>;
+  /** The rows of one chunk in index order, from `fromIndex` on, at most `limit`. Consistent. */
+  listChunk(jobId: string, chunk: number, fromIndex: number, limit: number): Promise<readonly TaskRecord[]>;
+  /** FAILED or RUNNING tasks in index order, from a sparse index: eventually consistent. */
+  listByStatus(
+    jobId: string,
+    status: 'FAILED' | 'RUNNING',
+    fromIndex: number,
+    limit: number,
+  ): Promise<readonly TaskRecord[]>;
+  /** Rows of one job and their counter change together, all or nothing. @throws TransientError when throttled */
+  commit(jobId: string, writes: readonly TaskWrite[], delta: CounterDelta): Promise<CommitOutcome>;
+}
+
+export interface FleetState {
+  readonly intents: readonly LaunchIntent[];
+  readonly lastPlan: (ScalePlan & { readonly at: string }) | null;
+  /** Grows with every write of the intents. */
+  readonly version: number;
+}
+
+export interface FleetStore {
+  /** State and the instances that have not ended, in one consistent read. */
+  read(fleet: string): Promise<{ state: FleetState; instances: readonly Instance[] }>;
+  /** Compare-and-set of intents and plan: `false` if somebody wrote since `state` was read. */
+  writeState(fleet: string, next: Omit<FleetState, 'version'>, expectedVersion: number): Promise<boolean>;
+  /** Writes new instances; one that is there already stays as it is. */
+  addInstances(instances: readonly Instance[]): Promise<void>;
+  /** Applies a report or an observation; states only go forward, an unknown instance is ignored. */
+  updateInstance(
+    fleet: string,
+    instanceId: string,
+    change: { state: Instance['state']; reason: string | null; at: string },
+  ): Promise<void>;
+  /** Instances that ended lately, newest first. */
+  listEnded(fleet: string, limit: number): Promise<readonly Instance[]>;
+}
+
+export interface ApiKey {
+  readonly keyId: string;
+  readonly name: string;
+  readonly createdAt: string;
+}
+
+export interface KeyStore {
+  /** @param keyHash SHA-256 of the key in hex: the key itself is stored nowhere */
+  find(keyHash: string): Promise<ApiKey | undefined>;
+  put(keyHash: string, key: ApiKey): Promise<void>;
+}
+
+export interface BlobStore {
+  put(key: string, body: string | Uint8Array, contentType: string): Promise<void>;
+  /** `undefined` if there is none. */
+  get(key: string): Promise<Uint8Array | undefined>;
+}
+
+export type ControlRead =
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'document'; readonly document: ControlDocument; readonly etag: string | null };
+
+export interface ControlChannel {
+  /** The document, or `unchanged` if it still has that ETag. A document that was never written is the empty one. */
+  read(fleet: string, etag?: string): Promise<ControlRead>;
+  /** Changes the document by compare-and-set, as often as it takes. */
+  update(fleet: string, change: (document: ControlDocument) => ControlDocument): Promise<void>;
+}
+
+// ── The outer world ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type ResolvedCode =
+  | { readonly kind: 'resolved'; readonly commit: string }
+  | { readonly kind: 'repository-not-found'; readonly message: string }
+  | { readonly kind: 'ref-not-found'; readonly message: string };
+
+export interface CodeResolver {
+  /** Pins a branch, tag or commit to a full SHA. @throws TransientError when the host cannot be reached */
+  resolve(code: { repository: string; ref: string }): Promise<ResolvedCode>;
+}
+
+export interface LaunchRequest {
+  readonly fleet: string;
+  /** Client token and tag: asking twice with one intent launches once. */
+  readonly intentId: string;
+  readonly count: number;
+  /** What the machine needs to know, as environment of its bootstrap. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface LaunchedInstance {
+  readonly instanceId: string;
+  readonly instanceType: string;
+  readonly hourlyPriceUsd: number;
+  readonly launchedAt: string;
+}
+
+/** Fewer machines than asked for is an answer, not an exception. */
+export interface LaunchOutcome {
+  readonly launched: readonly LaunchedInstance[];
+  readonly errors: readonly { readonly code: string; readonly message: string; readonly retryable: boolean }[];
+}
+
+export interface InstanceProvider {
+  readonly name: string;
+  launch(request: LaunchRequest): Promise<LaunchOutcome>;
+  /** Every machine of the fleet that runs, and those that ended lately. */
+  list(fleet: string): Promise<readonly ObservedInstance[]>;
+  /** Ends machines, whatever they do. Unknown ones are no error. */
+  terminate(instanceIds: readonly string[]): Promise<void>;
+}
+
+/** What the state machine's wait is answered with. */
+export type CompletionSignal = 'settled' | 'cancelling';
+
+export interface JobMachine {
+  /** Starts the job's execution; starting it twice is harmless. */
+  start(job: Pick<Job, 'jobId' | 'taskCount' | 'maxDurationSeconds'>): Promise<void>;
+  /** Answers a waiting token; `spent` if it was answered or timed out before: no error. */
+  signal(taskToken: string, signal: CompletionSignal): Promise<'accepted' | 'spent'>;
+}
+
+/** Asks the scaler to look, now rather than at its next tick. */
+export interface Waker {
+  wake(): Promise<void>;
+}

@@ -1,0 +1,54 @@
+/** Whether a failed attempt gets another one, and when. The only place where a retry is decided. */
+import type { RetryPolicy } from './job-submission.ts';
+import type { Failure } from './task.ts';
+
+/** Interruptions and lost machines are not charged, but even those end some day. */
+export const MAX_UNCHARGED_ATTEMPTS = 20;
+/** The longest delay that one hop through SQS can give (SendMessage, DelaySeconds). */
+export const MAX_DELAY_SECONDS = 900;
+
+export type RetryDecision = { readonly retry: true; readonly delaySeconds: number } | { readonly retry: false };
+
+/** Whether this kind of failure may pass by itself, by the job's policy. */
+export function isTemporary(failure: Failure, policy: RetryPolicy): boolean {
+  switch (failure.code) {
+    case 'exit':
+      return failure.exitCode !== undefined && policy.retryOnExitCodes.includes(failure.exitCode);
+    case 'timeout':
+      return policy.retryOnTimeout;
+    case 'signal':
+    case 'input-unavailable':
+      return true;
+    case 'command-not-found':
+    case 'command-not-executable':
+    case 'result-invalid':
+    case 'result-too-large':
+    case 'released-too-often':
+      return false;
+  }
+}
+
+/**
+ * Exponential backoff with full jitter: a delay drawn evenly from zero to `backoffSeconds × 2^(n−1)`.
+ * @param chargedAttempts charged attempts so far, this one included
+ * @param random a number in [0, 1)
+ * @see "Exponential Backoff And Jitter", AWS Architecture Blog
+ */
+export function backoffDelaySeconds(policy: RetryPolicy, chargedAttempts: number, random: number): number {
+  const ceiling = Math.min(MAX_DELAY_SECONDS, policy.backoffSeconds * 2 ** (chargedAttempts - 1));
+  return Math.floor(random * (ceiling + 1));
+}
+
+/** Decides on a charged failure: `chargedAttempts` includes the attempt that just failed. */
+export function decideRetry(
+  failure: Failure,
+  policy: RetryPolicy,
+  chargedAttempts: number,
+  random: number,
+): RetryDecision {
+  if (!isTemporary(failure, policy) || chargedAttempts >= policy.maxAttempts) return { retry: false };
+  return {
+    retry: true,
+    delaySeconds: Math.min(MAX_DELAY_SECONDS, backoffDelaySeconds(policy, chargedAttempts, random)),
+  };
+}

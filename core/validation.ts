@@ -1,0 +1,36 @@
+/** From zod's issues to our faults: every one, with its path as a person would write it. */
+import type { z } from 'zod';
+import { type Fault, ValidationError } from './errors.ts';
+
+/** `['tasks', 3, 'key']` → `tasks[3].key`; the document itself is `$`. */
+export function formatPath(path: readonly PropertyKey[]): string {
+  const text = path.reduce<string>((done, part) => {
+    if (typeof part === 'number') return `${done}[${part}]`;
+    return done ? `${done}.${String(part)}` : String(part);
+  }, '');
+  return text || '$';
+}
+
+/** All faults that a schema found; an unrecognised key is named at its own place. */
+export function faultsOf(error: z.ZodError): Fault[] {
+  return error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), message: 'unknown field' }));
+    }
+    return [{ path: formatPath(issue.path), message: issue.message }];
+  });
+}
+
+/**
+ * Parses a document that crosses an edge.
+ * @throws ValidationError naming every fault and its place
+ */
+export function parseDocument<Schema extends z.ZodType>(
+  schema: Schema,
+  document: unknown,
+  what: string,
+): z.infer<Schema> {
+  const parsed = schema.safeParse(document);
+  if (parsed.success) return parsed.data;
+  throw new ValidationError(`${what} is not valid`, faultsOf(parsed.error));
+}
