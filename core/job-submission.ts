@@ -3,6 +3,7 @@
  * is not there yet accept only the value that switches them off, so that nothing is silently ignored.
  */
 import { z } from 'zod';
+import { toAsciiJson } from './ascii-json.ts';
 import { FLEET_NAME } from './fleet.ts';
 import { PRIORITIES } from './ids.ts';
 
@@ -69,6 +70,8 @@ export const codeSchema = z.strictObject({
   protocol: z.literal('process', { error: 'must be "process"' }).default('process'),
   env: envSchema,
 });
+/** The code goes into every task message: with a 16 KB input it must stay below the 64 KB that SQS bills as one. */
+const MAX_CODE_BYTES = 32_768;
 
 export const retryPolicySchema = z.strictObject({
   /** Charged attempts. Interruptions and lost machines are not charged. */
@@ -105,7 +108,9 @@ const uniqueKeys = (tasks: readonly TaskInput[], context: z.RefinementCtx): void
 export const jobSubmissionSchema = z.strictObject({
   name: z.string().min(1).max(200).default('unnamed'),
   fleet: z.string().regex(FLEET_NAME, 'must be the name of a fleet').default('default'),
-  code: codeSchema,
+  code: codeSchema.refine((code) => toAsciiJson(code).length <= MAX_CODE_BYTES, {
+    error: `must not exceed ${MAX_CODE_BYTES / 1024} KB altogether`,
+  }),
   tasks: z
     .array(taskSchema)
     .min(1, 'needs at least one task')

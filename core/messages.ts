@@ -78,6 +78,9 @@ export const instanceEventSchema = z.object({
   state: z.enum(INSTANCE_STATES),
   reason: z.string().nullable(),
   at: z.iso.datetime(),
+  slots: z.int().positive().optional(),
+  /** When its lifetime ends. */
+  expiresAt: z.iso.datetime().optional(),
 });
 
 export const taskEventSchema = z.discriminatedUnion('kind', [

@@ -150,19 +150,31 @@ export interface FleetState {
   readonly version: number;
 }
 
+export interface InstanceChange {
+  readonly state: Instance['state'];
+  readonly reason: string | null;
+  readonly at: string;
+  /** What a machine says of itself; used only for one whose launch is not recorded. */
+  readonly slots?: number | undefined;
+  readonly expiresAt?: string | undefined;
+}
+
 export interface FleetStore {
   /** State and the instances that have not ended, in one consistent read. */
   read(fleet: string): Promise<{ state: FleetState; instances: readonly Instance[] }>;
   /** Compare-and-set of intents and plan: `false` if somebody wrote since `state` was read. */
   writeState(fleet: string, next: Omit<FleetState, 'version'>, expectedVersion: number): Promise<boolean>;
-  /** Writes new instances; one that is there already stays as it is. */
+  /**
+   * Records what was launched. A machine that reported before its launch was recorded keeps its state, readiness and
+   * reason; everything else is taken from `instances`.
+   */
   addInstances(instances: readonly Instance[]): Promise<void>;
-  /** Applies a report or an observation; states only go forward, an unknown instance is ignored. */
-  updateInstance(
-    fleet: string,
-    instanceId: string,
-    change: { state: Instance['state']; reason: string | null; at: string },
-  ): Promise<void>;
+  /**
+   * Applies a report or an observation; states only go forward. A machine that is not known yet is taken in when it
+   * reports a state that has not ended (its launch may be recorded later, or never: it may have joined by itself), and
+   * ignored when it reports its end.
+   */
+  updateInstance(fleet: string, instanceId: string, change: InstanceChange): Promise<void>;
   /** Instances that ended lately, newest first. */
   listEnded(fleet: string, limit: number): Promise<readonly Instance[]>;
 }
