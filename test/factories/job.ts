@@ -1,0 +1,40 @@
+import type { Counters } from '../../core/counters.ts';
+import { zeroCounters } from '../../core/counters.ts';
+import type { Job } from '../../core/job.ts';
+import { COMMIT, jobIdFactory } from './ids.ts';
+import { START } from './manual-clock.ts';
+
+/** A job that was just accepted. */
+export const jobFactory = (overrides: Partial<Job> = {}): Job => ({
+  jobId: jobIdFactory(),
+  name: 'word count',
+  status: 'PENDING',
+  statusReason: null,
+  fleet: 'default',
+  code: {
+    repository: 'https://github.com/acme/word-count',
+    ref: 'main',
+    commit: COMMIT,
+    credential: null,
+    setup: null,
+    run: ['node', 'count.js'],
+    protocol: 'process',
+    env: {},
+  },
+  taskCount: 3,
+  resources: null,
+  expectedSeconds: null,
+  timeoutSeconds: 300,
+  maxDurationSeconds: 14 * 86_400,
+  allowedFailures: 0,
+  retry: { maxAttempts: 3, backoffSeconds: 10, retryOnExitCodes: [75], retryOnTimeout: false },
+  priority: 'normal',
+  maxInstances: null,
+  createdAt: START,
+  startedAt: null,
+  finishedAt: null,
+  taskToken: null,
+  ...overrides,
+});
+
+export const countersFactory = (overrides: Partial<Counters> = {}): Counters => ({ ...zeroCounters, ...overrides });

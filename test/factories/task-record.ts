@@ -1,0 +1,38 @@
+import { taskIdOf } from '../../core/ids.ts';
+import type { Failure, TaskRecord } from '../../core/task.ts';
+import { jobIdFactory } from './ids.ts';
+import { at } from './manual-clock.ts';
+
+/** A row as the first start of a task leaves it; id and index agree, whichever is overridden. */
+export function taskRecordFactory(overrides: Partial<TaskRecord> = {}): TaskRecord {
+  const jobId = overrides.jobId ?? jobIdFactory();
+  const index = overrides.index ?? 0;
+  return {
+    taskId: taskIdOf(jobId, index),
+    jobId,
+    index,
+    status: 'RUNNING',
+    attempt: 1,
+    chargedAttempts: 0,
+    unchargedAttempts: 0,
+    leaseId: 'lease-1',
+    receiveCount: 1,
+    instanceId: 'i-1',
+    causedByLeaseId: null,
+    startedAt: at(10),
+    finishedAt: null,
+    result: null,
+    failure: null,
+    attempts: [],
+    version: 1,
+    ...overrides,
+  };
+}
+
+/** A failure that the default policy calls temporary. */
+export const failureFactory = (overrides: Partial<Failure> = {}): Failure => ({
+  code: 'exit',
+  message: 'the command ended with 75',
+  exitCode: 75,
+  ...overrides,
+});

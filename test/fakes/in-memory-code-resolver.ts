@@ -1,0 +1,26 @@
+import { TransientError } from '../../core/errors.ts';
+import type { CodeResolver, ResolvedCode } from '../../core/ports.ts';
+
+const FULL_SHA = /^[0-9a-f]{40}$/;
+
+/** Knows repositories as a map of refs to commits. */
+export class InMemoryCodeResolver implements CodeResolver {
+  /** While true, no host can be reached. */
+  unreachable = false;
+  readonly #repositories: ReadonlyMap<string, Readonly<Record<string, string>>>;
+
+  constructor(repositories: Readonly<Record<string, Readonly<Record<string, string>>>>) {
+    this.#repositories = new Map(Object.entries(repositories));
+  }
+
+  async resolve({ repository, ref }: { repository: string; ref: string }): Promise<ResolvedCode> {
+    if (this.unreachable) throw new TransientError('the host cannot be reached', { context: { repository } });
+    const refs = this.#repositories.get(repository);
+    if (!refs) return { kind: 'repository-not-found', message: `there is no repository ${repository}` };
+    if (FULL_SHA.test(ref)) return { kind: 'resolved', commit: ref };
+    const commit = Object.hasOwn(refs, ref) ? refs[ref] : undefined;
+    return commit
+      ? { kind: 'resolved', commit }
+      : { kind: 'ref-not-found', message: `${repository} has no ref ${ref}` };
+  }
+}

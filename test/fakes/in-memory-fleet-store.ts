@@ -1,0 +1,57 @@
+import { hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
+import type { FleetState, FleetStore } from '../../core/ports.ts';
+
+export class InMemoryFleetStore implements FleetStore {
+  readonly #states = new Map<string, FleetState>();
+  readonly #instances = new Map<string, Instance>();
+
+  async read(fleet: string): Promise<{ state: FleetState; instances: readonly Instance[] }> {
+    const instances = this.#ofFleet(fleet).filter((each) => !hasEnded(each.state));
+    return structuredClone({ state: this.#state(fleet), instances });
+  }
+
+  async writeState(fleet: string, next: Omit<FleetState, 'version'>, expectedVersion: number): Promise<boolean> {
+    if (this.#state(fleet).version !== expectedVersion) return false;
+    this.#states.set(fleet, structuredClone({ ...next, version: expectedVersion + 1 }));
+    return true;
+  }
+
+  async addInstances(instances: readonly Instance[]): Promise<void> {
+    for (const instance of instances) {
+      const key = keyOf(instance.fleet, instance.instanceId);
+      if (!this.#instances.has(key)) this.#instances.set(key, structuredClone(instance));
+    }
+  }
+
+  async updateInstance(
+    fleet: string,
+    instanceId: string,
+    change: { state: Instance['state']; reason: string | null; at: string },
+  ): Promise<void> {
+    const key = keyOf(fleet, instanceId);
+    const instance = this.#instances.get(key);
+    if (!instance || !mayBecome(instance.state, change.state)) return;
+    this.#instances.set(key, {
+      ...instance,
+      state: change.state,
+      stateReason: change.reason,
+      readyAt: change.state === 'READY' ? change.at : instance.readyAt,
+      endedAt: hasEnded(change.state) ? change.at : instance.endedAt,
+    });
+  }
+
+  async listEnded(fleet: string, limit: number): Promise<readonly Instance[]> {
+    const ended = this.#ofFleet(fleet).filter((each) => hasEnded(each.state));
+    return structuredClone(ended.sort((a, b) => ((a.endedAt ?? '') < (b.endedAt ?? '') ? 1 : -1)).slice(0, limit));
+  }
+
+  #state(fleet: string): FleetState {
+    return this.#states.get(fleet) ?? { intents: [], lastPlan: null, version: 0 };
+  }
+
+  #ofFleet(fleet: string): Instance[] {
+    return [...this.#instances.values()].filter((each) => each.fleet === fleet);
+  }
+}
+
+const keyOf = (fleet: string, instanceId: string): string => `${fleet}/${instanceId}`;

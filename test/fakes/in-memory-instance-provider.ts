@@ -1,0 +1,72 @@
+import type { Clock, InstanceProvider, LaunchedInstance, LaunchOutcome, LaunchRequest } from '../../core/ports.ts';
+import type { ObservedInstance } from '../../core/reconcile-instances.ts';
+
+/** A machine as the provider keeps it. */
+export interface FakeMachine {
+  readonly launched: LaunchedInstance;
+  readonly request: LaunchRequest;
+  running: boolean;
+}
+
+/** A cloud with so much capacity. Machines do nothing by themselves: a simulator runs what they would run. */
+export class InMemoryInstanceProvider implements InstanceProvider {
+  readonly name = 'memory';
+  /** Machines that can still be launched. */
+  capacity: number;
+  readonly machines = new Map<string, FakeMachine>();
+  readonly #clock: Clock;
+  readonly #outcomes = new Map<string, LaunchOutcome>();
+
+  constructor(options: { clock: Clock; capacity?: number }) {
+    this.#clock = options.clock;
+    this.capacity = options.capacity ?? Number.POSITIVE_INFINITY;
+  }
+
+  async launch(request: LaunchRequest): Promise<LaunchOutcome> {
+    const before = this.#outcomes.get(request.intentId);
+    if (before) return structuredClone(before);
+    const count = Math.min(request.count, this.capacity);
+    this.capacity -= count;
+    const launched = Array.from({ length: count }, () => this.#boot(request));
+    const shortfall = request.count - count;
+    const errors = shortfall
+      ? [{ code: 'InsufficientInstanceCapacity', message: `${shortfall} could not be had`, retryable: true }]
+      : [];
+    const outcome: LaunchOutcome = { launched, errors };
+    // A launch that brought nothing is forgotten: the next try may find capacity.
+    if (count) this.#outcomes.set(request.intentId, outcome);
+    return structuredClone(outcome);
+  }
+
+  async list(fleet: string): Promise<readonly ObservedInstance[]> {
+    return [...this.machines.values()]
+      .filter(({ request }) => request.fleet === fleet)
+      .map(({ launched, request, running }) => ({
+        instanceId: launched.instanceId,
+        intentId: request.intentId,
+        running,
+        launchedAt: launched.launchedAt,
+      }));
+  }
+
+  async terminate(instanceIds: readonly string[]): Promise<void> {
+    for (const instanceId of instanceIds) this.end(instanceId);
+  }
+
+  /** The machine is gone: terminated, interrupted or of itself. */
+  end(instanceId: string): void {
+    const machine = this.machines.get(instanceId);
+    if (machine) machine.running = false;
+  }
+
+  #boot(request: LaunchRequest): LaunchedInstance {
+    const launched: LaunchedInstance = {
+      instanceId: `i-${String(this.machines.size + 1).padStart(8, '0')}`,
+      instanceType: 'c7g.medium',
+      hourlyPriceUsd: 0.0145,
+      launchedAt: this.#clock.now().toISOString(),
+    };
+    this.machines.set(launched.instanceId, { launched, request: structuredClone(request), running: true });
+    return launched;
+  }
+}

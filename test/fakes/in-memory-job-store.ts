@@ -1,0 +1,88 @@
+import { zeroCounters } from '../../core/counters.ts';
+import { NotFoundError } from '../../core/errors.ts';
+import { isClosed, type Job, type JobStatus, type JobSummary } from '../../core/job.ts';
+import type { JobOutcome } from '../../core/job-outcome.ts';
+import type { IdempotencyRecord, JobProgress, JobStore, Page } from '../../core/ports.ts';
+import type { InMemoryTables } from './in-memory-tables.ts';
+
+export class InMemoryJobStore implements JobStore {
+  readonly #tables: InMemoryTables;
+
+  constructor(tables: InMemoryTables) {
+    this.#tables = tables;
+  }
+
+  async create(job: Job, idempotency: IdempotencyRecord | null): Promise<boolean> {
+    if (this.#tables.jobs.has(job.jobId)) return false;
+    if (idempotency && this.#tables.idempotency.has(idempotency.id)) return false;
+    this.#tables.jobs.set(job.jobId, { job: structuredClone(job), counters: zeroCounters });
+    if (idempotency) this.#tables.idempotency.set(idempotency.id, structuredClone(idempotency));
+    return true;
+  }
+
+  async findIdempotency(id: string, now: Date): Promise<IdempotencyRecord | undefined> {
+    const record = this.#tables.idempotency.get(id);
+    return record && Date.parse(record.expiresAt) > now.getTime() ? structuredClone(record) : undefined;
+  }
+
+  async progress(jobId: string): Promise<JobProgress | undefined> {
+    return structuredClone(this.#tables.jobs.get(jobId));
+  }
+
+  async list(query: { status?: JobStatus; limit: number; cursor?: string }): Promise<Page<JobSummary>> {
+    const { status, limit, cursor } = query;
+    const found = [...this.#tables.jobs.values()]
+      .map(({ job }) => summaryOf(job))
+      .filter((job) => (status === undefined || job.status === status) && (!cursor || job.jobId < cursor))
+      .sort((a, b) => (a.jobId < b.jobId ? 1 : -1));
+    const items = found.slice(0, limit);
+    const last = items.at(-1);
+    return found.length > limit && last ? { items, cursor: last.jobId } : { items };
+  }
+
+  async listOpen(): Promise<readonly string[]> {
+    return [...this.#tables.jobs.values()].filter(({ job }) => !isClosed(job.status)).map(({ job }) => job.jobId);
+  }
+
+  async awaitCompletion(jobId: string, taskToken: string): Promise<void> {
+    this.#change(jobId, (job) => ({ taskToken, status: job.status === 'PENDING' ? 'ENQUEUED' : job.status }));
+  }
+
+  async markRunning(jobId: string, at: Date): Promise<void> {
+    this.#change(jobId, (job) =>
+      job.status === 'ENQUEUED' ? { status: 'RUNNING', startedAt: at.toISOString() } : undefined,
+    );
+  }
+
+  async requestCancel(jobId: string): Promise<boolean> {
+    if (!this.#tables.jobs.has(jobId)) throw new NotFoundError('no such job', { context: { jobId } });
+    return this.#change(jobId, (job) => (job.status === 'CANCELLING' ? undefined : { status: 'CANCELLING' }));
+  }
+
+  async close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean> {
+    const { status, reason } = outcome;
+    return this.#change(jobId, () => ({ status, statusReason: reason, finishedAt: at.toISOString() }));
+  }
+
+  /** Whether the job was open and did change. */
+  #change(jobId: string, change: (job: Job) => Partial<Job> | undefined): boolean {
+    const row = this.#tables.jobs.get(jobId);
+    if (!row || isClosed(row.job.status)) return false;
+    const changed = change(row.job);
+    if (changed) row.job = { ...row.job, ...changed };
+    return changed !== undefined;
+  }
+}
+
+const summaryOf = (job: Job): JobSummary => ({
+  jobId: job.jobId,
+  name: job.name,
+  status: job.status,
+  statusReason: job.statusReason,
+  fleet: job.fleet,
+  taskCount: job.taskCount,
+  createdAt: job.createdAt,
+  startedAt: job.startedAt,
+  finishedAt: job.finishedAt,
+  priority: job.priority,
+});
