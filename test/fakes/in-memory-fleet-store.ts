@@ -1,5 +1,5 @@
 import { hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
-import type { FleetState, FleetStore } from '../../core/ports.ts';
+import type { FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
 
 export class InMemoryFleetStore implements FleetStore {
   readonly #states = new Map<string, FleetState>();
@@ -19,18 +19,22 @@ export class InMemoryFleetStore implements FleetStore {
   async addInstances(instances: readonly Instance[]): Promise<void> {
     for (const instance of instances) {
       const key = keyOf(instance.fleet, instance.instanceId);
-      if (!this.#instances.has(key)) this.#instances.set(key, structuredClone(instance));
+      const before = this.#instances.get(key);
+      const reported = before && {
+        state: before.state,
+        stateReason: before.stateReason,
+        readyAt: before.readyAt,
+        endedAt: before.endedAt,
+      };
+      this.#instances.set(key, structuredClone({ ...instance, ...reported }));
     }
   }
 
-  async updateInstance(
-    fleet: string,
-    instanceId: string,
-    change: { state: Instance['state']; reason: string | null; at: string },
-  ): Promise<void> {
+  async updateInstance(fleet: string, instanceId: string, change: InstanceChange): Promise<void> {
     const key = keyOf(fleet, instanceId);
-    const instance = this.#instances.get(key);
-    if (!instance || !mayBecome(instance.state, change.state)) return;
+    const before = this.#instances.get(key);
+    if (before ? !mayBecome(before.state, change.state) : hasEnded(change.state)) return;
+    const instance = before ?? unrecorded(fleet, instanceId, change);
     this.#instances.set(key, {
       ...instance,
       state: change.state,
@@ -55,3 +59,26 @@ export class InMemoryFleetStore implements FleetStore {
 }
 
 const keyOf = (fleet: string, instanceId: string): string => `${fleet}/${instanceId}`;
+
+const DAY_MS = 86_400_000;
+
+/** A machine that speaks before its launch is recorded, or that joined by itself. */
+function unrecorded(fleet: string, instanceId: string, { state, at, slots, expiresAt }: InstanceChange): Instance {
+  const aDayLater = new Date(Date.parse(at) + DAY_MS).toISOString();
+  return {
+    instanceId,
+    fleet,
+    provider: 'unknown',
+    state,
+    stateReason: null,
+    intentId: null,
+    instanceType: 'unknown',
+    slots: slots ?? 1,
+    hourlyPriceUsd: 0,
+    requestedAt: at,
+    readyAt: null,
+    endedAt: null,
+    readyDeadlineAt: expiresAt ?? aDayLater,
+    expiresAt: expiresAt ?? aDayLater,
+  };
+}
