@@ -1,0 +1,44 @@
+/**
+ * The AWS clients, made once at module load and passed in. Region, credentials and endpoints come from the SDK's own
+ * chain (`AWS_REGION`, roles, `AWS_ENDPOINT_URL_SQS` …): the code is the same against AWS and against emulators.
+ */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SFNClient } from '@aws-sdk/client-sfn';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+
+export interface ClientOverrides {
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+const CONNECT_MS = 2_000;
+/** An SQS long poll lasts 20 s; nothing else takes nearly so long. */
+const LONG_POLL_REQUEST_MS = 25_000;
+const REQUEST_MS = 10_000;
+
+const settings = (requestTimeout: number, overrides: ClientOverrides) => ({
+  maxAttempts: 5,
+  requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout, throwOnRequestTimeout: true },
+  ...overrides,
+});
+
+export const createSqsClient = (overrides: ClientOverrides = {}): SQSClient =>
+  new SQSClient(settings(LONG_POLL_REQUEST_MS, overrides));
+
+/** Blobs may be large: a longer limit for one request. */
+export const createS3Client = (overrides: ClientOverrides = {}): S3Client => new S3Client(settings(60_000, overrides));
+
+export const createDynamoClient = (overrides: ClientOverrides = {}): DynamoDBDocumentClient =>
+  DynamoDBDocumentClient.from(new DynamoDBClient(settings(REQUEST_MS, overrides)), {
+    marshallOptions: { removeUndefinedValues: true },
+  });
+
+export const createSfnClient = (overrides: ClientOverrides = {}): SFNClient =>
+  new SFNClient(settings(REQUEST_MS, overrides));
+
+export const createLambdaClient = (overrides: ClientOverrides = {}): LambdaClient =>
+  new LambdaClient(settings(REQUEST_MS, overrides));

@@ -1,0 +1,50 @@
+/** The items of a fleet's partition. */
+import { z } from 'zod';
+import { type Instance, instanceSchema, launchIntentSchema } from '../../core/instance.ts';
+import type { FleetState, InstanceChange } from '../../core/ports.ts';
+
+/** Ended machines are kept for a week, to be looked at. */
+const KEPT_SECONDS = 7 * 86_400;
+
+const planSchema = z.object({
+  at: z.string(),
+  wanted: z.number(),
+  launch: z.number(),
+  terminate: z.array(z.object({ instanceId: z.string(), reason: z.string() })),
+  reasons: z.array(z.string()),
+});
+
+export const fleetStateSchema = z.object({
+  intents: z.array(launchIntentSchema),
+  lastPlan: planSchema.nullable(),
+  version: z.int(),
+}) satisfies z.ZodType<FleetState>;
+
+export function instanceFromItem(item: Record<string, unknown>): Instance {
+  const [, instanceId] = String(item['item']).split('#');
+  return instanceSchema.parse({ ...item, instanceId });
+}
+
+/** A machine that reports before (or without) a recorded launch; the launch fills in the rest. */
+export const unrecordedItem = (change: InstanceChange): Omit<Instance, 'fleet' | 'instanceId'> => ({
+  provider: 'unknown',
+  state: change.state,
+  stateReason: change.reason,
+  intentId: null,
+  instanceType: 'unknown',
+  slots: change.slots ?? 1,
+  hourlyPriceUsd: 0,
+  requestedAt: change.at,
+  readyAt: change.state === 'READY' ? change.at : null,
+  endedAt: null,
+  readyDeadlineAt: change.at,
+  expiresAt: change.expiresAt ?? new Date(Date.parse(change.at) + KEPT_SECONDS * 1_000).toISOString(),
+});
+
+export const endedItem = (before: Instance, change: InstanceChange) => ({
+  ...before,
+  state: change.state,
+  stateReason: change.reason,
+  endedAt: change.at,
+  expiresAtSeconds: Math.ceil(Date.parse(change.at) / 1_000) + KEPT_SECONDS,
+});

@@ -1,0 +1,181 @@
+/**
+ * A fleet's state and machines on DynamoDB. Under one fleet lie `ended#{id}`, `live#{id}` and `state`, in this order:
+ * one query from `live#` on reads what matters now, and never what is over.
+ */
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import {
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  QueryCommand,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { TransientError } from '../../core/errors.ts';
+import { hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
+import type { FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
+import { inParallel } from '../in-parallel.ts';
+import { endedItem, fleetStateSchema, instanceFromItem, unrecordedItem } from './dynamodb-fleet-items.ts';
+import { transact } from './dynamodb-transaction.ts';
+
+const LIVE = 'live#';
+const ENDED = 'ended#';
+const STATE = 'state';
+const MAX_TRIES = 8;
+
+export class DynamoFleetStore implements FleetStore {
+  readonly #client: DynamoDBDocumentClient;
+  readonly #table: string;
+
+  constructor(options: { client: DynamoDBDocumentClient; table: string }) {
+    this.#client = options.client;
+    this.#table = options.table;
+  }
+
+  async read(fleet: string): Promise<{ state: FleetState; instances: readonly Instance[] }> {
+    const instances: Instance[] = [];
+    let state: FleetState = { intents: [], lastPlan: null, version: 0 };
+    let ExclusiveStartKey: Record<string, unknown> | undefined;
+    do {
+      const answer = await this.#client.send(
+        new QueryCommand({
+          TableName: this.#table,
+          KeyConditionExpression: 'fleet = :fleet AND #item >= :live',
+          ExpressionAttributeNames: { '#item': 'item' },
+          ExpressionAttributeValues: { ':fleet': fleet, ':live': LIVE },
+          ConsistentRead: true,
+          ExclusiveStartKey,
+        }),
+      );
+      for (const item of answer.Items ?? []) {
+        if (item['item'] === STATE) state = fleetStateSchema.parse(item);
+        else instances.push(instanceFromItem(item));
+      }
+      ExclusiveStartKey = answer.LastEvaluatedKey;
+    } while (ExclusiveStartKey);
+    return { state, instances };
+  }
+
+  async writeState(fleet: string, next: Omit<FleetState, 'version'>, expectedVersion: number): Promise<boolean> {
+    const unwritten = expectedVersion === 0;
+    return passed(
+      this.#client.send(
+        new PutCommand({
+          TableName: this.#table,
+          Item: { fleet, item: STATE, ...next, version: expectedVersion + 1 },
+          ConditionExpression: unwritten ? 'attribute_not_exists(fleet)' : 'version = :expected',
+          ...(unwritten ? {} : { ExpressionAttributeValues: { ':expected': expectedVersion } }),
+        }),
+      ),
+    );
+  }
+
+  async addInstances(instances: readonly Instance[]): Promise<void> {
+    await inParallel(instances, 8, async (instance) => {
+      const { fleet, instanceId, state, stateReason, readyAt, endedAt, ...launch } = instance;
+      const names = Object.keys(launch);
+      // A machine may have reported before this: what it said of itself stays.
+      const own = { state, stateReason, readyAt, endedAt };
+      const sets = [
+        ...names.map((name) => `#${name} = :${name}`),
+        ...Object.keys(own).map((name) => `#${name} = if_not_exists(#${name}, :${name})`),
+      ];
+      const all = { ...launch, ...own };
+      await this.#client.send(
+        new UpdateCommand({
+          TableName: this.#table,
+          Key: { fleet, item: LIVE + instanceId },
+          UpdateExpression: `SET ${sets.join(', ')}`,
+          ExpressionAttributeNames: Object.fromEntries(Object.keys(all).map((name) => [`#${name}`, name])),
+          ExpressionAttributeValues: Object.fromEntries(
+            Object.entries(all).map(([name, value]) => [`:${name}`, value]),
+          ),
+        }),
+      );
+    });
+  }
+
+  async updateInstance(fleet: string, instanceId: string, change: InstanceChange): Promise<void> {
+    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
+      const Key = { fleet, item: LIVE + instanceId };
+      const { Item } = await this.#client.send(new GetCommand({ TableName: this.#table, Key, ConsistentRead: true }));
+      if (!Item) {
+        if (hasEnded(change.state)) return;
+        const taken = new PutCommand({
+          TableName: this.#table,
+          Item: { ...Key, ...unrecordedItem(change) },
+          ConditionExpression: 'attribute_not_exists(fleet)',
+        });
+        if (await passed(this.#client.send(taken))) return;
+        continue;
+      }
+      const before = instanceFromItem(Item);
+      if (!mayBecome(before.state, change.state)) return;
+      const written = hasEnded(change.state) ? this.#end(before, change) : this.#advance(before, change);
+      if (await written) return;
+    }
+    throw new TransientError('the instance is contended', { context: { fleet, instanceId } });
+  }
+
+  async #advance(before: Instance, change: InstanceChange): Promise<boolean> {
+    return passed(
+      this.#client.send(
+        new UpdateCommand({
+          TableName: this.#table,
+          Key: { fleet: before.fleet, item: LIVE + before.instanceId },
+          UpdateExpression: 'SET #state = :next, stateReason = :reason, readyAt = :readyAt',
+          ConditionExpression: '#state = :before',
+          ExpressionAttributeNames: { '#state': 'state' },
+          ExpressionAttributeValues: {
+            ':before': before.state,
+            ':next': change.state,
+            ':reason': change.reason,
+            ':readyAt': before.readyAt ?? (change.state === 'READY' ? change.at : null),
+          },
+        }),
+      ),
+    );
+  }
+
+  /** An ended machine leaves the live ones in the same moment as it enters the ended ones. */
+  async #end(before: Instance, change: InstanceChange): Promise<boolean> {
+    const { fleet, instanceId } = before;
+    const outcome = await transact(this.#client, [
+      {
+        Delete: {
+          TableName: this.#table,
+          Key: { fleet, item: LIVE + instanceId },
+          ConditionExpression: '#state = :before',
+          ExpressionAttributeNames: { '#state': 'state' },
+          ExpressionAttributeValues: { ':before': before.state },
+        },
+      },
+      { Put: { TableName: this.#table, Item: { ...endedItem(before, change), item: ENDED + instanceId } } },
+    ]);
+    return outcome.kind === 'done';
+  }
+
+  async listEnded(fleet: string, limit: number): Promise<readonly Instance[]> {
+    const { Items = [] } = await this.#client.send(
+      new QueryCommand({
+        TableName: this.#table,
+        KeyConditionExpression: 'fleet = :fleet AND begins_with(#item, :ended)',
+        ExpressionAttributeNames: { '#item': 'item' },
+        ExpressionAttributeValues: { ':fleet': fleet, ':ended': ENDED },
+      }),
+    );
+    return Items.map(instanceFromItem)
+      .sort((a, b) => ((a.endedAt ?? '') < (b.endedAt ?? '') ? 1 : -1))
+      .slice(0, limit);
+  }
+}
+
+/** `false` when the condition failed. */
+async function passed(write: Promise<unknown>): Promise<boolean> {
+  try {
+    await write;
+    return true;
+  } catch (error) {
+    if (error instanceof ConditionalCheckFailedException) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+/** The shapes of the items beside a job in its table. */
+import { z } from 'zod';
+import { jobSchema } from '../../core/job.ts';
+import type { IdempotencyRecord } from '../../core/ports.ts';
+
+const count = z.number().default(0);
+
+/** A counter shard; a number that was never added to is absent. */
+export const countersSchema = z.object({
+  running: count,
+  completed: count,
+  failed: count,
+  cancelled: count,
+  completedSeconds: count,
+});
+
+/** What the index `by-state` carries of a job. */
+export const summarySchema = jobSchema.pick({
+  jobId: true,
+  name: true,
+  status: true,
+  statusReason: true,
+  fleet: true,
+  taskCount: true,
+  createdAt: true,
+  startedAt: true,
+  finishedAt: true,
+  priority: true,
+});
+
+const stored = z.object({ requestHash: z.string(), ofJob: z.string(), answer: z.string(), expiresAt: z.string() });
+
+export const idempotencySchema = z
+  .object({ jobId: z.string().startsWith('idempotency#') })
+  .extend(stored.shape)
+  .transform(
+    ({ jobId, ofJob, ...record }): IdempotencyRecord => ({
+      id: jobId.slice('idempotency#'.length),
+      jobId: ofJob,
+      ...record,
+    }),
+  );
+
+export const idempotencyItem = ({ id, jobId, ...record }: IdempotencyRecord) => ({
+  jobId: `idempotency#${id}`,
+  item: 'record',
+  ofJob: jobId,
+  ...record,
+  expiresAtSeconds: Math.ceil(Date.parse(record.expiresAt) / 1_000),
+});

@@ -1,0 +1,250 @@
+/**
+ * Jobs on DynamoDB. Under one `jobId` lie the job (`item` = `job`) and its counter shards (`counter#0` …), so that one
+ * consistent query reads both. The index `by-state` (open │ closed) serves the scaler and the list.
+ */
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import {
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  QueryCommand,
+  UpdateCommand,
+  type UpdateCommandInput,
+} from '@aws-sdk/lib-dynamodb';
+import { addCounters, COUNTER_SHARDS, zeroCounters } from '../../core/counters.ts';
+import { NotFoundError } from '../../core/errors.ts';
+import { isClosed, type Job, type JobStatus, type JobSummary, jobSchema } from '../../core/job.ts';
+import type { JobOutcome } from '../../core/job-outcome.ts';
+import type { IdempotencyRecord, JobProgress, JobStore, Page } from '../../core/ports.ts';
+import { countersSchema, idempotencyItem, idempotencySchema, summarySchema } from './dynamodb-job-items.ts';
+import { counterKey, jobKey } from './dynamodb-keys.ts';
+import { type TransactionItems, transact } from './dynamodb-transaction.ts';
+
+const BY_STATE = 'by-state';
+/** With a filter, a page of the index may hold no match: so many pages are read before the cursor is handed out. */
+const MAX_FILTERED_PAGES = 20;
+const FILTERED_PAGE = 500;
+
+export class DynamoJobStore implements JobStore {
+  readonly #client: DynamoDBDocumentClient;
+  readonly #table: string;
+
+  constructor(options: { client: DynamoDBDocumentClient; table: string }) {
+    this.#client = options.client;
+    this.#table = options.table;
+  }
+
+  async create(job: Job, idempotency: IdempotencyRecord | null): Promise<boolean> {
+    const putJob = {
+      TableName: this.#table,
+      Item: { ...jobKey(job.jobId), state: 'open', ...job },
+      ConditionExpression: 'attribute_not_exists(jobId)',
+    };
+    if (!idempotency) {
+      await this.#client.send(new PutCommand(putJob));
+      return true;
+    }
+    const putRecord = {
+      TableName: this.#table,
+      Item: idempotencyItem(idempotency),
+      // A record past its time no longer counts: TTL deletes late, and never decides.
+      ConditionExpression: 'attribute_not_exists(jobId) OR expiresAt < :now',
+      ExpressionAttributeValues: { ':now': job.createdAt },
+    };
+    const outcome = await transact(this.#client, [{ Put: putRecord }, { Put: putJob }]);
+    return outcome.kind === 'done';
+  }
+
+  async findIdempotency(id: string, now: Date): Promise<IdempotencyRecord | undefined> {
+    const { Item } = await this.#client.send(
+      new GetCommand({
+        TableName: this.#table,
+        Key: { jobId: `idempotency#${id}`, item: 'record' },
+        ConsistentRead: true,
+      }),
+    );
+    if (!Item) return undefined;
+    const record = idempotencySchema.parse(Item);
+    return Date.parse(record.expiresAt) > now.getTime() ? record : undefined;
+  }
+
+  async progress(jobId: string): Promise<JobProgress | undefined> {
+    const { Items = [] } = await this.#client.send(
+      new QueryCommand({
+        TableName: this.#table,
+        KeyConditionExpression: 'jobId = :jobId',
+        ExpressionAttributeValues: { ':jobId': jobId },
+        ConsistentRead: true,
+      }),
+    );
+    const item = Items.find((each) => each['item'] === 'job');
+    if (!item) return undefined;
+    const shards = Items.filter((each) => each !== item).map((each) => countersSchema.parse(each));
+    return { job: jobSchema.parse(item), counters: shards.reduce(addCounters, zeroCounters) };
+  }
+
+  async list(query: { status?: JobStatus; limit: number; cursor?: string }): Promise<Page<JobSummary>> {
+    const { status, limit, cursor } = query;
+    const states = status ? [isClosed(status) ? 'closed' : 'open'] : ['open', 'closed'];
+    const parts = await Promise.all(states.map((state) => this.#listState(state, limit, cursor, status)));
+    const items = parts
+      .flatMap((part) => part.items)
+      .sort((a, b) => (a.jobId < b.jobId ? 1 : -1))
+      .slice(0, limit);
+    const more = parts.some((part) => part.cursor !== undefined) || parts.flatMap((part) => part.items).length > limit;
+    const next = items.length === limit ? items.at(-1)?.jobId : parts.find((part) => part.cursor)?.cursor;
+    return more && next ? { items, cursor: next } : { items };
+  }
+
+  /** Newest first within one state, from before `cursor` (a job id) on. */
+  async #listState(
+    state: string,
+    limit: number,
+    cursor: string | undefined,
+    status: JobStatus | undefined,
+  ): Promise<Page<JobSummary>> {
+    const items: JobSummary[] = [];
+    let before = cursor;
+    for (let page = 0; page < MAX_FILTERED_PAGES; page += 1) {
+      const { Items = [], LastEvaluatedKey } = await this.#client.send(
+        new QueryCommand({
+          TableName: this.#table,
+          IndexName: BY_STATE,
+          KeyConditionExpression: before ? '#state = :state AND jobId < :before' : '#state = :state',
+          ...(status ? { FilterExpression: '#status = :status' } : {}),
+          ExpressionAttributeNames: { '#state': 'state', ...(status ? { '#status': 'status' } : {}) },
+          ExpressionAttributeValues: {
+            ':state': state,
+            ...(before ? { ':before': before } : {}),
+            ...(status ? { ':status': status } : {}),
+          },
+          ScanIndexForward: false,
+          Limit: status ? FILTERED_PAGE : limit,
+        }),
+      );
+      items.push(...Items.map((item) => summarySchema.parse(item)));
+      before = LastEvaluatedKey ? String(LastEvaluatedKey['jobId']) : undefined;
+      if (!before || items.length >= limit) break;
+    }
+    return before ? { items, cursor: before } : { items };
+  }
+
+  async listOpen(): Promise<readonly string[]> {
+    const ids: string[] = [];
+    let ExclusiveStartKey: Record<string, unknown> | undefined;
+    do {
+      const answer = await this.#client.send(
+        new QueryCommand({
+          TableName: this.#table,
+          IndexName: BY_STATE,
+          KeyConditionExpression: '#state = :open',
+          ExpressionAttributeNames: { '#state': 'state' },
+          ExpressionAttributeValues: { ':open': 'open' },
+          ProjectionExpression: 'jobId',
+          ExclusiveStartKey,
+        }),
+      );
+      ids.push(...(answer.Items ?? []).map((item) => String(item['jobId'])));
+      ExclusiveStartKey = answer.LastEvaluatedKey;
+    } while (ExclusiveStartKey);
+    return ids;
+  }
+
+  async awaitCompletion(jobId: string, taskToken: string): Promise<void> {
+    const enqueued = await this.#update(jobId, {
+      UpdateExpression: 'SET taskToken = :token, #status = :enqueued',
+      ConditionExpression: '#status = :pending',
+      ExpressionAttributeNames: { '#status': 'status' },
+      ExpressionAttributeValues: { ':token': taskToken, ':enqueued': 'ENQUEUED', ':pending': 'PENDING' },
+    });
+    if (enqueued.applied) return;
+    await this.#update(jobId, {
+      UpdateExpression: 'SET taskToken = :token',
+      ConditionExpression: '#state = :open',
+      ExpressionAttributeNames: { '#state': 'state' },
+      ExpressionAttributeValues: { ':token': taskToken, ':open': 'open' },
+    });
+  }
+
+  async markRunning(jobId: string, at: Date): Promise<void> {
+    await this.#update(jobId, {
+      UpdateExpression: 'SET #status = :running, startedAt = :at',
+      ConditionExpression: '#status IN (:pending, :enqueued)',
+      ExpressionAttributeNames: { '#status': 'status' },
+      ExpressionAttributeValues: {
+        ':running': 'RUNNING',
+        ':pending': 'PENDING',
+        ':enqueued': 'ENQUEUED',
+        ':at': at.toISOString(),
+      },
+    });
+  }
+
+  async requestCancel(jobId: string): Promise<boolean> {
+    const outcome = await this.#update(jobId, {
+      UpdateExpression: 'SET #status = :cancelling',
+      ConditionExpression: '#status IN (:pending, :enqueued, :running)',
+      ExpressionAttributeNames: { '#status': 'status' },
+      ExpressionAttributeValues: {
+        ':cancelling': 'CANCELLING',
+        ':pending': 'PENDING',
+        ':enqueued': 'ENQUEUED',
+        ':running': 'RUNNING',
+      },
+    });
+    if (!outcome.applied && !outcome.exists) throw new NotFoundError('no such job', { context: { jobId } });
+    return outcome.applied;
+  }
+
+  async close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean> {
+    const fence: TransactionItems = Array.from({ length: COUNTER_SHARDS }, (_, shard) => ({
+      Update: {
+        TableName: this.#table,
+        Key: counterKey(jobId, shard),
+        UpdateExpression: 'SET closedAt = :at',
+        ExpressionAttributeValues: { ':at': at.toISOString() },
+      },
+    }));
+    const closeJob = {
+      TableName: this.#table,
+      Key: jobKey(jobId),
+      UpdateExpression:
+        'SET #status = :status, statusReason = :reason, finishedAt = :at, #state = :closed, taskToken = :none',
+      ConditionExpression: '#state = :open',
+      ExpressionAttributeNames: { '#status': 'status', '#state': 'state' },
+      ExpressionAttributeValues: {
+        ':status': outcome.status,
+        ':reason': outcome.reason,
+        ':at': at.toISOString(),
+        ':closed': 'closed',
+        ':open': 'open',
+        ':none': null,
+      },
+    };
+    return (await transact(this.#client, [{ Update: closeJob }, ...fence])).kind === 'done';
+  }
+
+  /** A conditional update of the job itself; the condition implies that it exists. */
+  async #update(
+    jobId: string,
+    update: Pick<
+      UpdateCommandInput,
+      'UpdateExpression' | 'ConditionExpression' | 'ExpressionAttributeNames' | 'ExpressionAttributeValues'
+    >,
+  ): Promise<{ applied: boolean; exists: boolean }> {
+    try {
+      await this.#client.send(
+        new UpdateCommand({
+          TableName: this.#table,
+          Key: jobKey(jobId),
+          ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+          ...update,
+        }),
+      );
+      return { applied: true, exists: true };
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return { applied: false, exists: error.Item !== undefined };
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * One transaction, tried again while DynamoDB says it only met another one (`TransactionConflict`) or is throttled.
+ * The SDK does not retry these by itself. A failed condition is an answer, not an error.
+ */
+import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import {
+  type DynamoDBDocumentClient,
+  TransactWriteCommand,
+  type TransactWriteCommandInput,
+} from '@aws-sdk/lib-dynamodb';
+import { unmarshall } from '@aws-sdk/util-dynamodb';
+import { TransientError } from '../../core/errors.ts';
+
+const MAX_TRIES = 8;
+const FIRST_PAUSE_MS = 20;
+const PASSES = /^(?:TransactionConflict|ThrottlingError|ProvisionedThroughputExceeded)$/;
+
+export type TransactionItems = NonNullable<TransactWriteCommandInput['TransactItems']>;
+
+export type TransactionOutcome =
+  | { readonly kind: 'done' }
+  /** Whose condition failed (by place in the transaction), with the item as it is now where that was asked for. */
+  | { readonly kind: 'refused'; readonly refused: ReadonlyMap<number, Record<string, unknown> | undefined> };
+
+/** @throws TransientError when conflicts or throttling do not pass */
+export async function transact(client: DynamoDBDocumentClient, items: TransactionItems): Promise<TransactionOutcome> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await client.send(new TransactWriteCommand({ TransactItems: items }));
+      return { kind: 'done' };
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      const reasons = error.CancellationReasons ?? [];
+      const refused = reasons.flatMap((reason, index) =>
+        reason.Code === 'ConditionalCheckFailed'
+          ? [[index, reason.Item ? unmarshall(reason.Item) : undefined] as const]
+          : [],
+      );
+      if (refused.length > 0) return { kind: 'refused', refused: new Map(refused) };
+      if (!reasons.some((reason) => PASSES.test(reason.Code ?? ''))) throw error;
+      if (tries === MAX_TRIES) throw new TransientError('the transaction did not come through', { cause: error });
+      await pause(Math.random() * FIRST_PAUSE_MS * 2 ** tries);
+    }
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

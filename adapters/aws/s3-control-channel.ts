@@ -1,0 +1,64 @@
+/** The control document in the bucket: `control/{fleet}.json`, changed by `If-Match`, read by `If-None-Match`. */
+import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { type ControlDocument, controlDocumentSchema, emptyControlDocument } from '../../core/control-document.ts';
+import { TransientError } from '../../core/errors.ts';
+import { blobKeys } from '../../core/ids.ts';
+import type { ControlChannel, ControlRead } from '../../core/ports.ts';
+
+const MAX_TRIES = 12;
+const NOT_MODIFIED = 304;
+/** Somebody else wrote first: the ETag no longer fits, or two writes met. */
+const LOST_THE_RACE: ReadonlySet<number> = new Set([409, 412]);
+
+const statusOf = (error: unknown): number | undefined =>
+  error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+
+export class S3ControlChannel implements ControlChannel {
+  readonly #client: S3Client;
+  readonly #bucket: string;
+
+  constructor(options: { client: S3Client; bucket: string }) {
+    this.#client = options.client;
+    this.#bucket = options.bucket;
+  }
+
+  async read(fleet: string, etag?: string): Promise<ControlRead> {
+    try {
+      const { Body, ETag } = await this.#client.send(
+        new GetObjectCommand({
+          Bucket: this.#bucket,
+          Key: blobKeys.control(fleet),
+          ...(etag ? { IfNoneMatch: etag } : {}),
+        }),
+      );
+      const text = (await Body?.transformToString()) ?? '';
+      return { kind: 'document', document: controlDocumentSchema.parse(JSON.parse(text)), etag: ETag ?? null };
+    } catch (error) {
+      if (statusOf(error) === NOT_MODIFIED) return { kind: 'unchanged' };
+      if (error instanceof NoSuchKey) return { kind: 'document', document: emptyControlDocument, etag: null };
+      throw error;
+    }
+  }
+
+  async update(fleet: string, change: (document: ControlDocument) => ControlDocument): Promise<void> {
+    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
+      const before = await this.read(fleet);
+      if (before.kind === 'unchanged') continue;
+      try {
+        await this.#client.send(
+          new PutObjectCommand({
+            Bucket: this.#bucket,
+            Key: blobKeys.control(fleet),
+            Body: JSON.stringify(change(before.document)),
+            ContentType: 'application/json',
+            ...(before.etag ? { IfMatch: before.etag } : { IfNoneMatch: '*' }),
+          }),
+        );
+        return;
+      } catch (error) {
+        if (!LOST_THE_RACE.has(statusOf(error) ?? 0)) throw error;
+      }
+    }
+    throw new TransientError('the control document is contended', { context: { fleet } });
+  }
+}

@@ -1,0 +1,63 @@
+/** The one way to use SQS's batch calls: ten entries a call, and failed entries are never ignored. */
+import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs';
+import { PermanentError, TransientError } from '../../core/errors.ts';
+import { chunked, inParallel } from '../in-parallel.ts';
+
+const MAX_ENTRIES = 10;
+/** What one batch may weigh (SQS quotas, 1 MiB), with room for what surrounds the bodies. */
+const MAX_BATCH_BYTES = 1_000_000;
+const MAX_TRIES = 4;
+const CONCURRENCY = 8;
+
+export interface BatchEntry {
+  /** Unique within its call; the entry of an item is found again by it. */
+  readonly Id: string;
+}
+
+interface BatchAnswer {
+  Failed?: BatchResultErrorEntry[] | undefined;
+}
+
+/**
+ * Sends all entries in as few calls as possible, several calls at once, and tries failed entries again.
+ * @param weigh bytes of an entry, where they count
+ * @throws TransientError when entries still fail after some tries; PermanentError when SQS says it is the sender's fault
+ */
+export async function inBatches<Entry extends BatchEntry>(
+  entries: readonly Entry[],
+  call: (entries: Entry[]) => Promise<BatchAnswer>,
+  weigh: (entry: Entry) => number = () => 0,
+): Promise<void> {
+  await inParallel(packed(entries, weigh), CONCURRENCY, async (batch) => {
+    let left = batch;
+    for (let tries = 1; left.length > 0; tries += 1) {
+      const failed = (await call(left)).Failed ?? [];
+      const fault = failed.find((entry) => entry.SenderFault);
+      if (fault)
+        throw new PermanentError('SQS refused an entry', { context: { code: fault.Code, why: fault.Message } });
+      if (failed.length > 0 && tries === MAX_TRIES) {
+        throw new TransientError('SQS entries failed', { context: { failed: failed.length, code: failed[0]?.Code } });
+      }
+      const ids = new Set(failed.map((entry) => entry.Id));
+      left = left.filter((entry) => ids.has(entry.Id));
+    }
+  });
+}
+
+function packed<Entry>(entries: readonly Entry[], weigh: (entry: Entry) => number): Entry[][] {
+  if (entries.every((entry) => weigh(entry) * MAX_ENTRIES <= MAX_BATCH_BYTES)) return chunked(entries, MAX_ENTRIES);
+  const batches: Entry[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const entry of entries) {
+    const last = batches.at(-1);
+    const weight = weigh(entry);
+    if (last && last.length < MAX_ENTRIES && bytes + weight <= MAX_BATCH_BYTES) {
+      last.push(entry);
+      bytes += weight;
+    } else {
+      batches.push([entry]);
+      bytes = weight;
+    }
+  }
+  return batches;
+}
