@@ -27,21 +27,36 @@ const argument = z
   .max(8_192)
   .refine((text) => !text.includes('\0'), 'must not contain NUL');
 
-const envSchema = z
-  .record(z.string(), argument)
-  .default({})
-  .superRefine((env, context) => {
-    for (const name of Object.keys(env)) {
-      if (!ENV_NAME.test(name)) {
-        context.addIssue({ code: 'custom', path: [name], message: 'must be letters, digits and _, not a digit first' });
-      } else if (RESERVED_ENV_NAME.test(name)) {
-        context.addIssue({ code: 'custom', path: [name], message: 'is a reserved name' });
-      }
-    }
-    if (JSON.stringify(env).length > 16_384) {
-      context.addIssue({ code: 'custom', path: [], message: 'must not exceed 16 KB altogether' });
-    }
-  });
+/** Some checks look at a document that has other faults already, so that all faults are named at once. */
+const isList = ({ value }: { value: unknown }): boolean => Array.isArray(value);
+const isObject = ({ value }: { value: unknown }): boolean => typeof value === 'object' && value !== null;
+
+function checkEnv(env: unknown, context: z.RefinementCtx): void {
+  if (!isObject({ value: env }) || isList({ value: env })) {
+    context.addIssue({ code: 'custom', message: 'must be an object of names and strings' });
+    return;
+  }
+  for (const [name, value] of Object.entries(env as object)) {
+    const fault = (message: string): void => context.addIssue({ code: 'custom', path: [name], message });
+    if (RESERVED_ENV_NAME.test(name)) fault('is a reserved name');
+    else if (!ENV_NAME.test(name)) fault('must be letters, digits and _, not a digit first');
+    for (const issue of argument.safeParse(value).error?.issues ?? []) fault(issue.message);
+  }
+  if (JSON.stringify(env).length > 16_384) {
+    context.addIssue({ code: 'custom', message: 'must not exceed 16 KB altogether' });
+  }
+}
+
+// No z.record: it drops a `__proto__` without a word. The cast is safe because checkEnv passes nothing else.
+const envSchema = (
+  z
+    .unknown()
+    .superRefine(checkEnv)
+    .meta({ type: 'object', additionalProperties: { type: 'string' } }) as z.ZodType<
+    Record<string, string>,
+    Record<string, string>
+  >
+).default({});
 
 export const codeSchema = z.strictObject({
   repository: z
@@ -66,7 +81,7 @@ export const codeSchema = z.strictObject({
     .array(argument, { error: 'must be a list of strings: the command and its arguments' })
     .min(1, 'needs at least the command')
     .max(100)
-    .refine((run) => run[0] !== '', { path: [0], error: 'must not be empty' }),
+    .refine((run) => run[0] !== '', { path: [0], error: 'must not be empty', when: isList }),
   protocol: z.literal('process', { error: 'must be "process"' }).default('process'),
   env: envSchema,
 });
@@ -92,10 +107,11 @@ const taskSchema = z.strictObject({
 });
 export type TaskInput = z.infer<typeof taskSchema>;
 
-const uniqueKeys = (tasks: readonly TaskInput[], context: z.RefinementCtx): void => {
+const uniqueKeys = (tasks: readonly (Partial<TaskInput> | null)[], context: z.RefinementCtx): void => {
   const first = new Map<string, number>();
-  for (const [index, { key }] of tasks.entries()) {
-    if (key === undefined) continue;
+  for (const [index, task] of tasks.entries()) {
+    const key: unknown = task?.key;
+    if (typeof key !== 'string') continue;
     const earlier = first.get(key);
     if (earlier === undefined) first.set(key, index);
     else {
@@ -110,12 +126,13 @@ export const jobSubmissionSchema = z.strictObject({
   fleet: z.string().regex(FLEET_NAME, 'must be the name of a fleet').default('default'),
   code: codeSchema.refine((code) => toAsciiJson(code).length <= MAX_CODE_BYTES, {
     error: `must not exceed ${MAX_CODE_BYTES / 1024} KB altogether`,
+    when: isObject,
   }),
   tasks: z
     .array(taskSchema)
     .min(1, 'needs at least one task')
     .max(MAX_INLINE_TASKS, `takes at most ${MAX_INLINE_TASKS} tasks in one submission`)
-    .superRefine(uniqueKeys),
+    .superRefine(uniqueKeys, { when: isList }),
   resources: z
     .strictObject({
       vcpu: z.number().positive().max(448).default(1),
