@@ -1,0 +1,92 @@
+/**
+ * The AWS JSON 1.0 protocol over HTTP, as SQS, DynamoDB and Step Functions speak it: `POST /`, the operation in
+ * `X-Amz-Target: Prefix.Operation`, an error as a body with `__type`. Signatures are not checked.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AwsError } from './aws-error.ts';
+import { type LoopbackServer, listenOnLoopback } from './loopback-server.ts';
+import { readBody } from './request-body.ts';
+
+export interface JsonCall {
+  readonly operation: string;
+  /** The parsed body; not yet checked. */
+  readonly input: unknown;
+  /** The address under which the caller reached this server, without a trailing slash. */
+  readonly origin: string;
+  /** Aborted when the caller goes away before it has an answer. */
+  readonly signal: AbortSignal;
+}
+
+/** Every call of a service passes through one such function. Throws {@link AwsError} for an answer that is an error. */
+export type JsonHandler = (call: JsonCall) => Promise<object> | object;
+
+export interface JsonService {
+  readonly name: string;
+  /** Namespace of the error types on the wire, such as `com.amazonaws.sqs`. */
+  readonly errorNamespace: string;
+  readonly port: number;
+  readonly handle: JsonHandler;
+  /** Services that once spoke the query protocol send its code beside the new one; the SDK shows it as `Code`. */
+  readonly queryErrorCode?: (code: string) => string;
+}
+
+/** Serves one AWS JSON service on the loopback address. */
+export function serveJsonProtocol(service: JsonService): Promise<LoopbackServer> {
+  return listenOnLoopback(service.name, service.port, (request, response) => {
+    void answer(service, request, response);
+  });
+}
+
+async function answer(service: JsonService, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  try {
+    const input = parseJson(await readBody(request));
+    const target = request.headers['x-amz-target'];
+    const operation = typeof target === 'string' ? target.slice(target.lastIndexOf('.') + 1) : '';
+    const origin = `http://${request.headers.host ?? '127.0.0.1'}`;
+    send(response, 200, await service.handle({ operation, input, origin, signal: gone.signal }));
+  } catch (error) {
+    sendError(service, response, error);
+  }
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8') || '{}');
+  } catch (cause) {
+    throw new AwsError('SerializationException', 'The body is not JSON', { cause });
+  }
+}
+
+function sendError(service: JsonService, response: ServerResponse, error: unknown): void {
+  if (response.destroyed) return;
+  const known = error instanceof AwsError ? error : unexpected(service, error);
+  const queryCode = service.queryErrorCode?.(known.code);
+  if (queryCode !== undefined) {
+    response.setHeader('x-amzn-query-error', `${queryCode};${known.statusCode < 500 ? 'Sender' : 'Receiver'}`);
+  }
+  send(response, known.statusCode, {
+    __type: `${service.errorNamespace}#${known.code}`,
+    message: known.message,
+    ...known.members,
+  });
+}
+
+function unexpected(service: JsonService, error: unknown): AwsError {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`${service.name}: ${detail}\n`);
+  return new AwsError('InternalServerError', 'The emulator failed', { statusCode: 500, cause: error });
+}
+
+function send(response: ServerResponse, statusCode: number, body: object): void {
+  const text = JSON.stringify(body);
+  response
+    .writeHead(statusCode, {
+      'content-type': 'application/x-amz-json-1.0',
+      'content-length': Buffer.byteLength(text),
+      'x-amzn-requestid': randomUUID(),
+    })
+    .end(text);
+}
