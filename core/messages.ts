@@ -34,6 +34,12 @@ export const taskMessageSchema = z
   });
 export type TaskMessage = z.infer<typeof taskMessageSchema>;
 
+/** How long an attempt took: no message lives longer than 14 days, and no store takes any number. */
+const seconds = z
+  .number()
+  .nonnegative()
+  .max(14 * 86_400);
+
 /** Every report on a task says which attempt, which delivery of it and which lease it speaks of. */
 const report = {
   taskId: z.string(),
@@ -54,20 +60,20 @@ export const startedEventSchema = z.object({
 export const completedEventSchema = z.object({
   kind: z.literal('completed'),
   ...report,
-  seconds: z.number().nonnegative(),
+  seconds,
   result: resultSchema,
 });
 export const failedEventSchema = z.object({
   kind: z.literal('failed'),
   ...report,
-  seconds: z.number().nonnegative(),
+  seconds,
   failure: failureSchema,
 });
 /** The lease was given back before the attempt came to an end: never charged. */
 export const releasedEventSchema = z.object({
   kind: z.literal('released'),
   ...report,
-  seconds: z.number().nonnegative(),
+  seconds,
   cause: z.enum(['interrupted', 'draining', 'cancelled', 'machine']),
   reason: z.string(),
 });
