@@ -98,7 +98,7 @@ export const retryPolicySchema = z.strictObject({
 });
 export type RetryPolicy = z.infer<typeof retryPolicySchema>;
 
-const taskSchema = z.strictObject({
+export const taskSchema = z.strictObject({
   key: z.string().regex(KEY, 'must be 1 to 128 letters, digits and . _ : / @ + -, a letter or digit first').optional(),
   input: z
     .unknown()

@@ -37,6 +37,8 @@ export const jobSchema = z.object({
   fleet: z.string(),
   code: z.object(pinnedCodeSchema.shape),
   taskCount: z.int().positive(),
+  /** Whether any task has a key of its own; only then are inputs read to show one. */
+  keyed: z.boolean(),
   resources: settings.resources,
   expectedSeconds: settings.expectedSeconds,
   timeoutSeconds: settings.timeoutSeconds,

@@ -22,6 +22,7 @@ export const jobFactory = (overrides: Partial<Job> = {}): Job => ({
     env: {},
   },
   taskCount: 3,
+  keyed: false,
   resources: null,
   expectedSeconds: null,
   timeoutSeconds: 300,

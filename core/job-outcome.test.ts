@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { countersFactory, jobFactory } from '../test/factories/job.ts';
+import { isSettled, outcomeOf } from './job-outcome.ts';
+
+const job = jobFactory({ taskCount: 10, status: 'RUNNING' });
+const cancelling = { ...job, status: 'CANCELLING' } as const;
+
+describe('a job is settled', () => {
+  it('when every task is terminal', () => {
+    expect(isSettled(job, countersFactory({ completed: 7, failed: 2, cancelled: 1 }))).toBe(true);
+  });
+
+  it('not while a task is open', () => {
+    expect(isSettled(job, countersFactory({ completed: 8, failed: 1, running: 1 }))).toBe(false);
+    expect(isSettled(job, countersFactory({ completed: 9 }))).toBe(false);
+  });
+
+  it('when it is being cancelled and nothing runs', () => {
+    expect(isSettled(cancelling, countersFactory({ completed: 1 }))).toBe(true);
+    expect(isSettled(cancelling, countersFactory({ completed: 1, running: 1 }))).toBe(false);
+  });
+});
+
+describe('the outcome of a job', () => {
+  it.each([
+    [10, 0, 0, 'COMPLETED', null],
+    [9, 1, 1, 'COMPLETED', '1 of 10 tasks failed, as allowed'],
+    [9, 1, 0, 'FAILED', '1 of 10 tasks failed, 0 allowed'],
+    [0, 10, 9, 'FAILED', '10 of 10 tasks failed, 9 allowed'],
+  ] as const)('with %i completed and %i failed of 10, %i allowed, is %s', (completed, failed, allowed, status, why) => {
+    const outcome = outcomeOf({ ...job, allowedFailures: allowed }, countersFactory({ completed, failed }), 'settled');
+
+    expect(outcome).toEqual({ status, reason: why });
+  });
+
+  it('is judged by its tasks when all ended, even if it was cancelled or timed out in the same moment', () => {
+    const counters = countersFactory({ completed: 10 });
+
+    expect(outcomeOf(cancelling, counters, 'cancelled').status).toBe('COMPLETED');
+    expect(outcomeOf(job, counters, 'timed-out').status).toBe('COMPLETED');
+    expect(outcomeOf(job, counters, 'error', 'States.Runtime').status).toBe('COMPLETED');
+  });
+
+  it('is CANCELLED when tasks were left by a cancellation', () => {
+    const counters = countersFactory({ completed: 4, failed: 1, cancelled: 1 });
+
+    const expected = { status: 'CANCELLED', reason: 'cancelled with 4 of 10 tasks completed' };
+    expect(outcomeOf(cancelling, counters, 'settled')).toEqual(expected);
+    expect(outcomeOf(job, counters, 'cancelled')).toEqual(expected);
+  });
+
+  it('is FAILED with the reason when time ran out', () => {
+    expect(outcomeOf({ ...job, maxDurationSeconds: 60 }, countersFactory({ completed: 4 }), 'timed-out')).toEqual({
+      status: 'FAILED',
+      reason: 'not finished within 60 s: 4 of 10 tasks done',
+    });
+  });
+
+  it('is FAILED with the error when the execution broke', () => {
+    const counters = countersFactory({ completed: 3, failed: 1 });
+
+    expect(outcomeOf(job, counters, 'error', 'inputs are gone').reason).toBe('inputs are gone: 4 of 10 tasks done');
+    expect(outcomeOf(job, counters, 'error').reason).toBe('stopped before every task ended: 4 of 10 tasks done');
+  });
+
+  it('never is COMPLETED with a task that did not end by itself, nor with more failures than allowed', () => {
+    const split = fc.tuple(fc.nat(5), fc.nat(5), fc.nat(5), fc.nat(5), fc.nat(5));
+    fc.assert(
+      fc.property(
+        split,
+        fc.nat(6),
+        fc.constantFrom('settled', 'cancelled', 'timed-out', 'error'),
+        fc.constantFrom('RUNNING', 'CANCELLING'),
+        ([completed, failed, cancelled, running, untouched], allowedFailures, cause, status) => {
+          const taskCount = completed + failed + cancelled + running + untouched || 1;
+          const counters = countersFactory({ completed, failed, cancelled, running });
+
+          const outcome = outcomeOf({ ...job, status, taskCount, allowedFailures }, counters, cause);
+
+          const allEnded = completed + failed === taskCount;
+          expect(outcome.status === 'COMPLETED').toBe(allEnded && failed <= allowedFailures);
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,269 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { instanceFactory, launchIntentFactory } from '../test/factories/instance.ts';
+import { at, START } from '../test/factories/manual-clock.ts';
+import { hasEnded, INSTANCE_STATES, type Instance, type InstanceState } from './instance.ts';
+import { type OpenWork, planScale, type ScaleLimits, type ScaleSnapshot } from './plan-scale.ts';
+
+const limits: ScaleLimits = {
+  minInstances: 0,
+  maxInstances: 10,
+  slotsPerInstance: 1,
+  drainTargetSeconds: 300,
+  unknownSecondsPerTask: 60,
+};
+const job = (overrides: Partial<OpenWork> = {}): OpenWork => ({
+  jobId: 'job_1',
+  openTasks: 10,
+  secondsPerTask: 60,
+  maxInstances: null,
+  ...overrides,
+});
+const snapshot = (overrides: Partial<ScaleSnapshot> = {}): ScaleSnapshot => ({
+  now: new Date(START),
+  depth: { visible: 10, inFlight: 0, delayed: 0 },
+  jobs: [job()],
+  instances: [],
+  intents: [],
+  ...overrides,
+});
+const machines = (states: readonly InstanceState[], overrides: Partial<Instance> = {}): Instance[] =>
+  states.map((state, index) => instanceFactory({ instanceId: `i-${index}`, intentId: null, state, ...overrides }));
+
+const anyCount = fc.nat(200);
+const anyInstance = (index: number) =>
+  fc
+    .record({
+      state: fc.constantFrom(...INSTANCE_STATES),
+      intentId: fc.constantFrom(null, 'intent-0', 'intent-1'),
+      readySeconds: fc.integer({ min: -600, max: 600 }),
+      expirySeconds: fc.integer({ min: -600, max: 86_400 }),
+    })
+    .map(({ state, intentId, readySeconds, expirySeconds }) =>
+      instanceFactory({
+        instanceId: `i-${index}`,
+        state,
+        intentId,
+        readyDeadlineAt: at(readySeconds),
+        expiresAt: at(expirySeconds),
+      }),
+    );
+const anyInstances = fc.nat(12).chain((count) => fc.tuple(...Array.from({ length: count }, (_, i) => anyInstance(i))));
+const anyIntents = fc
+  .array(fc.record({ count: fc.integer({ min: 1, max: 5 }), seconds: fc.integer({ min: -60, max: 600 }) }), {
+    maxLength: 3,
+  })
+  .map((intents) =>
+    intents.map(({ count, seconds }, index) =>
+      launchIntentFactory({ intentId: `intent-${index}`, count, expiresAt: at(seconds) }),
+    ),
+  );
+const anyJob = fc.record({
+  jobId: fc.uuid(),
+  openTasks: anyCount,
+  secondsPerTask: fc.option(fc.double({ min: 0, max: 40_000, noNaN: true })),
+  maxInstances: fc.option(fc.integer({ min: 1, max: 20 })),
+});
+const anySnapshot: fc.Arbitrary<ScaleSnapshot> = fc.record({
+  now: fc.constant(new Date(START)),
+  depth: fc.record({ visible: anyCount, inFlight: anyCount, delayed: anyCount }),
+  jobs: fc.array(anyJob, { maxLength: 4 }),
+  instances: anyInstances,
+  intents: anyIntents,
+});
+const anyLimits: fc.Arbitrary<ScaleLimits> = fc
+  .record({
+    minInstances: fc.nat(20),
+    maxInstances: fc.integer({ min: 1, max: 20 }),
+    slotsPerInstance: fc.integer({ min: 1, max: 8 }),
+    drainTargetSeconds: fc.integer({ min: 1, max: 3_600 }),
+    unknownSecondsPerTask: fc.integer({ min: 1, max: 600 }),
+  })
+  .map((any) => ({ ...any, minInstances: Math.min(any.minInstances, any.maxInstances) }));
+
+/** Machines asked for and not found yet. */
+const askedFor = ({ intents, instances, now }: ScaleSnapshot): number =>
+  intents
+    .filter((intent) => Date.parse(intent.expiresAt) > now.getTime())
+    .map((intent) => intent.count - instances.filter((each) => each.intentId === intent.intentId).length)
+    .reduce((sum, missing) => sum + Math.max(0, missing), 0);
+
+describe('a scale plan', () => {
+  it('is never negative, and of whole machines (lesson 31)', () => {
+    fc.assert(
+      fc.property(anySnapshot, anyLimits, (any, anyBounds) => {
+        const plan = planScale(any, anyBounds);
+
+        for (const count of [plan.wanted, plan.launch]) {
+          expect(Number.isInteger(count)).toBe(true);
+          expect(count).toBeGreaterThanOrEqual(0);
+        }
+      }),
+    );
+  });
+
+  it('never goes over the limit: what runs, what was asked for and what it launches stay within the maximum', () => {
+    fc.assert(
+      fc.property(anySnapshot, anyLimits, (any, anyBounds) => {
+        const plan = planScale(any, anyBounds);
+
+        const present = any.instances.filter((each) => !hasEnded(each.state)).length;
+        if (plan.launch > 0) {
+          expect(present + askedFor(any) + plan.launch).toBeLessThanOrEqual(anyBounds.maxInstances);
+        }
+        expect(plan.wanted).toBeLessThanOrEqual(anyBounds.maxInstances);
+        expect(plan.wanted).toBeGreaterThanOrEqual(anyBounds.minInstances);
+      }),
+    );
+  });
+
+  it('never wants fewer machines for more work', () => {
+    const more = fc.record({ tasks: anyCount, seconds: fc.double({ min: 0, max: 1_000, noNaN: true }) });
+    fc.assert(
+      fc.property(anySnapshot, anyLimits, more, anyJob, (any, anyBounds, { tasks, seconds }, another) => {
+        const before = planScale(any, anyBounds).wanted;
+        const { depth } = any;
+
+        const deeper = { ...any, depth: { ...depth, visible: depth.visible + tasks } };
+        const slower = {
+          ...any,
+          jobs: any.jobs.map((each) => ({
+            ...each,
+            secondsPerTask: (each.secondsPerTask ?? anyBounds.unknownSecondsPerTask) + seconds,
+          })),
+        };
+        const oneJobMore = {
+          ...any,
+          jobs: [...any.jobs, another],
+          depth: { ...depth, visible: depth.visible + another.openTasks },
+        };
+
+        for (const wider of [deeper, slower, oneJobMore]) {
+          expect(planScale(wider, anyBounds).wanted).toBeGreaterThanOrEqual(before);
+        }
+      }),
+    );
+  });
+
+  it('launches nothing when there is a machine for each task (lesson 26)', () => {
+    fc.assert(
+      fc.property(anySnapshot, anyLimits, (any, anyBounds) => {
+        const working = any.instances.filter(
+          (each) =>
+            ['REQUESTED', 'BOOTING', 'READY'].includes(each.state) &&
+            Date.parse(each.readyDeadlineAt) > any.now.getTime() &&
+            Date.parse(each.expiresAt) > any.now.getTime(),
+        ).length;
+        const few = { ...any, depth: { visible: working, inFlight: 0, delayed: 0 } };
+
+        expect(planScale(few, { ...anyBounds, minInstances: 0 }).launch).toBe(0);
+      }),
+    );
+  });
+
+  it('ends only machines that never became ready or are past their lifetime (promise 4)', () => {
+    fc.assert(
+      fc.property(anySnapshot, anyLimits, (any, anyBounds) => {
+        const plan = planScale(any, anyBounds);
+
+        const overdue = any.instances.filter((each) => {
+          const expired = Date.parse(each.expiresAt) <= any.now.getTime();
+          const neverReady =
+            ['REQUESTED', 'BOOTING'].includes(each.state) && Date.parse(each.readyDeadlineAt) <= any.now.getTime();
+          return !hasEnded(each.state) && (expired || neverReady);
+        });
+        expect(plan.terminate.map((entry) => entry.instanceId)).toEqual(overdue.map((each) => each.instanceId));
+      }),
+    );
+  });
+
+  it('wants nothing, and says why, when there is no work', () => {
+    const plan = planScale(snapshot({ depth: { visible: 0, inFlight: 0, delayed: 0 } }), limits);
+
+    expect(plan).toMatchObject({ wanted: 0, launch: 0, terminate: [] });
+    expect(plan.reasons[0]).toBe('no work on the queues');
+  });
+
+  it('takes messages of closed jobs for no work', () => {
+    const plan = planScale(snapshot({ jobs: [] }), limits);
+
+    expect(plan.launch).toBe(0);
+    expect(plan.reasons[0]).toBe('10 messages on the queues, but no open task');
+  });
+
+  it.each([
+    ['one short task needs one machine', 1, 1, 1, 1],
+    ['ten minutes of work need two machines', 10, 60, 1, 2],
+    ['slots share the work', 10, 60, 2, 1],
+    ['three long tasks need three machines, not the maximum', 3, 3_600, 1, 3],
+    ['three long tasks need two machines of two slots', 3, 3_600, 2, 2],
+    ['much work meets the maximum', 1_000, 600, 1, 10],
+  ])('%s', (_what, tasks, secondsPerTask, slotsPerInstance, wanted) => {
+    const plan = planScale(
+      snapshot({
+        depth: { visible: tasks, inFlight: 0, delayed: 0 },
+        jobs: [job({ openTasks: tasks, secondsPerTask })],
+      }),
+      { ...limits, slotsPerInstance },
+    );
+
+    expect(plan).toMatchObject({ wanted, launch: wanted });
+  });
+
+  it('counts leased tasks as work (lesson 28)', () => {
+    const depth = { visible: 0, inFlight: 10, delayed: 0 };
+
+    expect(planScale(snapshot({ depth }), limits).wanted).toBe(2);
+  });
+
+  it('counts machines that boot or are asked for, so that an overlapping tick launches nothing (lesson 22)', () => {
+    const booting = snapshot({ instances: machines(['REQUESTED', 'BOOTING']) });
+    const asked = snapshot({ intents: [launchIntentFactory({ count: 2 })] });
+    const found = snapshot({
+      intents: [launchIntentFactory({ count: 2 })],
+      instances: machines(['BOOTING', 'READY'], { intentId: 'intent-1' }),
+    });
+
+    expect([booting, asked, found].map((each) => planScale(each, limits).launch)).toEqual([0, 0, 0]);
+  });
+
+  it('forgets an intent that expired', () => {
+    const expired = snapshot({ intents: [launchIntentFactory({ count: 2, expiresAt: START })] });
+
+    expect(planScale(expired, limits).launch).toBe(2);
+  });
+
+  it('replaces a draining machine, but within the maximum', () => {
+    const draining = snapshot({ instances: machines(['DRAINING', 'READY']) });
+
+    expect(planScale(draining, limits).launch).toBe(1);
+    expect(planScale(draining, { ...limits, maxInstances: 2 }).launch).toBe(0);
+  });
+
+  it('does not replace a machine that is being ended before it is gone, at the maximum', () => {
+    const overdue = snapshot({ instances: machines(['BOOTING'], { readyDeadlineAt: START }) });
+
+    const plan = planScale(overdue, { ...limits, maxInstances: 1 });
+
+    expect(plan).toMatchObject({ launch: 0, terminate: [{ instanceId: 'i-0' }] });
+    expect(plan.reasons).toContain('i-0 was never ready in time');
+  });
+
+  it('keeps to the bounds of the jobs together', () => {
+    const work = (bounds: (number | null)[]) =>
+      snapshot({
+        depth: { visible: 1_000, inFlight: 0, delayed: 0 },
+        jobs: bounds.map((maxInstances) => job({ openTasks: 500, secondsPerTask: 600, maxInstances })),
+      });
+
+    expect(planScale(work([2, 3]), limits)).toMatchObject({ wanted: 5 });
+    expect(planScale(work([2, null]), limits)).toMatchObject({ wanted: 10 });
+    expect(planScale(work([2, 3]), limits).reasons).toContain('the jobs allow at most 5 machines');
+  });
+
+  it('keeps the fleet’s minimum without any work (lesson 27)', () => {
+    const idle = snapshot({ depth: { visible: 0, inFlight: 0, delayed: 0 }, jobs: [], instances: machines(['READY']) });
+
+    expect(planScale(idle, { ...limits, minInstances: 2 })).toMatchObject({ wanted: 2, launch: 1 });
+  });
+});

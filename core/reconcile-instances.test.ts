@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { instanceFactory, launchIntentFactory } from '../test/factories/instance.ts';
+import { at, START } from '../test/factories/manual-clock.ts';
+import type { Instance } from './instance.ts';
+import { type ObservedInstance, reconcileInstances } from './reconcile-instances.ts';
+
+const observed = (overrides: Partial<ObservedInstance> = {}): ObservedInstance => ({
+  instanceId: 'i-1',
+  intentId: 'intent-1',
+  running: true,
+  launchedAt: START,
+  ...overrides,
+});
+const reconcile = (rows: Instance[], seen: ObservedInstance[], seconds = 600) =>
+  reconcileInstances(rows, seen, [launchIntentFactory()], new Date(at(seconds)), 60);
+
+describe('reconciliation', () => {
+  it('changes nothing when rows and provider agree', () => {
+    const nothing = { adopt: [], ended: [], unknown: [] };
+
+    expect(reconcile([instanceFactory({ state: 'READY' })], [observed()])).toEqual(nothing);
+    expect(reconcile([instanceFactory({ state: 'TERMINATED' })], [observed({ running: false })])).toEqual(nothing);
+    expect(reconcile([], [])).toEqual(nothing);
+  });
+
+  it('adopts a machine of one of our intents that has no row (lesson 25)', () => {
+    expect(reconcile([], [observed()]).adopt).toEqual([observed()]);
+  });
+
+  it.each([
+    ['of an intent that is not ours', 'intent-other'],
+    ['without an intent', null],
+  ])('reports a machine %s as unknown', (_what, intentId) => {
+    const { adopt, unknown } = reconcile([], [observed({ intentId })]);
+
+    expect(adopt).toEqual([]);
+    expect(unknown).toEqual([observed({ intentId })]);
+  });
+
+  it('neither adopts nor reports what has ended already', () => {
+    const { adopt, unknown } = reconcile(
+      [],
+      [observed({ running: false }), observed({ intentId: null, running: false })],
+    );
+
+    expect([...adopt, ...unknown]).toEqual([]);
+  });
+
+  it.each([
+    ['REQUESTED', 'FAILED'],
+    ['BOOTING', 'FAILED'],
+    ['READY', 'INTERRUPTED'],
+    ['DRAINING', 'TERMINATED'],
+  ] as const)('takes a machine that is gone from %s for %s', (state, ended) => {
+    const result = reconcile([instanceFactory({ state })], []);
+
+    expect(result.ended).toMatchObject([{ instanceId: 'i-1', state: ended, endedAt: at(600) }]);
+  });
+
+  it('keeps the reason of a machine that said goodbye', () => {
+    const row = instanceFactory({ state: 'DRAINING', stateReason: 'idle for 60 s' });
+
+    expect(reconcile([row], []).ended[0]?.stateReason).toBe('idle for 60 s');
+  });
+
+  it('waits for a young machine that is not listed yet: EC2 is eventually consistent', () => {
+    expect(reconcile([instanceFactory()], [], 59).ended).toEqual([]);
+    expect(reconcile([instanceFactory()], [], 60).ended).toHaveLength(1);
+  });
+
+  it('believes the provider at once when it says that a machine, however young, has ended', () => {
+    expect(reconcile([instanceFactory()], [observed({ running: false })], 1).ended).toHaveLength(1);
+  });
+});
