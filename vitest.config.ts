@@ -2,7 +2,13 @@ import { defineConfig } from 'vitest/config';
 
 /** Four lanes: unit tests beside their source, contract suites, integration (real emulators) and e2e (the whole pipeline). */
 const lane = (name: string, include: string[], testTimeout: number) => ({
-  test: { name, include, testTimeout, hookTimeout: Math.max(60_000, testTimeout), exclude: ['**/node_modules/**', '.shoal/**'] },
+  test: {
+    name,
+    include,
+    testTimeout,
+    hookTimeout: Math.max(60_000, testTimeout),
+    exclude: ['**/node_modules/**', '.shoal/**'],
+  },
 });
 
 export default defineConfig({

@@ -263,5 +263,6 @@ export interface JobMachine {
 
 /** Asks the scaler to look, now rather than at its next tick. */
 export interface Waker {
+  /** Never rejects: a scaler that could not be woken sees the same at its next tick. */
   wake(): Promise<void>;
 }

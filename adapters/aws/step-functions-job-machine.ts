@@ -14,9 +14,10 @@ import type { CompletionSignal, JobMachine } from '../../core/ports.ts';
 
 export class StepFunctionsJobMachine implements JobMachine {
   readonly #client: SFNClient;
-  readonly #stateMachineArn: string;
+  readonly #stateMachineArn: string | undefined;
 
-  constructor(options: { client: SFNClient; stateMachineArn: string }) {
+  /** @param options.stateMachineArn needed to start executions; signalling one needs only its token */
+  constructor(options: { client: SFNClient; stateMachineArn?: string }) {
     this.#client = options.client;
     this.#stateMachineArn = options.stateMachineArn;
   }

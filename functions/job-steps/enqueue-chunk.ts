@@ -1,0 +1,29 @@
+/** Puts the tasks of one chunk on their fleet's queue. Safe to repeat: repeats are duplicates of the same attempt. */
+import { PermanentError } from '../../core/errors.ts';
+import { blobKeys, CHUNK_SIZE } from '../../core/ids.ts';
+import { isClosed } from '../../core/job.ts';
+import { taskSchema } from '../../core/job-submission.ts';
+import type { BlobStore, JobStore, TaskQueues } from '../../core/ports.ts';
+import { firstAttempt } from '../task-messages.ts';
+
+export interface EnqueuePorts {
+  readonly jobs: JobStore;
+  readonly blobs: BlobStore;
+  readonly queues: TaskQueues;
+}
+
+/** @throws PermanentError when job or inputs are missing; TransientError when the queue does not take them */
+export async function enqueueChunk(jobId: string, chunk: number, ports: EnqueuePorts): Promise<{ sent: number }> {
+  const progress = await ports.jobs.progress(jobId);
+  if (!progress) throw new PermanentError('the job does not exist', { context: { jobId } });
+  const { job } = progress;
+  if (isClosed(job.status) || job.status === 'CANCELLING') return { sent: 0 };
+  const bytes = await ports.blobs.get(blobKeys.inputs(jobId, chunk));
+  if (!bytes) throw new PermanentError('the inputs of a chunk are missing', { context: { jobId, chunk } });
+  const lines = Buffer.from(bytes).toString('utf8').split('\n').filter(Boolean);
+  const messages = lines.map((line, at) => ({
+    message: firstAttempt(job, chunk * CHUNK_SIZE + at, taskSchema.parse(JSON.parse(line))),
+  }));
+  await ports.queues(job.fleet, job.priority).send(messages);
+  return { sent: messages.length };
+}

@@ -1,0 +1,47 @@
+/** What a job looks like to its user. Pure. */
+import { type Counters, type TaskCounts, taskCounts } from '../../core/counters.ts';
+import { isClosed, type Job } from '../../core/job.ts';
+import type { JobProgress } from '../../core/ports.ts';
+
+export interface JobView extends Omit<Job, 'taskToken' | 'keyed'> {
+  readonly counters: TaskCounts;
+  /** Share of tasks that ended, 0 to 1. */
+  readonly progress: number;
+  /** Completed tasks a minute since the first one started; `null` while there is nothing to measure. */
+  readonly tasksPerMinute: number | null;
+  readonly secondsPerTask: number | null;
+  readonly etaSeconds: number | null;
+  readonly links: { readonly self: string; readonly tasks: string; readonly results: string };
+}
+
+export function jobView({ job, counters }: JobProgress, now: Date): JobView {
+  const { taskToken: _token, keyed: _keyed, ...told } = job;
+  const counts = taskCounts(job.taskCount, counters, isClosed(job.status));
+  const ended = counts.completed + counts.failed + counts.cancelled;
+  const perMinute = tasksPerMinute(job, counts, now);
+  const left = counts.pending + counts.running;
+  return {
+    ...told,
+    counters: counts,
+    progress: ended / job.taskCount,
+    tasksPerMinute: perMinute,
+    secondsPerTask: secondsPerTask(counters),
+    etaSeconds: perMinute && left > 0 ? Math.ceil((left / perMinute) * 60) : null,
+    links: {
+      self: `/v1/jobs/${job.jobId}`,
+      tasks: `/v1/jobs/${job.jobId}/tasks`,
+      results: `/v1/jobs/${job.jobId}/results`,
+    },
+  };
+}
+
+function tasksPerMinute(job: Job, counts: TaskCounts, now: Date): number | null {
+  if (!job.startedAt) return null;
+  const until = job.finishedAt ? Date.parse(job.finishedAt) : now.getTime();
+  const minutes = (until - Date.parse(job.startedAt)) / 60_000;
+  const done = counts.completed + counts.failed;
+  return minutes > 0 && done > 0 ? Math.round((done / minutes) * 10) / 10 : null;
+}
+
+const secondsPerTask = ({ completed, completedSeconds }: Counters): number | null =>
+  completed > 0 ? Math.round((completedSeconds / completed) * 1_000) / 1_000 : null;

@@ -1,0 +1,91 @@
+/** `GET /v1/jobs/{jobId}/tasks`, `…/results` and `GET /v1/tasks/{taskId}`. */
+import { z } from 'zod';
+import { NotFoundError } from '../../core/errors.ts';
+import { taskIdOf } from '../../core/ids.ts';
+import type { BlobStore, JobStore, TaskStore } from '../../core/ports.ts';
+import { isTerminal, taskStatusSchema } from '../../core/task.ts';
+import type { Route } from '../http/api-handler.ts';
+import { jobIdOf, taskPositionOf } from '../http/path-parameters.ts';
+import { limitParameter, readQuery } from '../http/query-parameters.ts';
+import { progressOf } from './jobs.ts';
+import { taskKeys } from './task-keys.ts';
+import { taskAsSeen, taskPage } from './task-pages.ts';
+import { resultOf, taskView } from './task-view.ts';
+
+/** An answer must fit Lambda's 6 MB: results by value up to so much, the rest on the next page. */
+const MAX_PAGE_BYTES = 4_000_000;
+const MAX_RESULT_BYTES = 1_000_000;
+
+const cursorParameter = z
+  .string()
+  .regex(/^\d{1,7}$/, 'is not a cursor of ours')
+  .transform(Number)
+  .default(0);
+
+export interface TaskPorts {
+  readonly jobs: JobStore;
+  readonly tasks: TaskStore;
+  readonly blobs: BlobStore;
+}
+
+export function taskRoutes(ports: TaskPorts): Record<string, Route> {
+  return {
+    'GET /v1/jobs/{jobId}/tasks': async (request) => {
+      const { status, limit, cursor } = readQuery(request, {
+        status: taskStatusSchema.optional(),
+        limit: limitParameter(1_000, 100),
+        cursor: cursorParameter,
+      });
+      const { job } = await progressOf(ports.jobs, jobIdOf(request));
+      const page = await taskPage(job, ports.tasks, { status, limit, fromIndex: cursor });
+      const keys = await taskKeys(
+        job,
+        page.items.map((task) => task.index),
+        ports.blobs,
+      );
+      const tasks = page.items.map((task) => taskView(task, keys.get(task.index)));
+      return { status: 200, body: { tasks, cursor: page.cursor ?? null } };
+    },
+
+    'GET /v1/jobs/{jobId}/results': async (request) => {
+      const jobId = jobIdOf(request);
+      const { limit, cursor } = readQuery(request, { limit: limitParameter(1_000, 1_000), cursor: cursorParameter });
+      const { job } = await progressOf(ports.jobs, jobId);
+      const page = await taskPage(job, ports.tasks, { limit, fromIndex: cursor });
+      const ended = page.items.filter((task) => isTerminal(task.status));
+      const keys = await taskKeys(
+        job,
+        ended.map((task) => task.index),
+        ports.blobs,
+      );
+
+      const lines: string[] = [];
+      let bytes = 0;
+      let next = page.cursor;
+      for (const task of ended) {
+        const { result, resultRef } = await resultOf(task, MAX_RESULT_BYTES, ports.blobs);
+        const { jobId: _jobId, startedAt: _startedAt, ...view } = taskView(task, keys.get(task.index));
+        const line = `${JSON.stringify({ ...view, result, ...(resultRef ? { resultRef } : {}) })}\n`;
+        if (bytes > 0 && bytes + Buffer.byteLength(line) > MAX_PAGE_BYTES) {
+          next = String(task.index);
+          break;
+        }
+        lines.push(line);
+        bytes += Buffer.byteLength(line);
+      }
+      const link = next ? { link: `</v1/jobs/${jobId}/results?limit=${limit}&cursor=${next}>; rel="next"` } : {};
+      return { status: 200, body: lines.join(''), headers: { 'content-type': 'application/x-ndjson', ...link } };
+    },
+
+    'GET /v1/tasks/{taskId}': async (request) => {
+      const { jobId, index } = taskPositionOf(request);
+      const { job } = await progressOf(ports.jobs, jobId);
+      if (index >= job.taskCount) throw new NotFoundError('there is no such task');
+      const rows = await ports.tasks.getMany([taskIdOf(jobId, index)]);
+      const task = taskAsSeen(job, index, rows.get(taskIdOf(jobId, index)));
+      const keys = await taskKeys(job, [index], ports.blobs);
+      const result = await resultOf(task, MAX_PAGE_BYTES, ports.blobs);
+      return { status: 200, body: { ...taskView(task, keys.get(index)), ...result, attempts: task.attempts } };
+    },
+  };
+}

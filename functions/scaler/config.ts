@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { parseEnvironment } from '../environment.ts';
+
+export const config = parseEnvironment(
+  z.object({
+    STAGE: z.string().min(1),
+    AWS_REGION: z.string().min(1),
+    JOBS_TABLE: z.string().min(1),
+    FLEETS_TABLE: z.string().min(1),
+    BUCKET: z.string().min(1),
+    QUEUE_URL_PREFIX: z.string().min(1),
+    STATUS_QUEUE_URL: z.string().min(1),
+    LAMBDA_TASK_ROOT: z.string().min(1),
+    /** Where machines fetch the agent, and what it must hash to. */
+    AGENT_URL: z.string().optional(),
+    AGENT_SHA256: z.string().optional(),
+    /** The local run: machines are processes, their files lie here. */
+    LOCAL_INSTANCES_DIR: z.string().optional(),
+    LOCAL_BOOTSTRAP: z.string().optional(),
+    DRAIN_TARGET_SECONDS: z.coerce.number().positive().default(60),
+    READY_DEADLINE_SECONDS: z.coerce.number().positive().default(300),
+    /** What local machines get beside their launch request (where the emulated services are), as JSON. */
+    LOCAL_MACHINE_ENVIRONMENT: z
+      .string()
+      .default('{}')
+      .transform((text) => z.record(z.string(), z.string()).parse(JSON.parse(text))),
+  }),
+  process.env,
+);

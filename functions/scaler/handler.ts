@@ -1,0 +1,64 @@
+/** The scaler, ticked by a schedule and woken by others: wiring only; `scale.ts` is the use case. */
+import { randomUUID } from 'node:crypto';
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { MetricUnit } from '@aws-lambda-powertools/metrics';
+import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
+import middy from '@middy/core';
+import { createDynamoClient, createSqsClient } from '../../adapters/aws/clients.ts';
+import { DynamoFleetStore } from '../../adapters/aws/dynamodb-fleet-store.ts';
+import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
+import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
+import { readFleets } from '../fleets-file.ts';
+import { logger, metrics } from '../telemetry.ts';
+import { config } from './config.ts';
+import { providersFor } from './providers.ts';
+import { scale, type TickPorts } from './scale.ts';
+
+const client = createDynamoClient();
+const { QUEUE_URL_PREFIX: queueUrlPrefix, STAGE: stage } = config;
+const fleets = readFleets(config.LAMBDA_TASK_ROOT);
+
+const settings = {
+  stage,
+  queueUrlPrefix,
+  region: config.AWS_REGION,
+  bucket: config.BUCKET,
+  statusQueueUrl: config.STATUS_QUEUE_URL,
+  agentUrl: config.AGENT_URL ?? '',
+  agentSha256: config.AGENT_SHA256 ?? '',
+  drainTargetSeconds: config.DRAIN_TARGET_SECONDS,
+  unknownSecondsPerTask: 60,
+  readyDeadlineSeconds: config.READY_DEADLINE_SECONDS,
+  intentSeconds: 120,
+  listGraceSeconds: 60,
+};
+
+const ports: TickPorts = {
+  jobs: new DynamoJobStore({ client, table: config.JOBS_TABLE }),
+  fleets: new DynamoFleetStore({ client, table: config.FLEETS_TABLE }),
+  queues: sqsTaskQueues({ client: createSqsClient(), queueUrlPrefix, stage }),
+  providerOf: providersFor({
+    localInstancesDir: config.LOCAL_INSTANCES_DIR,
+    localBootstrap: config.LOCAL_BOOTSTRAP,
+    localEnvironment: config.LOCAL_MACHINE_ENVIRONMENT,
+  }),
+  clock: { now: () => new Date() },
+  newIntentId: randomUUID,
+  onFleetFailed: (fleet, error) => {
+    metrics.addMetric('FleetsFailed', MetricUnit.Count, 1);
+    logger.error('the fleet could not be scaled', { fleet, error: error as Error });
+  },
+};
+
+export const handler = middy()
+  .use(injectLambdaContext(logger, { resetKeys: true }))
+  .use(logMetrics(metrics))
+  .handler(async () => {
+    const scaled = await scale(fleets, ports, settings);
+    for (const { fleet, plan, launched, terminated } of scaled) {
+      logger.info('fleet planned', { fleet, launched, terminated, reasons: plan.reasons });
+    }
+    const launched = scaled.reduce((sum, fleet) => sum + fleet.launched, 0);
+    metrics.addMetric('InstancesLaunched', MetricUnit.Count, launched);
+    return { fleets: scaled.length, launched };
+  });

@@ -1,0 +1,70 @@
+/** From what is stored to what `planScale` reads, and from a launch to what is stored. Pure. */
+import type { Fleet } from '../../core/fleet.ts';
+import type { Instance } from '../../core/instance.ts';
+import type { OpenWork } from '../../core/plan-scale.ts';
+import type { JobProgress, LaunchedInstance } from '../../core/ports.ts';
+
+export interface MachineSettings {
+  readonly stage: string;
+  readonly region: string;
+  readonly bucket: string;
+  readonly queueUrlPrefix: string;
+  readonly statusQueueUrl: string;
+  readonly agentUrl: string;
+  readonly agentSha256: string;
+  readonly readyDeadlineSeconds: number;
+}
+
+/** What an open job still asks for; a job that is being cancelled asks for nothing. */
+export function openWork({ job, counters }: JobProgress): OpenWork {
+  const ended = counters.completed + counters.failed + counters.cancelled;
+  const measured = counters.completed > 0 ? counters.completedSeconds / counters.completed : null;
+  return {
+    jobId: job.jobId,
+    openTasks: job.status === 'CANCELLING' ? 0 : job.taskCount - ended,
+    secondsPerTask: measured ?? job.expectedSeconds,
+    maxInstances: job.maxInstances,
+  };
+}
+
+export function launchedInstance(
+  fleet: Fleet,
+  provider: string,
+  intentId: string | null,
+  machine: LaunchedInstance,
+  settings: MachineSettings,
+): Instance {
+  const launchedAt = Date.parse(machine.launchedAt);
+  const after = (seconds: number): string => new Date(launchedAt + seconds * 1_000).toISOString();
+  return {
+    instanceId: machine.instanceId,
+    fleet: fleet.name,
+    provider,
+    state: 'BOOTING',
+    stateReason: null,
+    intentId,
+    instanceType: machine.instanceType,
+    slots: 1,
+    hourlyPriceUsd: machine.hourlyPriceUsd,
+    requestedAt: machine.launchedAt,
+    readyAt: null,
+    endedAt: null,
+    readyDeadlineAt: after(settings.readyDeadlineSeconds),
+    expiresAt: after(fleet.maxLifetimeHours * 3_600),
+  };
+}
+
+/** What a machine needs to know: the environment of its bootstrap. */
+export const machineEnvironment = (fleet: Fleet, settings: MachineSettings): Record<string, string> => ({
+  AWS_REGION: settings.region,
+  SHOAL_STAGE: settings.stage,
+  SHOAL_FLEET: fleet.name,
+  SHOAL_SLOTS: '1',
+  SHOAL_IDLE_SECONDS: String(fleet.idleSeconds),
+  SHOAL_MAX_LIFETIME_SECONDS: String(fleet.maxLifetimeHours * 3_600),
+  SHOAL_QUEUE_URL_PREFIX: settings.queueUrlPrefix,
+  SHOAL_STATUS_QUEUE_URL: settings.statusQueueUrl,
+  SHOAL_BUCKET: settings.bucket,
+  SHOAL_AGENT_URL: settings.agentUrl,
+  SHOAL_AGENT_SHA256: settings.agentSha256,
+});

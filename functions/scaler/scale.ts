@@ -1,0 +1,43 @@
+/** One tick over every fleet. Nine of ten idle ticks cost one read: the index of open jobs is empty. */
+import { inParallel } from '../../adapters/in-parallel.ts';
+import type { Fleet } from '../../core/fleet.ts';
+import type { JobProgress, JobStore } from '../../core/ports.ts';
+import { hasLiveMachines, type ScaledFleet, type ScalePorts, type ScaleSettings, scaleFleet } from './scale-fleet.ts';
+
+/** Machines end themselves; so seldom the control plane looks whether they did, when there is no work. */
+const LOOK_EVERY_MINUTES = 10;
+const READS_AT_ONCE = 8;
+
+export interface TickPorts extends ScalePorts {
+  readonly jobs: JobStore;
+  /** Told when one fleet fails; the others go on. */
+  readonly onFleetFailed: (fleet: string, error: unknown) => void;
+}
+
+export async function scale(
+  fleets: readonly Fleet[],
+  ports: TickPorts,
+  settings: ScaleSettings,
+): Promise<readonly ScaledFleet[]> {
+  const open = await ports.jobs.listOpen();
+  const look = ports.clock.now().getUTCMinutes() % LOOK_EVERY_MINUTES === 0;
+  if (open.length === 0 && !look) return [];
+  const read = await inParallel(open, READS_AT_ONCE, (jobId) => ports.jobs.progress(jobId));
+  const jobs = read.filter((progress): progress is JobProgress => progress !== undefined);
+
+  const scaled = await inParallel(fleets, READS_AT_ONCE, async (fleet): Promise<ScaledFleet | undefined> => {
+    try {
+      const own = jobs.filter(({ job }) => job.fleet === fleet.name);
+      if (own.length === 0 && !look) return undefined;
+      if (own.length === 0 && fleet.minInstances === 0) {
+        const { state, instances } = await ports.fleets.read(fleet.name);
+        if (!hasLiveMachines(instances) && state.intents.length === 0) return undefined;
+      }
+      return await scaleFleet(fleet, own, ports, settings);
+    } catch (error) {
+      ports.onFleetFailed(fleet.name, error);
+      return undefined;
+    }
+  });
+  return scaled.filter((each) => each !== undefined);
+}

@@ -1,0 +1,118 @@
+/**
+ * Applies the reports on one job: read → fold → commit rows and counter together → send next attempts → look whether
+ * the job is done. The order closes every crash: what is recorded but not sent is sent when the report comes again, and
+ * completion is looked at after every report, applied or stale.
+ */
+
+import { chunked, inParallel } from '../../adapters/in-parallel.ts';
+import type { JobRules } from '../../core/apply-status.ts';
+import { addCounters, zeroCounters } from '../../core/counters.ts';
+import { TransientError } from '../../core/errors.ts';
+import { parseTaskId } from '../../core/ids.ts';
+import { isClosed, type Job } from '../../core/job.ts';
+import { isSettled } from '../../core/job-outcome.ts';
+import type { TaskEvent } from '../../core/messages.ts';
+import {
+  type Clock,
+  type JobMachine,
+  type JobProgress,
+  type JobStore,
+  MAX_TASKS_PER_COMMIT,
+  type TaskQueues,
+  type TaskStore,
+} from '../../core/ports.ts';
+import type { TaskRecord } from '../../core/task.ts';
+import { laterAttempt } from '../task-messages.ts';
+import { type FoldedTask, foldTask } from './fold-events.ts';
+import type { Delivered } from './read-messages.ts';
+
+/** Another consumer may write the same tasks at the same time; each round one of us gets on. */
+const MAX_ROUNDS = 8;
+const COMMITS_AT_ONCE = 4;
+
+export interface ApplyPorts {
+  readonly jobs: JobStore;
+  readonly tasks: TaskStore;
+  readonly queues: TaskQueues;
+  readonly machine: JobMachine;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+export interface AppliedJob {
+  readonly applied: readonly FoldedTask[];
+  /** Records that must come back. */
+  readonly returned: ReadonlySet<string>;
+  readonly sent: number;
+}
+
+/** @throws TransientError when the rows stay contended; whatever a port throws */
+export async function applyJobEvents(
+  { job }: JobProgress,
+  events: readonly Delivered<TaskEvent>[],
+  ports: ApplyPorts,
+): Promise<AppliedJob> {
+  const byTask = Map.groupBy(events, ({ event }) => event.taskId);
+  const rows = await ports.tasks.getMany([...byTask].filter(([, ofTask]) => mayHaveRow(ofTask)).map(([id]) => id));
+  const batches = chunked([...byTask], MAX_TASKS_PER_COMMIT);
+  const commits = await inParallel(batches, COMMITS_AT_ONCE, (batch) => commitBatch(job, batch, rows, ports));
+  const applied = commits.flat();
+  const sent = await sendNextAttempts(job, applied, ports.queues);
+  await lookWhetherDone(job, ports);
+  return { applied, returned: new Set(applied.flatMap((task) => task.returned)), sent };
+}
+
+/**
+ * A first delivery of a first attempt is nearly always the first word on its task: it is written without a read, and the
+ * write's condition catches the rest. Everything else is read first, so that one duplicate does not cancel ninety-nine.
+ */
+const mayHaveRow = (events: readonly Delivered<TaskEvent>[]): boolean =>
+  events.some(({ event, redelivered }) => redelivered || event.attempt > 1 || event.receiveCount > 1);
+
+async function commitBatch(
+  job: Job,
+  batch: readonly (readonly [string, readonly Delivered<TaskEvent>[]])[],
+  rows: ReadonlyMap<string, TaskRecord>,
+  ports: ApplyPorts,
+): Promise<FoldedTask[]> {
+  const current = new Map(rows);
+  let rules: JobRules = { retry: job.retry, cancelling: job.status === 'CANCELLING', closed: isClosed(job.status) };
+  for (let round = 1; round <= MAX_ROUNDS; round += 1) {
+    const folded = batch.map(([id, events]) => foldTask(id, events, current.get(id), rules, ports.random));
+    const writes = folded.flatMap((task) => (task.write ? [task.write] : []));
+    const delta = folded.reduce((sum, task) => addCounters(sum, task.delta), zeroCounters);
+    const outcome = await ports.tasks.commit(job.jobId, writes, delta);
+    switch (outcome.kind) {
+      case 'committed':
+        return folded;
+      case 'closed':
+        rules = { ...rules, closed: true };
+        break;
+      case 'conflict':
+        for (const row of outcome.current) current.set(row.taskId, row);
+        break;
+    }
+  }
+  throw new TransientError('the tasks are contended', { context: { jobId: job.jobId, tasks: batch.length } });
+}
+
+async function sendNextAttempts(job: Job, applied: readonly FoldedTask[], queues: TaskQueues): Promise<number> {
+  const messages = applied.flatMap(({ send }) => {
+    const position = send && parseTaskId(send.taskId);
+    if (!send || !position) return [];
+    return [{ message: laterAttempt(job, position.index, send.attempt), delaySeconds: send.delaySeconds }];
+  });
+  if (messages.length > 0) await queues(job.fleet, job.priority).send(messages);
+  return messages.length;
+}
+
+/** By a consistent read, after every report: a crash after the last transition heals when that report comes again. */
+async function lookWhetherDone({ jobId }: Job, ports: ApplyPorts): Promise<void> {
+  const progress = await ports.jobs.progress(jobId);
+  if (!progress || isClosed(progress.job.status)) return;
+  const { job, counters } = progress;
+  const begun = job.status === 'PENDING' || job.status === 'ENQUEUED';
+  const touched = counters.running + counters.completed + counters.failed > 0;
+  if (begun && touched) await ports.jobs.markRunning(jobId, ports.clock.now());
+  if (job.taskToken && isSettled(job, counters)) await ports.machine.signal(job.taskToken, 'settled');
+}

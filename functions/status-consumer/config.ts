@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { parseEnvironment } from '../environment.ts';
+
+export const config = parseEnvironment(
+  z.object({
+    STAGE: z.string().min(1),
+    JOBS_TABLE: z.string().min(1),
+    TASKS_TABLE: z.string().min(1),
+    FLEETS_TABLE: z.string().min(1),
+    QUEUE_URL_PREFIX: z.string().min(1),
+    STATUS_DEAD_QUEUE_URL: z.string().min(1),
+    SCALER_FUNCTION_NAME: z.string().min(1),
+  }),
+  process.env,
+);

@@ -1,0 +1,80 @@
+/** From queue records to events. What nobody can understand is set apart with its reason; its neighbours go on. */
+import { z } from 'zod';
+import { parseTaskId } from '../../core/ids.ts';
+import { type InstanceEvent, statusEventSchema, type TaskEvent } from '../../core/messages.ts';
+import { formatPath } from '../../core/validation.ts';
+
+/** One record of the status queue. */
+export interface StatusRecord {
+  readonly messageId: string;
+  readonly body: string;
+  /** How often it was received: above 1 its events may be applied already. */
+  readonly receiveCount: number;
+}
+
+/** An event and the record that brought it, which must come back if the event cannot be handled now. */
+export interface Delivered<Event> {
+  readonly event: Event;
+  readonly messageId: string;
+  readonly redelivered: boolean;
+}
+
+export interface Malformed {
+  readonly messageId: string;
+  readonly body: string;
+  readonly reason: string;
+}
+
+export interface ReadMessages {
+  readonly tasks: readonly Delivered<TaskEvent>[];
+  readonly instances: readonly Delivered<InstanceEvent>[];
+  readonly malformed: readonly Malformed[];
+}
+
+const envelopeSchema = z.object({ v: z.literal(1), source: z.string(), events: z.array(z.unknown()).min(1) });
+
+export function readMessages(records: readonly StatusRecord[]): ReadMessages {
+  const tasks: Delivered<TaskEvent>[] = [];
+  const instances: Delivered<InstanceEvent>[] = [];
+  const malformed: Malformed[] = [];
+  for (const { messageId, body, receiveCount } of records) {
+    const envelope = parseEnvelope(body);
+    if ('reason' in envelope) {
+      malformed.push({ messageId, body, reason: envelope.reason });
+      continue;
+    }
+    const redelivered = receiveCount > 1;
+    for (const candidate of envelope.events) {
+      const parsed = statusEventSchema.safeParse(candidate);
+      const reason = parsed.success ? contradiction(parsed.data) : reasonOf(parsed.error);
+      if (!parsed.success || reason) {
+        malformed.push({ messageId, body: JSON.stringify(candidate), reason: reason ?? 'unreadable' });
+      } else if (parsed.data.kind === 'instance') {
+        instances.push({ event: parsed.data, messageId, redelivered });
+      } else {
+        tasks.push({ event: parsed.data, messageId, redelivered });
+      }
+    }
+  }
+  return { tasks, instances, malformed };
+}
+
+function parseEnvelope(body: string): { events: unknown[] } | { reason: string } {
+  try {
+    const parsed = envelopeSchema.safeParse(JSON.parse(body));
+    return parsed.success ? parsed.data : { reason: reasonOf(parsed.error) };
+  } catch {
+    return { reason: 'the body is not JSON' };
+  }
+}
+
+/** What a well-formed event may still say wrongly of itself. */
+function contradiction(event: TaskEvent | InstanceEvent): string | undefined {
+  if (event.kind === 'instance') return undefined;
+  const position = parseTaskId(event.taskId);
+  if (!position || position.jobId !== event.jobId) return 'taskId is not one of jobId';
+  return undefined;
+}
+
+const reasonOf = (error: z.ZodError): string =>
+  error.issues.map((issue) => `${formatPath(issue.path)}: ${issue.message}`).join('; ');

@@ -1,0 +1,84 @@
+/** Bad input is refused at the door: every fault of a submission at once, each with its place. */
+import { type Fault, ValidationError } from '../../core/errors.ts';
+import type { Fleet } from '../../core/fleet.ts';
+import { codeSchema, type JobSubmission, jobSubmissionSchema } from '../../core/job-submission.ts';
+import type { CodeResolver } from '../../core/ports.ts';
+import { faultsOf } from '../../core/validation.ts';
+
+export interface SubmissionRules {
+  readonly fleets: readonly Fleet[];
+  readonly repositoryHosts: readonly string[];
+  readonly allowFileRepositories: boolean;
+  readonly resolver: CodeResolver;
+}
+
+export interface CheckedSubmission {
+  readonly submission: JobSubmission;
+  /** The full SHA that the ref stands for now. */
+  readonly commit: string;
+}
+
+/** @throws ValidationError naming every fault; TransientError when the repository's host cannot be reached */
+export async function checkSubmission(document: unknown, rules: SubmissionRules): Promise<CheckedSubmission> {
+  const parsed = jobSubmissionSchema.safeParse(document);
+  const shapeFaults = parsed.success ? [] : faultsOf(parsed.error);
+  const code = await checkCode(document, rules);
+  const faults = [...shapeFaults, ...fleetFaults(document, rules.fleets), ...code.faults];
+  if (!parsed.success || !code.commit || faults.length > 0) {
+    throw new ValidationError(
+      `the job has ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`,
+      unique(faults),
+    );
+  }
+  return { submission: parsed.data, commit: code.commit };
+}
+
+const field = (document: unknown, name: string): unknown =>
+  typeof document === 'object' && document !== null && Object.hasOwn(document, name)
+    ? (document as Record<string, unknown>)[name] // an object with that own property
+    : undefined;
+
+function fleetFaults(document: unknown, fleets: readonly Fleet[]): Fault[] {
+  const name = field(document, 'fleet') ?? 'default';
+  if (typeof name !== 'string' || fleets.some((fleet) => fleet.name === name)) return [];
+  const known = fleets.map((fleet) => fleet.name).join(', ');
+  return [{ path: 'fleet', message: `there is no such fleet; there are: ${known}` }];
+}
+
+/** Resolves the code even when other parts are wrong, so that an unknown ref is told with all the rest. */
+async function checkCode(
+  document: unknown,
+  rules: SubmissionRules,
+): Promise<{ commit: string | null; faults: readonly Fault[] }> {
+  const code = codeSchema.pick({ repository: true, ref: true }).strip().safeParse(field(document, 'code'));
+  if (!code.success) return { commit: null, faults: [] };
+  const { repository } = code.data;
+  const notAllowed = repositoryFault(repository, rules);
+  if (notAllowed) return { commit: null, faults: [notAllowed] };
+  const resolved = await rules.resolver.resolve(code.data);
+  switch (resolved.kind) {
+    case 'resolved':
+      return { commit: resolved.commit, faults: [] };
+    case 'repository-not-found':
+      return { commit: null, faults: [{ path: 'code.repository', message: resolved.message }] };
+    case 'ref-not-found':
+      return { commit: null, faults: [{ path: 'code.ref', message: resolved.message }] };
+  }
+}
+
+function repositoryFault(repository: string, rules: SubmissionRules): Fault | undefined {
+  const path = 'code.repository';
+  const { protocol, host } = new URL(repository);
+  if (protocol === 'file:') {
+    return rules.allowFileRepositories ? undefined : { path, message: 'file:// is read by the local run only' };
+  }
+  if (!rules.repositoryHosts.includes(host)) {
+    return { path, message: `repositories are read from ${rules.repositoryHosts.join(', ')} only` };
+  }
+  return undefined;
+}
+
+/** The shape's check and ours may find the same thing wrong. */
+const unique = (faults: readonly Fault[]): Fault[] => [
+  ...new Map(faults.map((fault) => [`${fault.path}\n${fault.message}`, fault])).values(),
+];

@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { parseEnvironment } from '../environment.ts';
+
+const list = z.string().transform((text) => text.split(',').filter(Boolean));
+
+export const config = parseEnvironment(
+  z.object({
+    JOBS_TABLE: z.string().min(1),
+    KEYS_TABLE: z.string().min(1),
+    BUCKET: z.string().min(1),
+    STATE_MACHINE_ARN: z.string().min(1),
+    SCALER_FUNCTION_NAME: z.string().min(1),
+    LAMBDA_TASK_ROOT: z.string().min(1),
+    /** Nothing else is asked for a commit: a submission must not make us call just any address. */
+    REPOSITORY_HOSTS: list.default(['github.com']),
+    /** Only the local run reads repositories from its own disk. */
+    ALLOW_FILE_REPOSITORIES: z.literal('true').optional(),
+  }),
+  process.env,
+);
