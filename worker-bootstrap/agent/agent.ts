@@ -1,0 +1,137 @@
+/**
+ * The agent: leases tasks and runs them until its machine ends, and tells the control plane so.
+ *
+ * `READY → DRAINING → TERMINATED`. It ends by itself: when its queues stay empty, before its lifetime could cut a task,
+ * when it is asked to, or when it cannot prepare any work. Nobody ends a busy machine from outside.
+ */
+import type { InstanceState } from '../../core/instance.ts';
+import type { BlobStore, Clock, ControlChannel, StatusChannel, TaskQueues } from '../../core/ports.ts';
+import type { WorkSettings } from './config.ts';
+import { ControlWatch } from './control-watch.ts';
+import { leaseLoop } from './lease-loop.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Log } from './log.ts';
+import { OutcomeOutbox } from './outcome-outbox.ts';
+import { Preparations } from './preparations.ts';
+import { ProcessGroups } from './process-groups.ts';
+import { TaskBench } from './task-bench.ts';
+import { TaskInputs } from './task-input.ts';
+import { runTask } from './task-runner.ts';
+
+export interface AgentPorts {
+  readonly queues: TaskQueues;
+  readonly status: StatusChannel;
+  readonly control: ControlChannel;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export interface AgentTuning {
+  /** How long a failed preparation stands. */
+  readonly preparationBackoffSeconds: number;
+}
+
+const MAX_FAILURES_IN_A_ROW = 3;
+/** How long the last reports are tried: after the work, after an interruption, after a kill. */
+const LAST_WORDS_MS = { drained: 60_000, interrupted: 20_000, killed: 5_000 } as const;
+
+/** Runs until the machine's life ends; resolves with the reason. */
+export async function runAgent(
+  settings: WorkSettings,
+  ports: AgentPorts,
+  lifecycle: Lifecycle,
+  tuning: AgentTuning = { preparationBackoffSeconds: 15 },
+): Promise<string> {
+  const { clock, random, log, queues } = ports;
+  const parts = assemble(settings, ports, lifecycle, tuning);
+  const { outbox, bench, control } = parts;
+  const tell = (state: InstanceState, reason: string | null): void => {
+    log.info('the instance changes its state', { state, reason });
+    const { instanceId, fleet } = settings;
+    const at = clock.now().toISOString();
+    void outbox.put({ event: { kind: 'instance', instanceId, fleet, state, reason, at }, urgent: true });
+  };
+
+  lifecycle.draining.addEventListener('abort', () => tell('DRAINING', lifecycle.reason), { once: true });
+  tell('READY', null);
+  const lifeEndsAt = new Date(clock.now().getTime() + settings.maxLifetimeSeconds * 1_000);
+  using _lifetime = endAtLifetime(settings, lifecycle);
+  using _watch = watchControl(settings, control, bench, lifecycle);
+
+  await leaseLoop({ settings, queues, lifecycle, clock, random, log, lifeEndsAt, ...parts });
+  await bench.whenEmpty();
+  const reason = lifecycle.reason ?? 'unknown';
+  tell('TERMINATED', reason);
+  await outbox.close(LAST_WORDS_MS[stageOf(lifecycle)]);
+  return reason;
+}
+
+function assemble(settings: WorkSettings, ports: AgentPorts, lifecycle: Lifecycle, tuning: AgentTuning) {
+  const { status, blobs, clock, random, log } = ports;
+  const outbox = new OutcomeOutbox({
+    status,
+    clock,
+    random,
+    log,
+    onRefused: () => lifecycle.drain('the status channel refuses reports'),
+  });
+  const { fleet, instanceId } = settings;
+  const channel = ports.control;
+  const control = new ControlWatch({ channel, fleet, instanceId, clock, log, maxAgeSeconds: settings.controlSeconds });
+  const groups = new ProcessGroups(settings.workDir);
+  const stops = { stop: lifecycle.interrupting, kill: lifecycle.killing };
+  const preparations: Preparations = new Preparations({
+    settings,
+    groups,
+    clock,
+    ...stops,
+    backoffSeconds: tuning.preparationBackoffSeconds,
+    onTried: (commit, outcome, seconds) => {
+      log.info('a checkout was prepared', { commit, outcome: outcome.kind, seconds });
+      if (outcome.kind !== 'failed' || preparations.failuresInARow < MAX_FAILURES_IN_A_ROW) return;
+      lifecycle.drain(`preparation failed ${MAX_FAILURES_IN_A_ROW} times in a row`);
+    },
+  });
+  const taskTools = { settings, preparations, inputs: new TaskInputs(blobs), blobs, groups, clock, random, ...stops };
+  const bench = new TaskBench({
+    settings,
+    lifecycle,
+    control,
+    outbox,
+    clock,
+    random,
+    log,
+    run: (assignment, announce) => runTask(assignment, { ...taskTools, announce }),
+  });
+  return { outbox, control, preparations, bench };
+}
+
+const stageOf = (lifecycle: Lifecycle): keyof typeof LAST_WORDS_MS =>
+  lifecycle.killing.aborted ? 'killed' : lifecycle.interrupting.aborted ? 'interrupted' : 'drained';
+
+/** Tasks are only taken when they fit into the lifetime; this is for what did not keep to its time. */
+function endAtLifetime({ maxLifetimeSeconds, graceSeconds }: WorkSettings, lifecycle: Lifecycle): Disposable {
+  const seconds = Math.max(0, maxLifetimeSeconds - graceSeconds);
+  const timer = setTimeout(() => lifecycle.interrupt('lifetime', 'draining'), seconds * 1_000);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+/** While work is held, the control document is read every `controlSeconds`; looking more often keeps that exact. */
+function watchControl(
+  { controlSeconds }: WorkSettings,
+  control: ControlWatch,
+  bench: TaskBench,
+  lifecycle: Lifecycle,
+): Disposable {
+  const look = async (): Promise<void> => {
+    if (bench.isEmpty) return;
+    await control.refresh();
+    bench.stopCancelled();
+    if (control.isDraining) lifecycle.drain('drained by the control plane');
+  };
+  const timer = setInterval(() => void look(), (controlSeconds * 1_000) / 4);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}

@@ -1,0 +1,93 @@
+/** The agent's settings, parsed from the environment once; every fault is reported at once. Nothing else reads it. */
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { FLEET_NAME } from '../../core/fleet.ts';
+import { parseDocument } from '../../core/validation.ts';
+
+const text = z.string({ error: 'is required' }).min(1, 'must not be empty');
+const number = text.regex(/^\d+(\.\d+)?$/, 'must be a number').transform(Number);
+const seconds = number.refine((value) => value <= 604_800, 'must be at most a week (604800)');
+const whole = number.refine(Number.isInteger, 'must be a whole number');
+
+const environmentSchema = z.object({
+  SHOAL_STAGE: text,
+  SHOAL_FLEET: text.regex(FLEET_NAME, 'must be the name of a fleet'),
+  SHOAL_INSTANCE_ID: text,
+  SHOAL_SLOTS: whole.refine((slots) => slots >= 1 && slots <= 1_000, 'must be 1 to 1000'),
+  SHOAL_IDLE_SECONDS: seconds,
+  SHOAL_MAX_LIFETIME_SECONDS: seconds,
+  SHOAL_QUEUE_URL_PREFIX: z.url({ error: 'must be a URL' }),
+  SHOAL_STATUS_QUEUE_URL: z.url({ error: 'must be a URL' }),
+  SHOAL_BUCKET: text,
+  SHOAL_WORK_DIR: text.startsWith('/', 'must be an absolute path'),
+  SHOAL_GRACE_SECONDS: seconds.default(30),
+  SHOAL_LEASE_GRACE_SECONDS: seconds.default(60),
+  SHOAL_SETUP_SECONDS: seconds.default(600),
+  SHOAL_CONTROL_SECONDS: seconds.default(15),
+  SHOAL_POLL_SECONDS: whole.refine((poll) => poll >= 1 && poll <= 20, 'must be 1 to 20').default(10),
+  PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
+});
+
+/** What the agent needs to know to lease and run tasks. */
+export interface WorkSettings {
+  readonly fleet: string;
+  readonly instanceId: string;
+  readonly slots: number;
+  /** The machine ends itself when no message came for so long. */
+  readonly idleSeconds: number;
+  readonly maxLifetimeSeconds: number;
+  /** An absolute path; everything the agent writes lies below it. */
+  readonly workDir: string;
+  /** Between SIGTERM and SIGKILL. */
+  readonly graceSeconds: number;
+  /** What a lease is longer than the work it covers. */
+  readonly leaseGraceSeconds: number;
+  /** What checkout and `setup` of a commit may take together; the lease allows for it. */
+  readonly setupSeconds: number;
+  readonly controlSeconds: number;
+  /** How long a poll waits on an empty queue. A shutdown waits for the poll in flight. */
+  readonly pollSeconds: number;
+  /** PATH for the task's command. */
+  readonly commandPath: string;
+}
+
+export interface AgentConfig extends WorkSettings {
+  readonly stage: string;
+  readonly queueUrlPrefix: string;
+  readonly statusQueueUrl: string;
+  readonly bucket: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The settings in an environment.
+ * @throws ValidationError naming every variable that is missing or wrong
+ */
+export function parseAgentConfig(environment: Environment = process.env): AgentConfig {
+  const parsed = parseDocument(environmentSchema, environment, "the agent's environment");
+  return Object.freeze({
+    stage: parsed.SHOAL_STAGE,
+    fleet: parsed.SHOAL_FLEET,
+    instanceId: parsed.SHOAL_INSTANCE_ID,
+    slots: parsed.SHOAL_SLOTS,
+    idleSeconds: parsed.SHOAL_IDLE_SECONDS,
+    maxLifetimeSeconds: parsed.SHOAL_MAX_LIFETIME_SECONDS,
+    queueUrlPrefix: parsed.SHOAL_QUEUE_URL_PREFIX,
+    statusQueueUrl: parsed.SHOAL_STATUS_QUEUE_URL,
+    bucket: parsed.SHOAL_BUCKET,
+    workDir: parsed.SHOAL_WORK_DIR,
+    graceSeconds: parsed.SHOAL_GRACE_SECONDS,
+    leaseGraceSeconds: parsed.SHOAL_LEASE_GRACE_SECONDS,
+    setupSeconds: parsed.SHOAL_SETUP_SECONDS,
+    controlSeconds: parsed.SHOAL_CONTROL_SECONDS,
+    pollSeconds: parsed.SHOAL_POLL_SECONDS,
+    commandPath: withOwnNode(parsed.PATH),
+  });
+}
+
+/** A machine whose Node is not on the PATH still runs `node count.js`: the agent's own comes last. */
+function withOwnNode(path: string): string {
+  const own = dirname(process.execPath);
+  return path.split(':').includes(own) ? path : `${path}:${own}`;
+}

@@ -1,0 +1,56 @@
+/** The control document as this machine last saw it, fetched by ETag. */
+import { type ControlDocument, emptyControlDocument, isJobCancelled } from '../../core/control-document.ts';
+import type { Clock, ControlChannel } from '../../core/ports.ts';
+import { type Log, messageOf } from './log.ts';
+
+export interface ControlWatchOptions {
+  readonly channel: ControlChannel;
+  readonly fleet: string;
+  readonly instanceId: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly maxAgeSeconds: number;
+}
+
+export class ControlWatch {
+  readonly #options: ControlWatchOptions;
+  #document: ControlDocument = emptyControlDocument;
+  #etag: string | undefined;
+  #readAt = Number.NEGATIVE_INFINITY;
+  #reading: Promise<void> | undefined;
+
+  constructor(options: ControlWatchOptions) {
+    this.#options = options;
+  }
+
+  isCancelled(jobId: string): boolean {
+    return isJobCancelled(this.#document, jobId);
+  }
+
+  get isDraining(): boolean {
+    return this.#document.drainingInstances.includes(this.#options.instanceId);
+  }
+
+  /** Reads the document unless it was read lately. If that fails the old one stands: work goes on. */
+  async refresh(): Promise<void> {
+    const { clock, maxAgeSeconds } = this.#options;
+    if (clock.now().getTime() - this.#readAt < maxAgeSeconds * 1_000) return;
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    const { channel, fleet, clock, log } = this.#options;
+    try {
+      const read = await channel.read(fleet, this.#etag);
+      this.#readAt = clock.now().getTime();
+      if (read.kind === 'unchanged') return;
+      this.#document = read.document;
+      this.#etag = read.etag ?? undefined;
+    } catch (error) {
+      log.warn('the control document could not be read', { error: messageOf(error) });
+    }
+  }
+}

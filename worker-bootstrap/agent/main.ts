@@ -1,0 +1,31 @@
+/** The agent as a program: wires the AWS adapters, listens for signals, runs until the machine's life ends. */
+import { createS3Client, createSqsClient } from '../../adapters/aws/clients.ts';
+import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
+import { S3ControlChannel } from '../../adapters/aws/s3-control-channel.ts';
+import { SqsStatusChannel } from '../../adapters/aws/sqs-status-channel.ts';
+import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
+import { type AgentPorts, runAgent } from './agent.ts';
+import { parseAgentConfig } from './config.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { createJsonLog } from './log.ts';
+import { runAsProgram } from './run-as-program.ts';
+
+await runAsProgram(async () => {
+  const config = parseAgentConfig();
+  const { bucket, queueUrlPrefix, stage, statusQueueUrl, instanceId, fleet } = config;
+  const clock = { now: () => new Date() };
+  const log = createJsonLog((line) => process.stdout.write(line), clock, { fleet, instanceId });
+  const sqs = createSqsClient();
+  const s3 = createS3Client();
+  const ports: AgentPorts = {
+    queues: sqsTaskQueues({ client: sqs, queueUrlPrefix, stage }),
+    status: new SqsStatusChannel({ client: sqs, queueUrl: statusQueueUrl, source: instanceId }),
+    control: new S3ControlChannel({ client: s3, bucket }),
+    blobs: new S3BlobStore({ client: s3, bucket }),
+    clock,
+    random: Math.random,
+    log,
+  };
+  const lifecycle = new Lifecycle();
+  return { lifecycle, finished: runAgent(config, ports, lifecycle) };
+});

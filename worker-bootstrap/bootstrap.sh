@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# Prepares a machine and runs the agent on it, until the agent ends or the machine's lifetime is over.
+#
+# The agent is a child, never this process itself: whatever becomes of the agent (kill -9 included), the process groups
+# of its tasks are ended, what it left behind is removed, and the machine is shut down.
+#
+#   SHOAL_WORK_DIR                 an absolute path; everything lies below it
+#   SHOAL_AGENT_URL                https:// or file:///, one file
+#   SHOAL_AGENT_SHA256             its hash in hex; nothing else is run
+#   SHOAL_MAX_LIFETIME_SECONDS     enforced here too, should the agent fail to
+#   SHOAL_GRACE_SECONDS            optional, 30: what the agent gets between SIGTERM and SIGKILL
+#   SHOAL_LIFETIME_MARGIN_SECONDS  optional, 60: how much later than the agent this script ends its life
+#   SHOAL_NODE                     optional: the Node to use, 22 or later
+#   SHOAL_SHUTDOWN_COMMAND         optional: run at the very end, on a real machine "shutdown -h now"
+#
+# shellcheck disable=SC2317 # what traps call looks unreachable
+set -euo pipefail
+
+work_dir=''
+agent_pid=''
+interrupted=''
+exit_code=1
+
+say() { printf '%s bootstrap: %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*"; }
+fail() {
+  say "error: $*"
+  exit 1
+}
+
+# Field 22 of /proc/PID/stat; the second field is a name that may hold blanks and brackets (proc_pid_stat(5)).
+start_time() {
+  local stat
+  { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
+  # shellcheck disable=SC2086 # the fields are to be split
+  set -- ${stat##*) }
+  printf '%s' "${20}"
+}
+
+# A number that belongs to a later process by now is not ours to signal. While a group has members the kernel gives its
+# number to nobody else, so a leader that is merely gone is no reason to spare its group.
+is_ours() {
+  local recorded now
+  recorded=$(<"$1") || return 1
+  now=$(start_time "${1##*/}")
+  [[ -z $recorded || -z $now || $recorded == "$now" ]]
+}
+
+group_files() {
+  local file
+  for file in "$work_dir"/groups/*; do
+    if [[ -f $file && ${file##*/} =~ ^[1-9][0-9]+$ ]] && is_ours "$file"; then printf '%s\n' "$file"; fi
+  done
+}
+
+signal_groups() {
+  local file
+  while read -r file; do
+    if kill "-$1" -- "-${file##*/}" 2>/dev/null; then say "sent SIG$1 to process group ${file##*/}"; fi
+  done < <(group_files)
+}
+
+any_group_left() {
+  local file
+  while read -r file; do
+    if kill -0 -- "-${file##*/}" 2>/dev/null; then return 0; fi
+  done < <(group_files)
+  return 1
+}
+
+end_groups() {
+  any_group_left || return 0
+  signal_groups TERM
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    any_group_left || return 0
+    sleep 0.1
+  done
+  signal_groups KILL
+}
+
+# Whatever ended this script, in this order: the agent, its tasks, its files, the machine.
+on_exit() {
+  trap '' TERM INT HUP
+  set +e
+  if [[ -n $agent_pid ]]; then kill -KILL "$agent_pid" 2>/dev/null; fi
+  if [[ -n $work_dir ]]; then
+    end_groups
+    rm -rf -- "${work_dir:?}"/{groups,tasks,checkouts,agent.mjs}
+    printf '%s\n' "$exit_code" >"$work_dir/ended"
+  fi
+  say "ended with exit code $exit_code"
+  if [[ -n ${SHOAL_SHUTDOWN_COMMAND:-} ]]; then
+    say 'shutting down'
+    /bin/sh -c "$SHOAL_SHUTDOWN_COMMAND"
+  fi
+}
+
+# A signal that comes before the agent runs ends the script, and the trap on EXIT does the rest. `$!` because a signal
+# may come between the start of the agent and the assignment of its number.
+forward() {
+  say "received SIG$1"
+  interrupted=yes
+  agent_pid=${agent_pid:-${!:-}}
+  [[ -n $agent_pid ]] || exit 1
+  kill "-$1" "$agent_pid" 2>/dev/null || true
+}
+
+check_settings() {
+  local name
+  for name in SHOAL_WORK_DIR SHOAL_AGENT_URL SHOAL_AGENT_SHA256 SHOAL_MAX_LIFETIME_SECONDS; do
+    [[ -n ${!name:-} ]] || fail "$name is not set"
+  done
+  [[ $SHOAL_WORK_DIR == /?* ]] || fail 'SHOAL_WORK_DIR must be an absolute path'
+  command -v git >/dev/null || fail 'there is no git on this machine'
+}
+
+find_node() {
+  local version
+  node=${SHOAL_NODE:-$(command -v node || true)}
+  [[ -n $node ]] || fail 'there is no node on this machine: install Node 22 or later, or set SHOAL_NODE'
+  version=$("$node" --version 2>/dev/null) || fail "$node is not a Node that runs here"
+  version=${version#v}
+  [[ ${version%%.*} =~ ^[0-9]+$ && ${version%%.*} -ge 22 ]] ||
+    fail "$node is version $version, Node 22 or later is needed"
+  say "using $node, version $version"
+}
+
+fetch_agent() {
+  local path sum
+  say "fetching the agent from $SHOAL_AGENT_URL"
+  case $SHOAL_AGENT_URL in
+  file:///*)
+    path=${SHOAL_AGENT_URL#file://}
+    # A blank in a path is %20 in its address.
+    cp -- "$(printf '%b' "${path//%/\\x}")" "$1" || fail 'the agent could not be copied'
+    ;;
+  https://*)
+    curl --fail --silent --show-error --location --proto '=https' --retry 5 --retry-connrefused --max-time 120 \
+      --output "$1" -- "$SHOAL_AGENT_URL" || fail 'the agent could not be fetched'
+    ;;
+  *) fail 'SHOAL_AGENT_URL must be a file:/// or https:// address' ;;
+  esac
+  if command -v sha256sum >/dev/null; then sum=$(sha256sum -- "$1"); else sum=$(shasum -a 256 -- "$1"); fi
+  # A name with special characters makes sha256sum put a backslash first.
+  sum=${sum#\\}
+  [[ ${sum%% *} == "$SHOAL_AGENT_SHA256" ]] || fail "the agent's SHA-256 is ${sum%% *}, not $SHOAL_AGENT_SHA256"
+}
+
+# Ends the agent a while after it should have ended by itself. It reads from a pipe whose other end only this script
+# holds, so that it ends with the script, even one that was killed with -9.
+lifetime_timer() {
+  trap '' TERM INT HUP
+  local status=0
+  for seconds in "$SHOAL_MAX_LIFETIME_SECONDS" "${SHOAL_LIFETIME_MARGIN_SECONDS:-60}"; do
+    read -r -t "$seconds" || status=$?
+    # Above 128: time is up. Else: the script is gone.
+    ((status > 128)) || return 0
+  done
+  say 'the lifetime is over and the agent still runs: ending it'
+  kill -TERM "$1" 2>/dev/null || true
+  read -r -t "${SHOAL_GRACE_SECONDS:-30}" || status=$?
+  ((status > 128)) || return 0
+  kill -KILL "$1" 2>/dev/null || true
+}
+
+# `wait` returns early, with a status of its own, when a signal is trapped; asked again it has the agent's.
+wait_for_agent() {
+  local status
+  while :; do
+    interrupted=''
+    status=0
+    wait "$agent_pid" || status=$?
+    # 127: the wait before this one was not cut short after all, and had the status already.
+    ((status == 127)) || exit_code=$status
+    [[ -n $interrupted ]] || break
+  done
+  agent_pid=''
+}
+
+trap on_exit EXIT
+trap 'forward TERM' TERM HUP
+trap 'forward INT' INT
+
+check_settings
+say "preparing $SHOAL_WORK_DIR"
+mkdir -p -- "$SHOAL_WORK_DIR"/{groups,tasks,checkouts}
+rm -f -- "$SHOAL_WORK_DIR/ended"
+work_dir=$SHOAL_WORK_DIR
+find_node
+fetch_agent "$work_dir/agent.mjs"
+
+say 'starting the agent'
+"$node" "$work_dir/agent.mjs" &
+agent_pid=$!
+exec 9> >(exec 9>&-; lifetime_timer "$agent_pid")
+wait_for_agent
+say "the agent ended with exit code $exit_code"
+exit "$exit_code"
