@@ -1,0 +1,24 @@
+import { SqsStatusChannel } from '../../adapters/aws/sqs-status-channel.ts';
+import { ManualClock } from '../factories/manual-clock.ts';
+import { InMemoryQueue } from '../fakes/in-memory-queue.ts';
+import { InMemoryStatusChannel } from '../fakes/in-memory-status-channel.ts';
+import { useAwsWorld } from './aws-world.ts';
+import { drainQueue } from './drain-queue.ts';
+import { describeStatusChannelContract } from './status-channel.ts';
+
+describeStatusChannelContract('in memory', async () => {
+  const queue = new InMemoryQueue({ clock: new ManualClock() });
+  return {
+    channel: new InMemoryStatusChannel({ queue, source: 'i-1' }),
+    bodies: async () => queue.receive(1_000, 60).map((message) => message.body),
+  };
+});
+
+const world = useAwsWorld();
+describeStatusChannelContract('SQS', async () => {
+  const queueUrl = await world().queue();
+  return {
+    channel: new SqsStatusChannel({ client: world().sqs, queueUrl, source: 'i-1' }),
+    bodies: () => drainQueue(world().sqs, queueUrl),
+  };
+});
