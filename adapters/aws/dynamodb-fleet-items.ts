@@ -26,20 +26,24 @@ export function instanceFromItem(item: Record<string, unknown>): Instance {
 }
 
 /** A machine that reports before (or without) a recorded launch; the launch fills in the rest. */
-export const unrecordedItem = (change: InstanceChange): Omit<Instance, 'fleet' | 'instanceId'> => ({
-  provider: 'unknown',
-  state: change.state,
-  stateReason: change.reason,
-  intentId: null,
-  instanceType: 'unknown',
-  slots: change.slots ?? 1,
-  hourlyPriceUsd: 0,
-  requestedAt: change.at,
-  readyAt: change.state === 'READY' ? change.at : null,
-  endedAt: null,
-  readyDeadlineAt: change.at,
-  expiresAt: change.expiresAt ?? new Date(Date.parse(change.at) + KEPT_SECONDS * 1_000).toISOString(),
-});
+export function unrecordedItem(change: InstanceChange): Omit<Instance, 'fleet' | 'instanceId'> {
+  const expiresAt = change.expiresAt ?? new Date(Date.parse(change.at) + KEPT_SECONDS * 1_000).toISOString();
+  return {
+    provider: 'unknown',
+    state: change.state,
+    stateReason: change.reason,
+    intentId: null,
+    instanceType: 'unknown',
+    slots: change.slots ?? 1,
+    hourlyPriceUsd: 0,
+    requestedAt: change.at,
+    readyAt: change.state === 'READY' ? change.at : null,
+    endedAt: null,
+    // Only a recorded launch says by when it should be ready: until then only its lifetime ends it.
+    readyDeadlineAt: expiresAt,
+    expiresAt,
+  };
+}
 
 export const endedItem = (before: Instance, change: InstanceChange) => ({
   ...before,

@@ -2,7 +2,7 @@
  * A fleet's state and machines on DynamoDB. Under one fleet lie `ended#{id}`, `live#{id}` and `state`, in this order:
  * one query from `live#` on reads what matters now, and never what is over.
  */
-import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import { ConditionalCheckFailedException, TransactionConflictException } from '@aws-sdk/client-dynamodb';
 import {
   type DynamoDBDocumentClient,
   GetCommand,
@@ -15,7 +15,7 @@ import { hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
 import type { FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
 import { inParallel } from '../in-parallel.ts';
 import { endedItem, fleetStateSchema, instanceFromItem, unrecordedItem } from './dynamodb-fleet-items.ts';
-import { transact } from './dynamodb-transaction.ts';
+import { type TransactionItems, transact } from './dynamodb-transaction.ts';
 
 const LIVE = 'live#';
 const ENDED = 'ended#';
@@ -80,18 +80,29 @@ export class DynamoFleetStore implements FleetStore {
         ...Object.keys(own).map((name) => `#${name} = if_not_exists(#${name}, :${name})`),
       ];
       const all = { ...launch, ...own };
-      await this.#client.send(
-        new UpdateCommand({
-          TableName: this.#table,
-          Key: { fleet, item: LIVE + instanceId },
-          UpdateExpression: `SET ${sets.join(', ')}`,
-          ExpressionAttributeNames: Object.fromEntries(Object.keys(all).map((name) => [`#${name}`, name])),
-          ExpressionAttributeValues: Object.fromEntries(
-            Object.entries(all).map(([name, value]) => [`:${name}`, value]),
-          ),
-        }),
-      );
+      const update = {
+        TableName: this.#table,
+        UpdateExpression: `SET ${sets.join(', ')}`,
+        ExpressionAttributeNames: Object.fromEntries(Object.keys(all).map((name) => [`#${name}`, name])),
+        ExpressionAttributeValues: Object.fromEntries(Object.entries(all).map(([name, value]) => [`:${name}`, value])),
+      };
+      const live = { Update: { ...update, Key: { fleet, item: LIVE + instanceId } } };
+      const outcome = await transact(this.#client, [this.#notEnded(fleet, instanceId), live]);
+      // It even ended before this: it must not come to life again.
+      if (outcome.kind === 'refused') {
+        await this.#client.send(new UpdateCommand({ ...update, Key: { fleet, item: ENDED + instanceId } }));
+      }
     });
+  }
+
+  #notEnded(fleet: string, instanceId: string): TransactionItems[number] {
+    return {
+      ConditionCheck: {
+        TableName: this.#table,
+        Key: { fleet, item: ENDED + instanceId },
+        ConditionExpression: 'attribute_not_exists(fleet)',
+      },
+    };
   }
 
   async updateInstance(fleet: string, instanceId: string, change: InstanceChange): Promise<void> {
@@ -100,12 +111,13 @@ export class DynamoFleetStore implements FleetStore {
       const { Item } = await this.#client.send(new GetCommand({ TableName: this.#table, Key, ConsistentRead: true }));
       if (!Item) {
         if (hasEnded(change.state)) return;
-        const taken = new PutCommand({
+        const taken = {
           TableName: this.#table,
           Item: { ...Key, ...unrecordedItem(change) },
           ConditionExpression: 'attribute_not_exists(fleet)',
-        });
-        if (await passed(this.#client.send(taken))) return;
+        };
+        const outcome = await transact(this.#client, [this.#notEnded(fleet, instanceId), { Put: taken }]);
+        if (outcome.kind === 'done' || outcome.refused.has(0)) return;
         continue;
       }
       const before = instanceFromItem(Item);
@@ -169,13 +181,13 @@ export class DynamoFleetStore implements FleetStore {
   }
 }
 
-/** `false` when the condition failed. */
+/** `false` when the condition failed, or a transaction was just changing the item. */
 async function passed(write: Promise<unknown>): Promise<boolean> {
   try {
     await write;
     return true;
   } catch (error) {
-    if (error instanceof ConditionalCheckFailedException) return false;
+    if (error instanceof ConditionalCheckFailedException || error instanceof TransactionConflictException) return false;
     throw error;
   }
 }

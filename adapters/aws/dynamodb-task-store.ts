@@ -31,7 +31,8 @@ export class DynamoTaskStore implements TaskStore {
   }
 
   async getMany(taskIds: readonly string[]): Promise<ReadonlyMap<string, TaskRecord>> {
-    const keys = taskIds.flatMap((taskId) => {
+    // BatchGetItem refuses a key that is there twice.
+    const keys = [...new Set(taskIds)].flatMap((taskId) => {
       const position = parseTaskId(taskId);
       return position ? [taskKey(position.jobId, position.index)] : [];
     });
