@@ -14,7 +14,8 @@ export class InMemoryJobStore implements JobStore {
 
   async create(job: Job, idempotency: IdempotencyRecord | null): Promise<boolean> {
     if (this.#tables.jobs.has(job.jobId)) return false;
-    if (idempotency && this.#tables.idempotency.has(idempotency.id)) return false;
+    const before = idempotency && this.#tables.idempotency.get(idempotency.id);
+    if (before && before.expiresAt >= job.createdAt) return false;
     this.#tables.jobs.set(job.jobId, { job: structuredClone(job), counters: zeroCounters });
     if (idempotency) this.#tables.idempotency.set(idempotency.id, structuredClone(idempotency));
     return true;
@@ -50,7 +51,9 @@ export class InMemoryJobStore implements JobStore {
 
   async markRunning(jobId: string, at: Date): Promise<void> {
     this.#change(jobId, (job) =>
-      job.status === 'ENQUEUED' ? { status: 'RUNNING', startedAt: at.toISOString() } : undefined,
+      job.status === 'PENDING' || job.status === 'ENQUEUED'
+        ? { status: 'RUNNING', startedAt: at.toISOString() }
+        : undefined,
     );
   }
 
@@ -61,7 +64,12 @@ export class InMemoryJobStore implements JobStore {
 
   async close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean> {
     const { status, reason } = outcome;
-    return this.#change(jobId, () => ({ status, statusReason: reason, finishedAt: at.toISOString() }));
+    return this.#change(jobId, () => ({
+      status,
+      statusReason: reason,
+      finishedAt: at.toISOString(),
+      taskToken: null,
+    }));
   }
 
   /** Whether the job was open and did change. */

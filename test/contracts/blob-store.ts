@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import type { BlobStore } from '../../core/ports.ts';
+
+const text = async (blobs: BlobStore, key: string): Promise<string> => new TextDecoder().decode(await blobs.get(key));
+
+/** @param setup an empty store */
+export function describeBlobStoreContract(name: string, setup: () => Promise<BlobStore>): void {
+  describe(`BlobStore: ${name}`, () => {
+    it('gives back the text that was put', async () => {
+      const blobs = await setup();
+
+      await blobs.put('jobs/job_1/inputs/0.jsonl', '{"a":"🐟"}\n', 'application/x-ndjson');
+
+      expect(await text(blobs, 'jobs/job_1/inputs/0.jsonl')).toBe('{"a":"🐟"}\n');
+    });
+
+    it('gives back the bytes that were put, and no later change of them', async () => {
+      const blobs = await setup();
+      const bytes = Uint8Array.from({ length: 70_000 }, (_, n) => n % 256);
+      const expected = Uint8Array.from(bytes);
+
+      await blobs.put('blob', bytes, 'application/octet-stream');
+      bytes.fill(0);
+
+      expect(Buffer.compare((await blobs.get('blob')) ?? new Uint8Array(), expected)).toBe(0);
+    });
+
+    it('has nothing under a key that was never put', async () => {
+      const blobs = await setup();
+
+      expect(await blobs.get('nothing')).toBeUndefined();
+    });
+
+    it('keeps an empty blob apart from none', async () => {
+      const blobs = await setup();
+
+      await blobs.put('empty', '', 'text/plain');
+
+      expect(await blobs.get('empty')).toEqual(new Uint8Array());
+    });
+
+    it('replaces what is put again', async () => {
+      const blobs = await setup();
+      await blobs.put('blob', 'first, and longer', 'text/plain');
+
+      await blobs.put('blob', 'second', 'text/plain');
+
+      expect(await text(blobs, 'blob')).toBe('second');
+    });
+
+    it('keeps keys apart that differ in what a path would fold', async () => {
+      const blobs = await setup();
+      const keys = ['a/b', 'a/b ', 'a/b+c', 'a/b c', 'a/B', 'a/b:1@x', 'a/ü'];
+
+      await Promise.all(keys.map((key) => blobs.put(key, key, 'text/plain')));
+
+      expect(await Promise.all(keys.map((key) => text(blobs, key)))).toEqual(keys);
+    });
+  });
+}

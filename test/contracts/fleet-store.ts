@@ -1,0 +1,213 @@
+import { describe, expect, it } from 'vitest';
+import type { FleetState, FleetStore } from '../../core/ports.ts';
+import { instanceFactory, launchIntentFactory } from '../factories/instance.ts';
+import { at, START } from '../factories/manual-clock.ts';
+
+const FLEET = 'default';
+const empty: FleetState = { intents: [], lastPlan: null, version: 0 };
+const next = (intentId: string): Omit<FleetState, 'version'> => ({
+  intents: [launchIntentFactory({ intentId })],
+  lastPlan: {
+    at: START,
+    wanted: 1,
+    launch: 1,
+    terminate: [{ instanceId: 'i-9', reason: 'too old' }],
+    reasons: ['why'],
+  },
+});
+const idsOf = (instances: readonly { instanceId: string }[]): string[] =>
+  instances.map((each) => each.instanceId).sort();
+
+/** @param setup an empty store */
+export function describeFleetStoreContract(name: string, setup: () => Promise<FleetStore>): void {
+  describe(`FleetStore: ${name}`, () => {
+    it('reads an empty state of a fleet that nothing was written of', async () => {
+      const store = await setup();
+
+      expect(await store.read(FLEET)).toEqual({ state: empty, instances: [] });
+    });
+
+    describe('writeState', () => {
+      it('writes what was given, under a version that grows', async () => {
+        const store = await setup();
+
+        expect(await store.writeState(FLEET, next('intent-1'), 0)).toBe(true);
+        const first = (await store.read(FLEET)).state;
+        expect(await store.writeState(FLEET, next('intent-2'), first.version)).toBe(true);
+        const second = (await store.read(FLEET)).state;
+
+        expect(first).toEqual({ ...next('intent-1'), version: first.version });
+        expect(second).toEqual({ ...next('intent-2'), version: second.version });
+        expect(second.version).toBeGreaterThan(first.version);
+      });
+
+      it('is refused when somebody wrote since the state was read', async () => {
+        const store = await setup();
+        await store.writeState(FLEET, next('intent-1'), 0);
+
+        expect(await store.writeState(FLEET, next('intent-2'), 0)).toBe(false);
+        expect(await store.writeState(FLEET, next('intent-2'), 7)).toBe(false);
+        expect((await store.read(FLEET)).state.intents).toEqual(next('intent-1').intents);
+      });
+
+      it('lets exactly one of several overlapping scalers win (lesson 25)', async () => {
+        const store = await setup();
+
+        const written = await Promise.all(
+          Array.from({ length: 6 }, (_, n) => store.writeState(FLEET, next(`intent-${n}`), 0)),
+        );
+
+        expect(written.filter(Boolean)).toHaveLength(1);
+        const winner = `intent-${written.indexOf(true)}`;
+        expect((await store.read(FLEET)).state.intents).toMatchObject([{ intentId: winner }]);
+      });
+
+      it('of one fleet leaves another alone', async () => {
+        const store = await setup();
+        await store.writeState(FLEET, next('intent-1'), 0);
+
+        expect((await store.read('other')).state).toEqual(empty);
+        expect(await store.writeState('other', next('intent-2'), 0)).toBe(true);
+      });
+    });
+
+    describe('instances', () => {
+      it('are read as they were recorded, each in its own fleet', async () => {
+        const store = await setup();
+        const [one, two] = [instanceFactory(), instanceFactory({ instanceId: 'i-2', slots: 4, intentId: null })];
+
+        await store.addInstances([one, two, instanceFactory({ instanceId: 'i-3', fleet: 'other' })]);
+
+        const { instances } = await store.read(FLEET);
+        expect(instances.toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1))).toEqual([one, two]);
+      });
+
+      it('may be recorded twice: what was reported in between stays', async () => {
+        const store = await setup();
+        await store.addInstances([instanceFactory()]);
+        await store.updateInstance(FLEET, 'i-1', { state: 'READY', reason: 'hello', at: at(30) });
+
+        await store.addInstances([instanceFactory()]);
+
+        const ready = instanceFactory({ state: 'READY', stateReason: 'hello', readyAt: at(30) });
+        expect((await store.read(FLEET)).instances).toEqual([ready]);
+      });
+
+      it('may report before their launch is recorded: the launch fills in the rest', async () => {
+        const store = await setup();
+        const change = { state: 'READY', reason: null, at: at(30), slots: 2, expiresAt: at(900) } as const;
+
+        await store.updateInstance(FLEET, 'i-1', change);
+        const before = (await store.read(FLEET)).instances;
+        await store.addInstances([instanceFactory({ slots: 4 })]);
+        const after = (await store.read(FLEET)).instances;
+
+        expect(before).toMatchObject([
+          {
+            instanceId: 'i-1',
+            fleet: FLEET,
+            state: 'READY',
+            intentId: null,
+            readyAt: at(30),
+            slots: 2,
+            expiresAt: at(900),
+          },
+        ]);
+        expect(after).toEqual([instanceFactory({ slots: 4, state: 'READY', readyAt: at(30) })]);
+      });
+
+      it('that only ever boot and never were recorded are given time to become ready', async () => {
+        const store = await setup();
+
+        await store.updateInstance(FLEET, 'i-1', { state: 'BOOTING', reason: null, at: at(30) });
+
+        const [instance] = (await store.read(FLEET)).instances;
+        expect(Date.parse(instance?.readyDeadlineAt ?? '')).toBeGreaterThan(Date.parse(at(30)));
+      });
+
+      it('that are not known are not taken in by their end', async () => {
+        const store = await setup();
+
+        await store.updateInstance(FLEET, 'i-1', { state: 'TERMINATED', reason: null, at: at(30) });
+
+        expect((await store.read(FLEET)).instances).toEqual([]);
+        expect(await store.listEnded(FLEET, 10)).toEqual([]);
+      });
+
+      it('only go forward, whatever order their reports come in', async () => {
+        const store = await setup();
+        await store.addInstances([instanceFactory()]);
+        const report = (state: 'BOOTING' | 'READY' | 'DRAINING', seconds: number) =>
+          store.updateInstance(FLEET, 'i-1', { state, reason: state, at: at(seconds) });
+
+        await report('READY', 30);
+        await report('BOOTING', 10);
+        await report('READY', 40);
+        await report('DRAINING', 90);
+        await report('READY', 50);
+
+        expect((await store.read(FLEET)).instances).toEqual([
+          instanceFactory({ state: 'DRAINING', stateReason: 'DRAINING', readyAt: at(30) }),
+        ]);
+      });
+
+      it.each(['TERMINATED', 'INTERRUPTED', 'FAILED'] as const)(
+        'that are %s leave the live list for good',
+        async (state) => {
+          const store = await setup();
+          await store.addInstances([instanceFactory(), instanceFactory({ instanceId: 'i-2' })]);
+
+          await store.updateInstance(FLEET, 'i-1', { state, reason: 'gone', at: at(60) });
+          await store.updateInstance(FLEET, 'i-1', { state: 'FAILED', reason: 'late', at: at(90) });
+          await store.updateInstance(FLEET, 'i-1', { state: 'TERMINATED', reason: 'late', at: at(91) });
+
+          expect(idsOf((await store.read(FLEET)).instances)).toEqual(['i-2']);
+          expect(await store.listEnded(FLEET, 10)).toEqual([
+            instanceFactory({ state, stateReason: 'gone', endedAt: at(60) }),
+          ]);
+        },
+      );
+
+      it('that have ended stay so when their launch is recorded late, or they report late', async () => {
+        const store = await setup();
+        await store.updateInstance(FLEET, 'i-1', { state: 'READY', reason: null, at: at(30) });
+        await store.updateInstance(FLEET, 'i-1', { state: 'TERMINATED', reason: 'idle', at: at(60) });
+
+        await store.addInstances([instanceFactory()]);
+        await store.updateInstance(FLEET, 'i-1', { state: 'DRAINING', reason: null, at: at(59) });
+
+        expect((await store.read(FLEET)).instances).toEqual([]);
+        expect(await store.listEnded(FLEET, 10)).toMatchObject([{ instanceId: 'i-1', state: 'TERMINATED' }]);
+      });
+
+      it('that ended are listed newest first, so many at most', async () => {
+        const store = await setup();
+        const ids = ['i-3', 'i-1', 'i-2'];
+        await store.addInstances(ids.map((instanceId) => instanceFactory({ instanceId })));
+        for (const [n, instanceId] of ids.entries()) {
+          await store.updateInstance(FLEET, instanceId, { state: 'TERMINATED', reason: null, at: at(n) });
+        }
+
+        const listed = async (limit: number) => (await store.listEnded(FLEET, limit)).map((each) => each.instanceId);
+
+        expect(await listed(10)).toEqual(['i-2', 'i-1', 'i-3']);
+        expect(await listed(2)).toEqual(['i-2', 'i-1']);
+        expect(await store.listEnded('other', 10)).toEqual([]);
+      });
+
+      it('keep the furthest of reports that come at the same time', async () => {
+        const store = await setup();
+        await store.addInstances([instanceFactory()]);
+
+        await Promise.all(
+          (['BOOTING', 'DRAINING', 'READY', 'TERMINATED', 'BOOTING'] as const).map((state, n) =>
+            store.updateInstance(FLEET, 'i-1', { state, reason: null, at: at(n) }),
+          ),
+        );
+
+        expect((await store.read(FLEET)).instances).toEqual([]);
+        expect(await store.listEnded(FLEET, 10)).toMatchObject([{ state: 'TERMINATED', endedAt: at(3) }]);
+      });
+    });
+  });
+}
