@@ -1,21 +1,24 @@
 /**
  * What is read of a state machine's definition, and the form in which the interpreter gets it.
  *
- * The interpreter (aws-local-stepfunctions) does the data flow, Choice, Pass, Retry, Catch and the intrinsics. What it
- * does not do as AWS does is taken from it: Task (no task tokens, no heartbeats, a 60 s timeout by default), Wait (no
- * wait beyond 24 days), Map and Parallel (items that were not started yet go on after a failure, the context object of
- * an iteration lacks its item). Each of these becomes a Task with an override of ours, whose `Parameters` are an
- * envelope with everything that must be evaluated in the state's own input and context.
+ * The interpreter (aws-local-stepfunctions) does the transitions, Choice, Succeed, Fail, Retry, Catch and what becomes of
+ * a state's result. What it does not do as AWS does is taken from it: Task (no task tokens, no heartbeats, a 60 s timeout
+ * by default), Wait (no wait beyond 24 days), Map and Parallel (items that were not started go on after a failure, the
+ * context object of an iteration lacks its item) and Pass (an empty result counts as none). Each of these becomes a Task
+ * with an override of ours, which is handed the state's input and evaluates the templates and paths in it itself.
  */
 import { z } from 'zod';
-import type { JsonObject, JsonValue } from './json-value.ts';
+import type { JsonObject } from './json-value.ts';
 
 const seconds = z.number().nonnegative();
+
+const template = z.record(z.string(), z.json());
 
 const stateSchema = z.looseObject({
   Type: z.string(),
   Resource: z.string().optional(),
-  Parameters: z.json().optional(),
+  Parameters: template.optional(),
+  Result: z.json().optional(),
   TimeoutSeconds: seconds.optional(),
   TimeoutSecondsPath: z.string().optional(),
   HeartbeatSeconds: seconds.optional(),
@@ -25,7 +28,7 @@ const stateSchema = z.looseObject({
   Timestamp: z.string().optional(),
   TimestampPath: z.string().optional(),
   ItemsPath: z.string().optional(),
-  ItemSelector: z.json().optional(),
+  ItemSelector: template.optional(),
   MaxConcurrency: z.number().int().nonnegative().optional(),
   MaxConcurrencyPath: z.string().optional(),
   get ItemProcessor() {
@@ -53,7 +56,7 @@ export type Branch = z.output<typeof branchSchema>;
 export type Definition = z.output<typeof definitionSchema>;
 
 /** States that are carried out by an override. */
-export const overriddenTypes: ReadonlySet<string> = new Set(['Task', 'Wait', 'Map', 'Parallel']);
+export const overriddenTypes: ReadonlySet<string> = new Set(['Task', 'Wait', 'Map', 'Parallel', 'Pass']);
 
 /** The members of a state that concern any state that can end, wait and fail; they stay the interpreter's. */
 const commonMembers = ['Next', 'End', 'InputPath', 'OutputPath', 'ResultPath', 'ResultSelector', 'Retry', 'Catch'];
@@ -69,21 +72,22 @@ export function toInterpreted(branch: Branch): { StartAt: string; States: Record
 
 function interpretedState(state: State): object {
   if (!overriddenTypes.has(state.Type)) return state;
-  const common = Object.entries(state).filter(([name]) => commonMembers.includes(name));
+  // As a path, `$` alone means what no path means, and the interpreter does not find it in empty values.
+  const common = Object.entries(state).filter(([name, value]) => commonMembers.includes(name) && value !== '$');
   return {
     ...Object.fromEntries(common),
     Type: 'Task',
     Resource: 'override',
     TimeoutSeconds: noTimeoutSeconds,
-    Parameters: envelope(state),
   };
 }
 
-function envelope(state: State): JsonObject {
-  const isTemplate = state.Type === 'Task' || state.Type === 'Parallel';
-  const template = isTemplate ? state.Parameters : undefined;
+/** A template of everything in a state that its input and context decide; `input` is what the state works on. */
+export function evaluatedMembers(state: State): JsonObject {
+  // A Map's own Parameters are an older name of its ItemSelector, which is evaluated for each item.
+  const parameters = state.Type === 'Map' ? undefined : state.Parameters;
   return {
-    ...(template === undefined ? { 'input.$': '$' } : { input: template }),
+    ...(parameters === undefined ? { 'input.$': '$' } : { input: parameters }),
     ...evaluated('timeoutSeconds', state.TimeoutSecondsPath),
     ...evaluated('heartbeatSeconds', state.HeartbeatSecondsPath),
     ...evaluated('seconds', state.SecondsPath),
@@ -93,6 +97,6 @@ function envelope(state: State): JsonObject {
   };
 }
 
-function evaluated(name: string, path: string | undefined): { [name: string]: JsonValue } {
+function evaluated(name: string, path: string | undefined): JsonObject {
   return path === undefined ? {} : { [`${name}.$`]: path };
 }

@@ -1,13 +1,13 @@
 /** Runs branches: the states of a machine, of one Map iteration, or of one Parallel branch. */
-import { randomUUID } from 'node:crypto';
 import { ExecutionError, StateMachine, type StateMachineDefinition } from 'aws-local-stepfunctions';
-import { type Branch, overriddenTypes, type State, toInterpreted } from './definition.ts';
+import { type Branch, evaluatedMembers, overriddenTypes, type State, toInterpreted } from './definition.ts';
 import type { JsonValue } from './json-value.ts';
 import { startLongTimer } from './long-timer.ts';
 import { runPieces } from './parallel-runs.ts';
 import type { Scope } from './scope.ts';
 import { StatesRuntimeError } from './state-error.ts';
-import { type Envelope, envelopeSchema, runTask } from './task-state.ts';
+import { type Evaluated, evaluatedSchema, runTask } from './task-state.ts';
+import { evaluateTemplate } from './template.ts';
 
 /** AWS runs at most so many iterations of an inline Map at a time. */
 const defaultConcurrency = 40;
@@ -37,69 +37,63 @@ export async function runBranch(branch: Branch, input: JsonValue, scope: Scope):
 
 function overridesOf(branch: Branch, scope: Scope): Record<string, (input: JsonValue) => Promise<JsonValue>> {
   const states = Object.entries(branch.States).filter(([, state]) => overriddenTypes.has(state.Type));
-  return Object.fromEntries(
-    states.map(
-      ([name, state]) => [name, async (input) => override(state, envelopeSchema.parse(input), scope)] as const,
-    ),
-  );
+  return Object.fromEntries(states.map(([name, state]) => [name, (input) => override(state, input, scope)] as const));
 }
 
-function override(state: State, envelope: Envelope, scope: Scope): Promise<JsonValue> {
+async function override(state: State, stateInput: JsonValue, scope: Scope): Promise<JsonValue> {
+  const members = await evaluateTemplate(evaluatedMembers(state), stateInput, scope.context);
+  const { data: values, error } = evaluatedSchema.safeParse(members);
+  if (error !== undefined) throw new StatesRuntimeError(`A path leads to a value of the wrong kind: ${error.message}`);
   switch (state.Type) {
+    case 'Pass':
+      return state.Result === undefined ? values.input : state.Result;
     case 'Wait':
-      return wait(state, envelope, scope);
+      return wait(state, values, scope);
     case 'Map':
-      return runMap(state, envelope, scope);
+      return runMap(state, values, scope);
     case 'Parallel':
-      return runParallel(state, envelope, scope);
+      return runParallel(state, values, scope);
     default:
-      return runTask(state, envelope, scope);
+      return runTask(state, values, scope);
   }
 }
 
-async function wait(state: State, envelope: Envelope, { signal }: Scope): Promise<JsonValue> {
-  const timestamp = envelope.timestamp ?? state.Timestamp;
-  const seconds = envelope.seconds ?? state.Seconds ?? 0;
+async function wait(state: State, values: Evaluated, { signal }: Scope): Promise<JsonValue> {
+  const timestamp = values.timestamp ?? state.Timestamp;
+  const seconds = values.seconds ?? state.Seconds ?? 0;
   const milliseconds = timestamp === undefined ? seconds * 1000 : Date.parse(timestamp) - Date.now();
   if (Number.isNaN(milliseconds)) throw new StatesRuntimeError(`Not a timestamp: ${timestamp}`);
   return new Promise((resolve) => {
     const end = () => {
       stop();
       signal.removeEventListener('abort', end);
-      resolve(envelope.input);
+      resolve(values.input);
     };
     const stop = startLongTimer(milliseconds, end);
     signal.addEventListener('abort', end);
   });
 }
 
-async function runMap(state: State, envelope: Envelope, scope: Scope): Promise<JsonValue> {
-  const { items } = envelope;
+async function runMap(state: State, values: Evaluated, scope: Scope): Promise<JsonValue> {
+  const { items } = values;
   const branch = state.ItemProcessor ?? state.Iterator;
   if (!Array.isArray(items)) throw new StatesRuntimeError('The items of a Map state must be an array');
   if (branch === undefined) throw new StatesRuntimeError('A Map state needs an ItemProcessor');
-  const selector = state.ItemSelector ?? state.Parameters;
-  const iterated = selector === undefined ? branch : withSelector(branch, selector);
-  const limit = envelope.maxConcurrency ?? state.MaxConcurrency ?? 0;
-  return runPieces(items.length, limit === 0 ? defaultConcurrency : limit, scope.signal, (index, signal) => {
+  const limit = values.maxConcurrency ?? state.MaxConcurrency ?? 0;
+  return runPieces(items.length, limit === 0 ? defaultConcurrency : limit, scope.signal, async (index, signal) => {
     const item = items[index] ?? null;
     const context = { ...scope.context, Map: { Item: { Index: index, Value: item } } };
-    return runBranch(iterated, selector === undefined ? item : envelope.input, { ...scope, context, signal });
+    const selector = state.ItemSelector ?? state.Parameters;
+    const input = selector === undefined ? item : await evaluateTemplate(selector, values.input, context);
+    return runBranch(branch, input, { ...scope, context, signal });
   });
 }
 
-/** An item's input is made in the context of its iteration: by a state in front of the others. */
-function withSelector(branch: Branch, selector: JsonValue): Branch {
-  const name = `select-item-${randomUUID()}`;
-  const select: State = { Type: 'Pass', Parameters: selector, Next: branch.StartAt };
-  return { StartAt: name, States: { ...branch.States, [name]: select } };
-}
-
-function runParallel(state: State, envelope: Envelope, scope: Scope): Promise<JsonValue> {
+function runParallel(state: State, values: Evaluated, scope: Scope): Promise<JsonValue> {
   const branches = state.Branches ?? [];
   return runPieces(branches.length, branches.length, scope.signal, (index, signal) => {
     const branch = branches[index];
     if (branch === undefined) throw new StatesRuntimeError('A Parallel state needs branches');
-    return runBranch(branch, envelope.input, { ...scope, signal });
+    return runBranch(branch, values.input, { ...scope, signal });
   });
 }

@@ -6,8 +6,8 @@ import { startLongTimer } from './long-timer.ts';
 import type { Scope } from './scope.ts';
 import { StatesRuntimeError, timeoutError } from './state-error.ts';
 
-/** What an override gets: the state's input and the members that were paths, evaluated. */
-export const envelopeSchema = z.object({
+/** A state's members after evaluation: what it works on, and the values of those that were paths. */
+export const evaluatedSchema = z.object({
   input: z.json(),
   items: z.json().optional(),
   timeoutSeconds: z.number().nonnegative().optional(),
@@ -17,7 +17,7 @@ export const envelopeSchema = z.object({
   maxConcurrency: z.number().int().nonnegative().optional(),
 });
 
-export type Envelope = z.output<typeof envelopeSchema>;
+export type Evaluated = z.output<typeof evaluatedSchema>;
 
 type TaskKind = 'function' | 'invoke' | 'waitForTaskToken';
 
@@ -30,18 +30,18 @@ export function kindOfResource(resource: string | undefined): TaskKind | undefin
 }
 
 /** Carries out a Task state. @throws {Error} named as ASL's errors are */
-export async function runTask(state: State, envelope: Envelope, scope: Scope): Promise<JsonValue> {
+export async function runTask(state: State, values: Evaluated, scope: Scope): Promise<JsonValue> {
   const ended = new AbortController();
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   scope.signal.throwIfAborted();
   scope.signal.addEventListener('abort', () => fail(scope.signal.reason), { signal: ended.signal });
-  const timeout = envelope.timeoutSeconds ?? state.TimeoutSeconds;
+  const timeout = values.timeoutSeconds ?? state.TimeoutSeconds;
   if (timeout !== undefined) {
     const onDue = () => fail(timeoutError(`The task took longer than ${timeout} s`));
     ended.signal.addEventListener('abort', startLongTimer(timeout * 1000, onDue));
   }
   try {
-    return await Promise.race([carryOut({ state, envelope, scope, ended: ended.signal, fail }), failed]);
+    return await Promise.race([carryOut({ state, values, scope, ended: ended.signal, fail }), failed]);
   } finally {
     ended.abort();
   }
@@ -49,7 +49,7 @@ export async function runTask(state: State, envelope: Envelope, scope: Scope): P
 
 interface TaskCall {
   readonly state: State;
-  readonly envelope: Envelope;
+  readonly values: Evaluated;
   readonly scope: Scope;
   /** Aborted once the task has ended, however it did. */
   readonly ended: AbortSignal;
@@ -58,15 +58,15 @@ interface TaskCall {
 }
 
 async function carryOut(call: TaskCall): Promise<JsonValue> {
-  const { state, envelope, scope } = call;
+  const { state, values, scope } = call;
   switch (kindOfResource(state.Resource)) {
     case 'function': {
       const functionName = state.Resource ?? '';
-      const result = await scope.lambda.invoke(functionName, envelope.input);
+      const result = await scope.lambda.invoke(functionName, values.input);
       return result.payload;
     }
     case 'invoke': {
-      const { statusCode, executedVersion, payload } = await invoke(envelope.input, scope);
+      const { statusCode, executedVersion, payload } = await invoke(values.input, scope);
       return { StatusCode: statusCode, ExecutedVersion: executedVersion, Payload: payload };
     }
     case 'waitForTaskToken':
@@ -85,8 +85,8 @@ function invoke(parameters: JsonValue, scope: Scope) {
 }
 
 /** The function is told the token and its own result is of no account: the state ends with what comes with the token. */
-async function waitForToken({ state, envelope, scope, ended, fail }: TaskCall): Promise<JsonValue> {
-  const heartbeat = envelope.heartbeatSeconds ?? state.HeartbeatSeconds;
+async function waitForToken({ state, values, scope, ended, fail }: TaskCall): Promise<JsonValue> {
+  const heartbeat = values.heartbeatSeconds ?? state.HeartbeatSeconds;
   let stopTimer = () => {};
   const listen = () => {
     stopTimer();
@@ -100,7 +100,7 @@ async function waitForToken({ state, envelope, scope, ended, fail }: TaskCall): 
     pending.spend();
   });
   listen();
-  const parameters = replaceText(envelope.input, scope.tokenPlaceholder, pending.token);
+  const parameters = replaceText(values.input, scope.tokenPlaceholder, pending.token);
   const invocationFailure = invoke(parameters, scope).then(() => new Promise<never>(() => undefined));
   return Promise.race([pending.answer, invocationFailure]);
 }
