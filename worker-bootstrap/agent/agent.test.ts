@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { gitRepository } from '../../adapters/local/testing/git-repository.ts';
 import { AgentHarness } from '../testing/agent-harness.ts';
-import { gitRepository } from '../testing/git-repository.ts';
 
 const countWords = `
 let input = '';

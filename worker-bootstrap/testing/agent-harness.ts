@@ -1,3 +1,5 @@
+import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
+import { until } from '../../adapters/local/testing/until.ts';
 import type { Priority } from '../../core/ids.ts';
 import { type StatusEvent, statusEventSchema, type TaskEvent, type TaskMessage } from '../../core/messages.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
@@ -7,8 +9,6 @@ import { runAgent } from '../agent/agent.ts';
 import type { WorkSettings } from '../agent/config.ts';
 import { Lifecycle } from '../agent/lifecycle.ts';
 import { createJsonLog } from '../agent/log.ts';
-import { temporaryFolder } from './temporary-folder.ts';
-import { until } from './until.ts';
 import { WaitingTaskQueue } from './waiting-task-queue.ts';
 
 export type InstanceReport = Extract<StatusEvent, { kind: 'instance' }>;
@@ -81,7 +81,7 @@ export class AgentHarness {
 
   whenPublished(kind: StatusEvent['kind'], count = 1): Promise<boolean> {
     const seen = (): boolean => this.published.filter((event) => event.kind === kind).length >= count;
-    return until(seen, `${count} ${kind} published; log: ${this.logLines.join('')}`);
+    return until(seen, () => `${count} ${kind} published; log: ${this.logLines.join('')}`);
   }
 
   /** Messages left on the normal queue, and how many of them are leased. */

@@ -1,0 +1,164 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { gitRepository } from '../adapters/local/testing/git-repository.ts';
+import { isRunning, runningWith } from '../adapters/local/testing/processes.ts';
+import { temporaryFolder } from '../adapters/local/testing/temporary-folder.ts';
+import { until } from '../adapters/local/testing/until.ts';
+import { BOOTSTRAP, testMachine } from './testing/test-machine.ts';
+
+interface Boot {
+  readonly child: ChildProcess;
+  readonly workDir: string;
+  readonly exited: Promise<number | null>;
+  readonly output: () => string;
+}
+
+function boot(workDir: string, environment: Readonly<Record<string, string>>): Boot {
+  const child = spawn('bash', [BOOTSTRAP], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'] ?? '', HOME: '/tmp', SHOAL_WORK_DIR: workDir, ...environment },
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const exited = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
+  onTestFinished(() => {
+    if (child.exitCode === null && child.pid) process.kill(-child.pid, 'SIGKILL');
+  });
+  return { child, workDir, exited, output: () => output };
+}
+
+/** A machine whose agent is a few lines of JavaScript. */
+function bootScript(script: string, environment: Readonly<Record<string, string>> = {}): Boot {
+  const folder = temporaryFolder();
+  const agent = join(folder, 'agent.mjs');
+  writeFileSync(agent, script);
+  return boot(join(folder, 'work'), {
+    SHOAL_NODE: process.execPath,
+    SHOAL_AGENT_URL: pathToFileURL(agent).href,
+    SHOAL_AGENT_SHA256: createHash('sha256').update(script).digest('hex'),
+    SHOAL_MAX_LIFETIME_SECONDS: '60',
+    ...environment,
+  });
+}
+
+const endedWith = (machine: Boot): string => readFileSync(join(machine.workDir, 'ended'), 'utf8').trim();
+
+describe('bootstrap.sh', () => {
+  it('runs the agent it was told to, leaves its exit code and removes the rest', async () => {
+    const machine = bootScript('process.exit(3)');
+
+    expect(await machine.exited).toBe(3);
+    expect(endedWith(machine)).toBe('3');
+    expect(readdirSync(machine.workDir)).toEqual(['ended']);
+  });
+
+  it('refuses an agent with another hash', async () => {
+    const machine = bootScript('process.exit(0)', { SHOAL_AGENT_SHA256: 'f'.repeat(64) });
+
+    expect(await machine.exited).toBe(1);
+    expect(machine.output()).toContain("error: the agent's SHA-256 is");
+    expect(machine.output()).not.toContain('starting the agent');
+  });
+
+  it('says which setting is missing, and shuts the machine down all the same', async () => {
+    const folder = temporaryFolder();
+    const mark = join(folder, 'off');
+
+    const machine = boot(join(folder, 'work'), { SHOAL_SHUTDOWN_COMMAND: `touch ${mark}` });
+
+    expect(await machine.exited).toBe(1);
+    expect(machine.output()).toContain('error: SHOAL_AGENT_URL is not set');
+    expect(existsSync(mark)).toBe(true);
+  });
+
+  it('wants Node 22 or later', async () => {
+    const folder = temporaryFolder();
+    const old = join(folder, 'node');
+    writeFileSync(old, '#!/bin/sh\necho v20.11.0\n', { mode: 0o755 });
+
+    const machine = bootScript('', { SHOAL_NODE: old });
+
+    expect(await machine.exited).toBe(1);
+    expect(machine.output()).toContain('is version 20.11.0, Node 22 or later is needed');
+  });
+
+  it('hands a termination signal to the agent and waits for its end', async () => {
+    const machine = bootScript(
+      "process.on('SIGTERM', () => setTimeout(() => process.exit(7), 200)); console.log('up'); setInterval(() => {}, 1000);",
+    );
+    await until(() => machine.output().includes('up'), 'the agent is up');
+
+    machine.child.kill('SIGTERM');
+
+    expect(await machine.exited).toBe(7);
+    expect(endedWith(machine)).toBe('7');
+  });
+
+  it('ends an agent that outlives the lifetime, by force if need be', async () => {
+    const machine = bootScript("process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);", {
+      SHOAL_MAX_LIFETIME_SECONDS: '0.2',
+      SHOAL_LIFETIME_MARGIN_SECONDS: '0.2',
+      SHOAL_GRACE_SECONDS: '0.2',
+    });
+
+    // 128 + SIGKILL.
+    expect(await machine.exited).toBe(137);
+    expect(machine.output()).toContain('the lifetime is over');
+  });
+
+  it('leaves no timer behind when it is killed itself', async () => {
+    const machine = bootScript("console.log('up'); setTimeout(() => {}, 60000);");
+    await until(() => machine.output().includes('up'), 'the agent is up');
+
+    machine.child.kill('SIGKILL');
+
+    const left = (): boolean => runningWith(BOOTSTRAP).some((pid) => pid !== machine.child.pid);
+    await until(() => !left(), 'no process of the script is left');
+  });
+
+  it("ends the task's processes when the agent is killed with -9", async () => {
+    const repository = gitRepository();
+    const marker = `sleep-${process.pid}-${Math.floor(performance.now())}`;
+    // The command ignores SIGTERM and so does its child.
+    const commit = repository.commit({
+      'stubborn.sh': `#!/bin/sh\ntrap '' TERM\nsh -c 'trap "" TERM; while :; do sleep 1; done' ${marker} &\nwhile :; do sleep 1; done\n`,
+    });
+    const folder = temporaryFolder();
+    const run = ['./stubborn.sh', marker];
+    const code = { repository: repository.url, commit, setup: null, run, env: {} };
+    const tasks = await testMachine(folder, [{ code, timeoutSeconds: 600 }]);
+    const machine = boot(join(folder, 'work'), tasks.environment);
+    const runs = (): boolean => runningWith(marker).length === 2;
+    await until(runs, () => `the task runs with its child: ${machine.output()}`);
+    const [agent] = runningWith(join(machine.workDir, 'agent.mjs'));
+
+    process.kill(agent ?? 0, 'SIGKILL');
+
+    expect(await machine.exited).toBe(137);
+    await until(() => runningWith(marker).length === 0, 'no process of the task is left');
+    expect(endedWith(machine)).toBe('137');
+  });
+
+  it('spares a process that has the number of a recorded group but another start time', async () => {
+    const bystander = spawn('sleep', ['30'], { detached: true, stdio: 'ignore' });
+    onTestFinished(() => void bystander.kill('SIGKILL'));
+    const pid = bystander.pid ?? 0;
+    const script = `import { writeFileSync } from 'node:fs';
+writeFileSync(process.env.SHOAL_WORK_DIR + '/groups/${pid}', '12345\\n');`;
+
+    const machine = bootScript(script);
+
+    expect(await machine.exited).toBe(0);
+    expect(isRunning(pid)).toBe(true);
+  });
+});
