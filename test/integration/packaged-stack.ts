@@ -7,12 +7,6 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { unzipSync } from 'fflate';
 
-export interface Statement {
-  readonly Effect: 'Allow' | 'Deny';
-  readonly Action: string | string[];
-  readonly Resource: unknown;
-}
-
 export interface Resource {
   readonly Type: string;
   readonly DependsOn?: string | string[];
@@ -24,9 +18,17 @@ export interface Resource {
 export interface PackagedStack extends AsyncDisposable {
   readonly templatePath: string;
   readonly resources: Readonly<Record<string, Resource>>;
+  /** @throws Error if the template has no such resource */
+  readonly get: (logicalId: string) => Resource;
+  readonly ofType: (type: string) => [logicalId: string, resource: Resource][];
+  /** @param name as in serverless.yml: `status-consumer` */
+  readonly functionNamed: (name: string) => Resource;
   /** The files in a function's package, by path. */
   readonly filesOf: (functionName: string) => Promise<Record<string, Uint8Array>>;
 }
+
+export const STAGE = 'test';
+export const FUNCTIONS = ['submit', 'cancel', 'query', 'status-consumer', 'scaler', 'job-steps'];
 
 const repository = resolve(import.meta.dirname, '../..');
 
@@ -38,16 +40,40 @@ export async function packageStack(): Promise<PackagedStack> {
   const directory = await mkdtemp(join(tmpdir(), 'shoal-package-'));
   await mirrorRepository(directory);
   const framework = createRequire(import.meta.url).resolve('serverless/bin/serverless.js');
-  await promisify(execFile)(process.execPath, [framework, 'package', '--stage', 'test'], { cwd: directory });
+  await promisify(execFile)(process.execPath, [framework, 'package', '--stage', STAGE], {
+    cwd: directory,
+    timeout: 55_000,
+  });
 
   const output = join(directory, '.serverless');
   const templatePath = join(output, 'cloudformation-template-update-stack.json');
-  const template = JSON.parse(await readFile(templatePath, 'utf8'));
+  const resources: Record<string, Resource> = JSON.parse(await readFile(templatePath, 'utf8')).Resources;
   return {
     templatePath,
-    resources: template.Resources,
+    resources,
+    ...queriesOf(resources),
     filesOf: async (functionName) => unzipSync(await readFile(join(output, `${functionName}.zip`))),
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true }),
+  };
+}
+
+function queriesOf(
+  resources: Readonly<Record<string, Resource>>,
+): Pick<PackagedStack, 'get' | 'ofType' | 'functionNamed'> {
+  const ofType = (type: string) => Object.entries(resources).filter(([, resource]) => resource.Type === type);
+  return {
+    ofType,
+    get(logicalId) {
+      const resource = resources[logicalId];
+      if (!resource) throw new Error(`the template has no ${logicalId}`);
+      return resource;
+    },
+    functionNamed(name) {
+      const fullName = `shoal-${STAGE}-${name}`;
+      const found = ofType('AWS::Lambda::Function').find(([, { Properties }]) => Properties.FunctionName === fullName);
+      if (!found) throw new Error(`the template has no function ${name}`);
+      return found[1];
+    },
   };
 }
 
