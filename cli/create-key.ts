@@ -1,0 +1,54 @@
+/** `npm run key`: makes an API key for a deployment. The key is shown once; only its hash is stored. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { createDynamoClient } from '../adapters/aws/clients.ts';
+import { DynamoKeyStore } from '../adapters/aws/dynamodb-key-store.ts';
+import { hashApiKey } from '../functions/http/authenticate.ts';
+
+const HELP = `Makes an API key and prints it, once.
+
+  npm run key -- --name alice --stage dev --region us-east-1
+
+  --name    whom the key is for (required)
+  --stage   the deployment's stage (default: dev)
+  --region  the deployment's region (default: the AWS SDK's own, such as AWS_REGION)
+
+It writes to the table shoal-keys-<stage> with your own AWS credentials.`;
+
+const OPTIONS = {
+  name: { type: 'string' },
+  stage: { type: 'string', default: 'dev' },
+  region: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** A wrong option is answered with what it should have been, not with a stack trace. */
+function readArguments() {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+const values = readArguments();
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
+if (!values.name) {
+  console.error(`--name is missing\n\n${HELP}`);
+  process.exit(2);
+}
+
+const key = `shoal_${randomBytes(24).toString('base64url')}`;
+const client = createDynamoClient(values.region ? { region: values.region } : {});
+const store = new DynamoKeyStore({ client, table: `shoal-keys-${values.stage}` });
+try {
+  await store.put(hashApiKey(key), { keyId: randomUUID(), name: values.name, createdAt: new Date().toISOString() });
+} catch (error) {
+  console.error(`the key could not be stored: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+}
+console.log(key);
