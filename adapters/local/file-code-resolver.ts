@@ -31,9 +31,14 @@ function folderOf(repository: string): string | undefined {
   }
 }
 
-/** Full names only: neither `HEAD~3` nor `:/text` nor an abbreviated SHA is a ref, over HTTP they would not work. */
-const candidatesOf = (ref: string): string[] =>
-  ref === 'HEAD' ? ['HEAD'] : [...(FULL_SHA.test(ref) ? [ref] : []), `refs/heads/${ref}`, `refs/tags/${ref}`];
+/**
+ * Full names only: neither `HEAD~3` nor `:/text` nor an abbreviated SHA is a ref, over HTTP they would not work. In git's
+ * own order of precedence (gitrevisions): a tag goes before a branch of the same name.
+ */
+function candidatesOf(ref: string): string[] {
+  if (ref === 'HEAD' || ref.startsWith('refs/') || FULL_SHA.test(ref)) return [ref];
+  return [`refs/tags/${ref}`, `refs/heads/${ref}`];
+}
 
 const isRepository = async (folder: string): Promise<boolean> =>
   (await git(folder, ['rev-parse', '--git-dir'])) !== undefined;
