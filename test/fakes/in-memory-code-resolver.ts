@@ -17,8 +17,9 @@ export class InMemoryCodeResolver implements CodeResolver {
     if (this.unreachable) throw new TransientError('the host cannot be reached', { context: { repository } });
     const refs = this.#repositories.get(repository);
     if (!refs) return { kind: 'repository-not-found', message: `there is no repository ${repository}` };
-    if (FULL_SHA.test(ref)) return { kind: 'resolved', commit: ref };
-    const commit = Object.hasOwn(refs, ref) ? refs[ref] : undefined;
+    const commits = new Set(Object.values(refs));
+    const named = Object.hasOwn(refs, ref) ? refs[ref] : undefined;
+    const commit = FULL_SHA.test(ref) && commits.has(ref) ? ref : named;
     return commit
       ? { kind: 'resolved', commit }
       : { kind: 'ref-not-found', message: `${repository} has no ref ${ref}` };
