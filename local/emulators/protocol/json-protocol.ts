@@ -40,7 +40,9 @@ export function serveJsonProtocol(service: JsonService): Promise<LoopbackServer>
 
 async function answer(service: JsonService, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  response.once('close', () => {
+    if (!response.writableEnded) gone.abort();
+  });
   try {
     const input = parseJson(await readBody(request));
     const target = request.headers['x-amz-target'];

@@ -8,7 +8,7 @@ interface Page {
   readonly keys: string[];
   readonly commonPrefixes: string[];
   /** The last key or common prefix of this page; the next page starts after it. */
-  readonly last: string | undefined;
+  last: string | undefined;
   readonly isTruncated: boolean;
 }
 
@@ -43,7 +43,7 @@ function collect(
   query: { prefix: string; delimiter: string; maxKeys: number; after: string },
 ): Page {
   const { prefix, delimiter, maxKeys, after } = query;
-  const page = { keys: [] as string[], commonPrefixes: [] as string[], last: undefined as string | undefined };
+  const page: Omit<Page, 'isTruncated'> = { keys: [], commonPrefixes: [], last: undefined };
   const from = compareKeys(after, prefix) > 0 ? after : prefix;
   for (let index = firstAtOrAfter(sorted, from); index < sorted.length; index += 1) {
     const key = sorted[index] ?? '';

@@ -16,6 +16,10 @@ const template = z.record(z.string(), z.json());
 
 const stateSchema = z.looseObject({
   Type: z.string(),
+  Next: z.string().optional(),
+  Catch: z.array(z.looseObject({ Next: z.string() })).optional(),
+  Choices: z.array(z.looseObject({ Next: z.string() })).optional(),
+  Default: z.string().optional(),
   Resource: z.string().optional(),
   Parameters: template.optional(),
   Result: z.json().optional(),

@@ -37,11 +37,15 @@ export async function runBranch(branch: Branch, input: JsonValue, scope: Scope):
 
 function overridesOf(branch: Branch, scope: Scope): Record<string, (input: JsonValue) => Promise<JsonValue>> {
   const states = Object.entries(branch.States).filter(([, state]) => overriddenTypes.has(state.Type));
-  return Object.fromEntries(states.map(([name, state]) => [name, (input) => override(state, input, scope)] as const));
+  return Object.fromEntries(
+    states.map(([name, state]) => [name, (input) => override(name, state, input, scope)] as const),
+  );
 }
 
-async function override(state: State, stateInput: JsonValue, scope: Scope): Promise<JsonValue> {
-  const members = await evaluateTemplate(evaluatedMembers(state), stateInput, scope.context);
+async function override(name: string, state: State, stateInput: JsonValue, outer: Scope): Promise<JsonValue> {
+  const context = { ...outer.context, State: { Name: name, EnteredTime: new Date().toISOString() } };
+  const scope = { ...outer, context };
+  const members = await evaluateTemplate(evaluatedMembers(state), stateInput, context);
   const { data: values, error } = evaluatedSchema.safeParse(members);
   if (error !== undefined) throw new StatesRuntimeError(`A path leads to a value of the wrong kind: ${error.message}`);
   switch (state.Type) {

@@ -1,8 +1,7 @@
-import { StateMachine } from 'aws-local-stepfunctions';
 import { AwsError } from '../protocol/aws-error.ts';
-import { type Branch, type Definition, definitionSchema } from './definition.ts';
+import { parseDefinition } from './check-definition.ts';
+import type { Definition } from './definition.ts';
 import type { Machine } from './execution.ts';
-import { kindOfResource } from './task-state.ts';
 
 /** The state machines of this process, by ARN. */
 export class StateMachines {
@@ -46,7 +45,7 @@ export class StateMachines {
   }
 
   #set(name: string, definitionText: string, roleArn: string): Machine {
-    const definition = parseDefinition(definitionText);
+    const definition = readDefinition(definitionText);
     const arn = this.#arnPrefix + name;
     const machine = { name, arn, roleArn, definitionText, definition, createdAt: Date.now() };
     this.#machines.set(arn, machine);
@@ -54,27 +53,12 @@ export class StateMachines {
   }
 }
 
-/** @throws {AwsError} `InvalidDefinition` for what is not ASL, or names a resource that is not emulated */
-function parseDefinition(text: string): Definition {
+/** @throws {AwsError} `InvalidDefinition` */
+function readDefinition(text: string): Definition {
   try {
-    // The constructor validates against the language's schema and throws on the first definition that is not ASL.
-    new StateMachine(JSON.parse(text));
-    // The interpreter gives a nested branch a context of its own, in which Execution is the branch's.
-    const definition = definitionSchema.parse(JSON.parse(text.replace(/\$\$\.Execution\b/g, () => '$$.ExecutionRoot')));
-    checkResources(definition);
-    return definition;
+    return parseDefinition(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new AwsError('InvalidDefinition', `Invalid State Machine Definition: '${reason}'`, { cause });
-  }
-}
-
-function checkResources(branch: Branch): void {
-  for (const [name, state] of Object.entries(branch.States)) {
-    if (state.Type === 'Task' && kindOfResource(state.Resource) === undefined) {
-      throw new Error(`State ${name}: the resource ${state.Resource} is not emulated`);
-    }
-    const nested = [state.ItemProcessor, state.Iterator, ...(state.Branches ?? [])];
-    for (const inner of nested) if (inner !== undefined) checkResources(inner);
   }
 }

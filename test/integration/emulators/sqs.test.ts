@@ -1,58 +1,16 @@
 import * as sqs from '@aws-sdk/client-sqs';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startSqs } from '../../../local/emulators/sqs/start-sqs.ts';
-import { clientConfig } from './client-config.ts';
-
-let server: Awaited<ReturnType<typeof startSqs>>;
-let client: sqs.SQSClient;
-let queueNumber = 0;
-
-beforeAll(async () => {
-  server = await startSqs({ port: 0, region: 'us-east-1' });
-  client = new sqs.SQSClient(clientConfig(server.url));
-});
-afterAll(async () => {
-  client.destroy();
-  await server.stop();
-});
-
-async function createQueue(Attributes: Record<string, string> = {}): Promise<string> {
-  queueNumber += 1;
-  const { QueueUrl } = await client.send(new sqs.CreateQueueCommand({ QueueName: `queue-${queueNumber}`, Attributes }));
-  return QueueUrl!;
-}
-
-const send = (QueueUrl: string, MessageBody: string, more: Partial<sqs.SendMessageCommandInput> = {}) =>
-  client.send(new sqs.SendMessageCommand({ QueueUrl, MessageBody, ...more }));
-
-async function receive(
-  QueueUrl: string,
-  more: Partial<sqs.ReceiveMessageCommandInput> = {},
-  abortSignal?: AbortSignal,
-) {
-  const command = new sqs.ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, ...more });
-  return (await client.send(command, abortSignal ? { abortSignal } : {})).Messages ?? [];
-}
-
-const remove = (QueueUrl: string, ReceiptHandle: string | undefined) =>
-  client.send(new sqs.DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
-
-const changeVisibility = (QueueUrl: string, ReceiptHandle: string | undefined, VisibilityTimeout: number) =>
-  client.send(new sqs.ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout }));
-
-async function attributes(QueueUrl: string): Promise<Record<string, string>> {
-  const command = new sqs.GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] });
-  return (await client.send(command)).Attributes ?? {};
-}
-
-/** Visible, in flight, delayed. */
-async function counts(queueUrl: string): Promise<string> {
-  const all = await attributes(queueUrl);
-  const names = ['', 'NotVisible', 'Delayed'].map((suffix) => `ApproximateNumberOfMessages${suffix}`);
-  return names.map((name) => all[name]).join('/');
-}
-
-const bodies = (messages: readonly sqs.Message[]) => messages.map((message) => message.Body);
+import { describe, expect, it, vi } from 'vitest';
+import {
+  attributes,
+  bodies,
+  changeVisibility,
+  client,
+  counts,
+  createQueue,
+  receive,
+  remove,
+  send,
+} from './sqs-fixture.ts';
 
 describe.concurrent('SQS', () => {
   it('delivers a message once per lease and forgets it on delete', async () => {
