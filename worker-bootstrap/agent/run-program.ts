@@ -73,7 +73,7 @@ export async function runProgram(program: Program, groups: ProcessGroups): Promi
       resolve(code === null ? { kind: 'signalled', signal: signal ?? 'unknown' } : { kind: 'exited', code }),
     );
   });
-  const seconds = (performance.now() - began) / 1_000;
+  const seconds = Math.round(performance.now() - began) / 1_000;
   guard.dispose();
   signalGroup(pgid, 'SIGKILL');
   await closedOrCut(child, closed);

@@ -42,7 +42,7 @@ export interface TaskAssignment {
 
 export interface TaskTools {
   readonly settings: Pick<WorkSettings, 'workDir' | 'graceSeconds' | 'commandPath'>;
-  readonly preparations: Preparations;
+  readonly preparations: Pick<Preparations, 'prepare' | 'forget'>;
   readonly inputs: TaskInputs;
   readonly blobs: BlobStore;
   readonly groups: ProcessGroups;

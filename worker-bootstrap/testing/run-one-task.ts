@@ -1,0 +1,75 @@
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
+import type { TaskMessage } from '../../core/messages.ts';
+import { taskMessageFactory } from '../../test/factories/task-message.ts';
+import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
+import type { StopCause } from '../agent/lifecycle.ts';
+import { ProcessGroups } from '../agent/process-groups.ts';
+import { TaskInputs } from '../agent/task-input.ts';
+import { runTask, type TaskOutcome } from '../agent/task-runner.ts';
+import { readPath } from './config.ts';
+
+export interface OneTask extends Partial<Omit<TaskMessage, 'code'>> {
+  /** The checkout; files with a `#!` are executable. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly run: readonly string[];
+  readonly env?: Record<string, string>;
+  readonly blobs?: InMemoryBlobStore;
+  readonly stop?: AbortSignal;
+  readonly stopCause?: StopCause;
+  readonly kill?: AbortSignal;
+  readonly graceSeconds?: number;
+  /** As if an earlier task had removed it. */
+  readonly checkoutIsGone?: boolean;
+}
+
+/** Runs one task in a checkout that is there already: the command and its outcome, without queue and git. */
+export function runOneTask(task: OneTask): Promise<TaskOutcome> {
+  const {
+    files = {},
+    run,
+    env = {},
+    stop,
+    kill,
+    stopCause = 'interrupted',
+    graceSeconds = 0.3,
+    checkoutIsGone = false,
+    ...message
+  } = task;
+  const folder = join(temporaryFolder(), 'checkout');
+  mkdirSync(folder);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), content);
+    if (content.startsWith('#!')) chmodSync(join(folder, name), 0o755);
+  }
+  const { blobs = new InMemoryBlobStore(), ...fields } = message;
+  const workDir = join(dirname(folder), 'work');
+  if (checkoutIsGone) rmSync(folder, { recursive: true });
+  const code = { ...taskMessageFactory().code, run: [...run], env };
+  return runTask(
+    {
+      lease: {
+        leaseId: 'lease-1',
+        receiptHandle: 'receipt-1',
+        receiveCount: 1,
+        message: taskMessageFactory({ timeoutSeconds: 20, ...fields, code }),
+      },
+      leaseEndsAt: new Date(Date.now() + 60_000),
+      stop: stop ?? new AbortController().signal,
+      stopCause: () => stopCause,
+    },
+    {
+      settings: { workDir, graceSeconds, commandPath: readPath() },
+      preparations: { prepare: async () => ({ kind: 'ready', folder }), forget: () => undefined },
+      inputs: new TaskInputs(blobs),
+      blobs,
+      groups: new ProcessGroups(workDir),
+      clock: { now: () => new Date() },
+      random: () => 0.5,
+      kill: kill ?? new AbortController().signal,
+      announce: async () => undefined,
+    },
+  );
+}
