@@ -80,6 +80,12 @@ describe('started', () => {
     expect(delta).toEqual(zeroCounters);
   });
 
+  it('of another copy of the message moves the lease too: an attempt may have been sent twice', () => {
+    const { task } = applied(apply(taskRecordFactory(), startedEvent({ leaseId: 'lease-2', receiveCount: 1 })));
+
+    expect(task).toMatchObject({ status: 'RUNNING', attempt: 1, leaseId: 'lease-2' });
+  });
+
   it.each([
     ['that is known already', taskRecordFactory(), startedEvent()],
     ['of an older delivery', taskRecordFactory({ leaseId: 'lease-2', receiveCount: 2 }), startedEvent()],

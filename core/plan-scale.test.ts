@@ -261,6 +261,27 @@ describe('a scale plan', () => {
     expect(planScale(work([2, 3]), limits).reasons).toContain('the jobs allow at most 5 machines');
   });
 
+  it('does not let a job without open tasks lift the bound of another', () => {
+    const work = snapshot({
+      depth: { visible: 500, inFlight: 0, delayed: 0 },
+      jobs: [job({ openTasks: 500, secondsPerTask: 600, maxInstances: 2 }), job({ openTasks: 0 })],
+    });
+
+    expect(planScale(work, limits).wanted).toBe(2);
+  });
+
+  it('counts of a job only the share that is on the queues: the rest is not published yet', () => {
+    const work = snapshot({ jobs: [job({ openTasks: 100, secondsPerTask: 60 })] });
+
+    expect(planScale(work, limits).wanted).toBe(2);
+  });
+
+  it('replaces a machine that is being ended at once, where there is room', () => {
+    const overdue = snapshot({ instances: machines(['READY', 'READY'], { expiresAt: START }) });
+
+    expect(planScale(overdue, limits)).toMatchObject({ wanted: 2, launch: 2, terminate: [{}, {}] });
+  });
+
   it('keeps the fleet’s minimum without any work (lesson 27)', () => {
     const idle = snapshot({ depth: { visible: 0, inFlight: 0, delayed: 0 }, jobs: [], instances: machines(['READY']) });
 
