@@ -62,7 +62,8 @@ export const codeSchema = z.strictObject({
   repository: z
     .string()
     .max(500)
-    .refine((url) => HTTP_REPOSITORY.test(url) || FILE_REPOSITORY.test(url), {
+    // The alphabet alone lets through port 99999 and host 256.256.256.256, which no URL parser takes.
+    .refine((url) => (HTTP_REPOSITORY.test(url) || FILE_REPOSITORY.test(url)) && URL.canParse(url), {
       error: 'must be a repository address such as https://github.com/acme/word-count',
     }),
   ref: z
