@@ -1,0 +1,219 @@
+import { describe, expect, it } from 'vitest';
+import { ConflictError, TransientError, ValidationError } from '../../core/errors.ts';
+import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
+import type { JobStore } from '../../core/ports.ts';
+import { COMMIT, jobIdFactory, ulidOf } from '../../test/factories/ids.ts';
+import { at, ManualClock, START } from '../../test/factories/manual-clock.ts';
+import { submissionFactory } from '../../test/factories/submission.ts';
+import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
+import { InMemoryCodeResolver } from '../../test/fakes/in-memory-code-resolver.ts';
+import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
+import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
+import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
+import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
+import type { SubmissionRules } from './check-submission.ts';
+import { type SubmitPorts, submitJob } from './submit-job.ts';
+
+const rules: SubmissionRules = {
+  fleets: fleetsOf(fleetsFileSchema.parse({ fleets: { default: { provider: 'aws' } } })),
+  repositoryHosts: ['github.com'],
+  allowFileRepositories: false,
+  resolver: new InMemoryCodeResolver({ 'https://github.com/acme/word-count': { main: COMMIT } }),
+};
+
+function prepare() {
+  const tables = new InMemoryTables();
+  const blobs = new InMemoryBlobStore();
+  const machine = new InMemoryJobMachine();
+  const waker = new InMemoryWaker();
+  const clock = new ManualClock();
+  let made = 0;
+  const ulid = () => {
+    made += 1;
+    return ulidOf(made);
+  };
+  const ports: SubmitPorts = { jobs: new InMemoryJobStore(tables), blobs, machine, waker, clock, ulid };
+  const submit = (document: unknown = submissionFactory(), idempotencyKey?: string, keyId = 'key-1') =>
+    submitJob({ document, keyId, idempotencyKey }, rules, ports);
+  return { tables, blobs, machine, waker, clock, ports, submit };
+}
+
+const textOf = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('utf8');
+
+describe('a submission that is accepted', () => {
+  it('is answered with its id, the number of its tasks and where to look', async () => {
+    const { submit } = prepare();
+
+    const answer = await submit();
+
+    const self = `/v1/jobs/${jobIdFactory()}`;
+    const links = { self, tasks: `${self}/tasks`, results: `${self}/results` };
+    expect(answer).toEqual({ jobId: jobIdFactory(), taskCount: 1, estimate: null, links });
+  });
+
+  it('leaves a job that is PENDING at a pinned commit, its execution, and a scaler that was woken', async () => {
+    const { tables, machine, waker, submit } = prepare();
+
+    const { jobId } = await submit();
+
+    expect(tables.jobs.get(jobId)?.job).toMatchObject({
+      status: 'PENDING',
+      code: { ref: 'main', commit: COMMIT },
+      taskCount: 1,
+      keyed: true,
+      createdAt: START,
+      taskToken: null,
+    });
+    expect([...machine.started.keys()]).toEqual([jobId]);
+    expect(waker.wakes).toBe(1);
+  });
+
+  it('has its inputs written in chunks of 1,000 lines, in order', async () => {
+    const { blobs, submit } = prepare();
+    const tasks = Array.from({ length: 2_001 }, (_, input) => ({ input }));
+
+    const { jobId } = await submit(submissionFactory({ tasks }));
+
+    const keys = [0, 1, 2].map((chunk) => `jobs/${jobId}/inputs/${chunk}.jsonl`);
+    expect(blobs.keys()).toEqual(keys);
+    const chunks = await Promise.all(
+      keys.map(async (key) =>
+        textOf(await blobs.get(key))
+          .trimEnd()
+          .split('\n'),
+      ),
+    );
+    expect(chunks.map((lines) => lines.length)).toEqual([1_000, 1_000, 1]);
+    expect(chunks.flat().map((line) => JSON.parse(line).input)).toEqual(tasks.map(({ input }) => input));
+  });
+
+  it('has inputs of null, 0, false and "" written as they are, and is not keyed', async () => {
+    const { blobs, tables, submit } = prepare();
+    const tasks = [null, 0, false, ''].map((input) => ({ input }));
+
+    const { jobId } = await submit(submissionFactory({ tasks }));
+
+    const text = textOf(await blobs.get(`jobs/${jobId}/inputs/0.jsonl`));
+    expect(text).toBe('{"input":null}\n{"input":0}\n{"input":false}\n{"input":""}\n');
+    expect(tables.jobs.get(jobId)?.job.keyed).toBe(false);
+  });
+});
+
+describe('a submission that is refused', () => {
+  it('leaves nothing behind: no input, no row, no record of its key, no execution', async () => {
+    const { tables, blobs, machine, waker, submit } = prepare();
+
+    await expect(submit(submissionFactory({ fleet: 'moon' }), 'once')).rejects.toThrow(ValidationError);
+
+    expect([tables.jobs.size, tables.idempotency.size, blobs.keys().length, machine.started.size]).toEqual([
+      0, 0, 0, 0,
+    ]);
+    expect(waker.wakes).toBe(0);
+  });
+
+  it('may come again with the same key, mended', async () => {
+    const { submit } = prepare();
+    await expect(submit(submissionFactory({ fleet: 'moon' }), 'once')).rejects.toThrow(ValidationError);
+
+    await expect(submit(submissionFactory(), 'once')).resolves.toMatchObject({ taskCount: 1 });
+  });
+
+  it.each(['', 'with space', 'ü', 'x'.repeat(256)])('has the Idempotency-Key "%s"', async (key) => {
+    const { submit } = prepare();
+
+    await expect(submit(submissionFactory(), key)).rejects.toMatchObject({ status: 400 });
+  });
+});
+
+describe('an Idempotency-Key', () => {
+  it('that came before gives the same answer, and nothing is made twice', async () => {
+    const { tables, machine, submit } = prepare();
+    const first = await submit(submissionFactory(), 'once');
+
+    const second = await submit(submissionFactory(), 'once');
+
+    expect(second).toEqual(first);
+    expect([tables.jobs.size, machine.started.size]).toEqual([1, 1]);
+  });
+
+  it('that came with another body is refused', async () => {
+    const { tables, submit } = prepare();
+    await submit(submissionFactory(), 'once');
+
+    await expect(submit(submissionFactory({ name: 'other' }), 'once')).rejects.toMatchObject({ status: 422 });
+    expect(tables.jobs.size).toBe(1);
+  });
+
+  it('belongs to the caller: another one may use the same', async () => {
+    const { tables, submit } = prepare();
+
+    await submit(submissionFactory(), 'once', 'key-1');
+    await submit(submissionFactory(), 'once', 'key-2');
+
+    expect(tables.jobs.size).toBe(2);
+  });
+
+  it('is forgotten after 24 hours', async () => {
+    const { tables, clock, submit } = prepare();
+    const first = await submit(submissionFactory(), 'once');
+    expect([...tables.idempotency.values()][0]?.expiresAt).toBe(at(86_400));
+
+    clock.advance(86_401);
+
+    expect((await submit(submissionFactory(), 'once')).jobId).not.toBe(first.jobId);
+  });
+
+  it('starts the execution that a run which died did not start (lesson 5)', async () => {
+    const { machine, ports, submit } = prepare();
+    const start = machine.start.bind(machine);
+    ports.machine.start = async () => {
+      throw new TransientError('the state machine does not answer');
+    };
+    await expect(submit(submissionFactory(), 'once')).rejects.toThrow(TransientError);
+    expect(machine.started.size).toBe(0);
+    ports.machine.start = start;
+
+    const { jobId } = await submit(submissionFactory(), 'once');
+
+    expect([...machine.started.keys()]).toEqual([jobId]);
+  });
+
+  it('starts nothing again for a job that is on its way', async () => {
+    const { tables, machine, submit } = prepare();
+    const { jobId } = await submit(submissionFactory(), 'once');
+    machine.started.clear();
+    for (const row of tables.jobs.values()) row.job = { ...row.job, status: 'COMPLETED' };
+
+    expect((await submit(submissionFactory(), 'once')).jobId).toBe(jobId);
+    expect(machine.started.size).toBe(0);
+  });
+
+  it('makes one job of two submissions at the same moment', async () => {
+    const { tables, machine, submit } = prepare();
+
+    const answers = await Promise.all([submit(submissionFactory(), 'once'), submit(submissionFactory(), 'once')]);
+
+    expect(answers[0]).toEqual(answers[1]);
+    expect([tables.jobs.size, machine.started.size]).toEqual([1, 1]);
+  });
+
+  it('refuses the second of two different submissions at the same moment', async () => {
+    const { tables, submit } = prepare();
+
+    const answers = await Promise.allSettled([
+      submit(submissionFactory(), 'once'),
+      submit(submissionFactory({ name: 'other' }), 'once'),
+    ]);
+
+    expect(answers.map((each) => each.status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect(tables.jobs.size).toBe(1);
+  });
+
+  it('whose first request cannot be seen yet is a conflict, not an answer', async () => {
+    const { ports, submit } = prepare();
+    const taken: Pick<JobStore, 'create'> = { create: async () => false };
+    Object.assign(ports.jobs, taken);
+
+    await expect(submit(submissionFactory(), 'once')).rejects.toThrow(ConflictError);
+  });
+});
