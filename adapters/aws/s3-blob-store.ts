@@ -12,9 +12,9 @@ export class S3BlobStore implements BlobStore {
   }
 
   async put(key: string, body: string | Uint8Array, contentType: string): Promise<void> {
-    await this.#client.send(
-      new PutObjectCommand({ Bucket: this.#bucket, Key: key, Body: body, ContentType: contentType }),
-    );
+    // The SDK takes an empty string for a stream of unknown length, and warns.
+    const Body = typeof body === 'string' ? Buffer.from(body) : body;
+    await this.#client.send(new PutObjectCommand({ Bucket: this.#bucket, Key: key, Body, ContentType: contentType }));
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
