@@ -4,7 +4,7 @@ import { hasEnded, INSTANCE_STATES, type InstanceState, mayBecome } from './inst
 
 const anyState = fc.constantFrom(...INSTANCE_STATES);
 /** Where a machine stands after reports in any order. */
-const after = (reports: readonly InstanceState[]): InstanceState =>
+const settledAt = (reports: readonly InstanceState[]): InstanceState =>
   reports.reduce<InstanceState>((now, next) => (mayBecome(now, next) ? next : now), 'REQUESTED');
 
 describe('the states of a machine', () => {
@@ -21,8 +21,8 @@ describe('the states of a machine', () => {
     const alive = fc.shuffledSubarray(['BOOTING', 'READY', 'DRAINING', 'READY'] as InstanceState[]);
     fc.assert(
       fc.property(alive, fc.constantFrom<InstanceState>('TERMINATED', 'INTERRUPTED', 'FAILED'), (reports, end) => {
-        expect(after([...reports, end])).toBe(end);
-        expect(after([end, ...reports])).toBe(end);
+        expect(settledAt([...reports, end])).toBe(end);
+        expect(settledAt([end, ...reports])).toBe(end);
       }),
     );
   });
