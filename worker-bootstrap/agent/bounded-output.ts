@@ -4,6 +4,7 @@ export class BoundedOutput {
   readonly #limit: number;
   #chunks: Buffer[] = [];
   #kept = 0;
+  #isCut = false;
 
   /** @param limit bytes kept, the last ones */
   constructor(limit: number) {
@@ -23,7 +24,8 @@ export class BoundedOutput {
     const all = Buffer.concat(this.#chunks);
     let start = Math.max(0, all.length - bytes);
     // 10xxxxxx continues a character of UTF-8: at most three of them follow its first byte.
-    for (let skipped = 0; start > 0 && skipped < 3 && ((all[start] ?? 0) & 0xc0) === 0x80; skipped += 1) start += 1;
+    const isCut = start > 0 || this.#isCut;
+    for (let skipped = 0; isCut && skipped < 3 && ((all[start] ?? 0) & 0xc0) === 0x80; skipped += 1) start += 1;
     return all.subarray(start).toString('utf8');
   }
 
@@ -41,5 +43,6 @@ export class BoundedOutput {
     const kept = Buffer.from(all.subarray(all.length - this.#limit));
     this.#chunks = [kept];
     this.#kept = kept.length;
+    this.#isCut = true;
   }
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { FLEET_NAME } from '../../core/fleet.ts';
 import { parseDocument } from '../../core/validation.ts';
 
-const text = z.string({ error: 'is required' }).min(1, 'must not be empty');
+const text = z.string({ error: 'is required' }).min(1, { error: 'must not be empty', abort: true });
 const number = text.regex(/^\d+(\.\d+)?$/, 'must be a number').transform(Number);
 const seconds = number.refine((value) => value <= 604_800, 'must be at most a week (604800)');
 const whole = number.refine(Number.isInteger, 'must be a whole number');

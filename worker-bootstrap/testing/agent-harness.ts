@@ -30,7 +30,7 @@ export class AgentHarness {
       fleet: 'default',
       instanceId: 'i-1',
       slots: 2,
-      idleSeconds: 0.3,
+      idleSeconds: 0.15,
       maxLifetimeSeconds: 3_600,
       workDir: temporaryFolder(),
       graceSeconds: 1,

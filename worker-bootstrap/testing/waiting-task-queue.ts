@@ -8,6 +8,9 @@ export interface ReceiveCall {
   readonly leaseSeconds: number;
 }
 
+/** A second of a long poll: SQS takes whole ones only, and a test has better things to do than to sit them out. */
+const POLL_SECOND_MS = 100;
+
 /** The in-memory queue in real time: a long poll waits, and what was asked for is remembered. */
 export class WaitingTaskQueue extends InMemoryTaskQueue implements TaskQueue {
   readonly receives: ReceiveCall[] = [];
@@ -23,7 +26,7 @@ export class WaitingTaskQueue extends InMemoryTaskQueue implements TaskQueue {
     this.receives.push(options);
     this.pollsInFlight += 1;
     try {
-      const deadline = performance.now() + options.waitSeconds * 1_000;
+      const deadline = performance.now() + options.waitSeconds * POLL_SECOND_MS;
       for (;;) {
         const received = await super.receive(options);
         if (received.leases.length + received.unreadable.length > 0 || performance.now() >= deadline) return received;

@@ -1,0 +1,22 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../adapters/local/testing/temporary-folder.ts';
+import { buildAgent } from './build.ts';
+
+describe('buildAgent', () => {
+  it('makes one small file, the same each time, that needs nothing but Node', async () => {
+    const folder = temporaryFolder();
+
+    const agent = await buildAgent(join(folder, 'agent.mjs'));
+    const again = await buildAgent(join(folder, 'again.mjs'));
+
+    expect(agent.bytes).toBeLessThan(1_000_000);
+    expect(again.sha256).toBe(agent.sha256);
+    // In a folder without node_modules it comes as far as its settings, and names every one that is missing.
+    const run = spawnSync(process.execPath, [agent.path], { cwd: folder, env: {}, encoding: 'utf8' });
+    expect(run.status).toBe(78);
+    expect(run.stderr).toContain('SHOAL_STAGE is required');
+    expect(run.stderr).toContain('SHOAL_BUCKET is required');
+  });
+});
