@@ -30,6 +30,8 @@ export async function finishJob(
     await ports.control.update(job.fleet, (document) => withCancelledJob(document, jobId, now));
   }
   const outcome = outcomeOf(job, counters, cause, error);
-  const closedNow = await ports.jobs.close(jobId, outcome, now);
-  return { status: outcome.status, closedNow };
+  if (await ports.jobs.close(jobId, outcome, now)) return { status: outcome.status, closedNow: true };
+  // Another run closed it in the meantime: what that one wrote holds.
+  const closed = await ports.jobs.progress(jobId);
+  return { status: closed?.job.status ?? outcome.status, closedNow: false };
 }
