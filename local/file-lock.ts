@@ -13,7 +13,7 @@ export async function withFileLock<Result>(
   signal: AbortSignal,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  while (!(await acquire(path))) await delay(ASK_AGAIN_MS, undefined, { signal });
+  while (!(await tryFileLock(path))) await delay(ASK_AGAIN_MS, undefined, { signal });
   try {
     return await work();
   } finally {
@@ -21,27 +21,33 @@ export async function withFileLock<Result>(
   }
 }
 
-async function acquire(path: string): Promise<boolean> {
+/** Takes the lock if nobody has it. Removing the file gives it back. */
+export async function tryFileLock(path: string): Promise<boolean> {
+  if (await create(path)) return true;
+  return (await removeIfAbandoned(path)) && create(path);
+}
+
+async function create(path: string): Promise<boolean> {
   try {
     const file = await open(path, 'wx');
     await file.writeFile(String(process.pid));
     await file.close();
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // a system error: it has a code
-    await removeIfAbandoned(path);
-    return false;
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false; // a system error: it has a code
+    throw error;
   }
 }
 
 /** Renaming first lets only one of several waiters remove it, and not a lock that was made anew in between. */
-async function removeIfAbandoned(path: string): Promise<void> {
+async function removeIfAbandoned(path: string): Promise<boolean> {
   const holder = await readFile(path, 'utf8').catch(() => '');
   // Empty: it was made a moment ago, and its maker is about to write.
-  if (holder === '' || isRunning(Number(holder))) return;
+  if (holder === '' || isRunning(Number(holder))) return false;
   const aside = `${path}.${process.pid}`;
   await rename(path, aside).catch(() => undefined);
   await rm(aside, { force: true });
+  return true;
 }
 
 function isRunning(pid: number): boolean {

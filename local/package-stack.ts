@@ -1,16 +1,13 @@
 /**
  * Packages the stack as a deployment would, and unpacks each function's zip, so that the local run hosts what deploys.
- *
- * A package is kept under the hash of its sources in `.shoal/package` of the checkout: inside the project, because the
- * bundles leave `@aws-sdk/*` to the runtime, and here that is `node_modules`.
+ * The result lies inside the project, because the bundles leave `@aws-sdk/*` to the runtime: here that is `node_modules`.
  */
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { unzipSync } from 'fflate';
-import { withFileLock } from './file-lock.ts';
-import { PROJECT_ROOT } from './project-root.ts';
-import { hashSources } from './source-hash.ts';
+import { buildOnce } from './build-cache.ts';
+import { COMPILE_CACHE, PROJECT_ROOT } from './project-root.ts';
 
 export interface PackagedStack {
   /** The CloudFormation template, JSON. */
@@ -19,42 +16,39 @@ export interface PackagedStack {
   readonly functionsDirectory: string;
 }
 
-/** Old packages are removed, but not what a run that started yesterday may still load from. */
-const KEPT_PACKAGES = 4;
-const KEPT_MS = 24 * 3_600_000;
+const SOURCES = [
+  'serverless.yml',
+  'fleets.yml',
+  'package-lock.json',
+  'tsconfig.json',
+  'resources',
+  'statemachine',
+  'plugins',
+  'functions',
+  'adapters',
+  'core',
+];
+
+/** It takes 5 to 10 s; on a machine that does much else, more. */
+const PACKAGER_LIMIT_MS = 180_000;
 
 /**
- * Packages the stack, or finds the package of the same sources. Safe to call from several processes at once.
+ * Packages the stack, or finds the package of the same sources.
  * @throws Error with the end of what the packager printed
  */
 export async function packageStack(signal: AbortSignal = new AbortController().signal): Promise<PackagedStack> {
-  const home = join(PROJECT_ROOT, '.shoal', 'package');
-  const directory = join(home, await hashSources(PROJECT_ROOT));
-  if (!(await exists(directory))) {
-    await mkdir(home, { recursive: true });
-    await withFileLock(join(home, 'lock'), signal, async () => {
-      if (!(await exists(directory))) await build(home, directory, signal);
-    });
-    await removeOldPackages(home);
-  }
-  const now = new Date();
-  await utimes(directory, now, now);
+  const build = (target: string): Promise<void> => packageInto(target, signal);
+  const directory = await buildOnce({ name: 'package', sources: SOURCES, signal, build });
   return { templatePath: join(directory, 'template.json'), functionsDirectory: join(directory, 'functions') };
 }
 
-/** Builds aside and renames: a package that is there is whole. */
-async function build(home: string, directory: string, signal: AbortSignal): Promise<void> {
-  const workshop = await mkdtemp(join(home, 'building-'));
-  try {
-    const packed = join(workshop, 'packed');
-    await runPackager(packed, join(workshop, 'esbuild'), signal);
-    const result = join(workshop, 'result');
-    await unpackFunctions(packed, join(result, 'functions'));
-    await rename(join(packed, 'cloudformation-template-update-stack.json'), join(result, 'template.json'));
-    await rename(result, directory);
-  } finally {
-    await rm(workshop, { recursive: true, force: true });
-  }
+async function packageInto(target: string, signal: AbortSignal): Promise<void> {
+  const packed = join(target, 'packed');
+  const esbuildFolder = join(target, 'esbuild');
+  await runPackager(packed, esbuildFolder, signal);
+  await unpackFunctions(packed, join(target, 'functions'));
+  await rename(join(packed, 'cloudformation-template-update-stack.json'), join(target, 'template.json'));
+  await Promise.all([packed, esbuildFolder].map((each) => rm(each, { recursive: true, force: true })));
 }
 
 async function runPackager(target: string, esbuildFolder: string, signal: AbortSignal): Promise<void> {
@@ -62,9 +56,14 @@ async function runPackager(target: string, esbuildFolder: string, signal: AbortS
   const child = spawn(process.execPath, [packager, 'package', '--package', target], {
     cwd: PROJECT_ROOT,
     // The framework joins this folder to the project's.
-    env: { ...process.env, SHOAL_ESBUILD_FOLDER: relative(PROJECT_ROOT, esbuildFolder) },
+    env: {
+      ...process.env,
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
+      SHOAL_ESBUILD_FOLDER: relative(PROJECT_ROOT, esbuildFolder),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
-    signal,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(PACKAGER_LIMIT_MS)]),
+    killSignal: 'SIGKILL',
   });
   let output = '';
   const keep = (chunk: Buffer): void => {
@@ -91,19 +90,3 @@ async function unpackFunctions(packed: string, target: string): Promise<void> {
     }
   }
 }
-
-async function removeOldPackages(home: string): Promise<void> {
-  const names = (await readdir(home)).filter((name) => /^[0-9a-f]{16}$/.test(name));
-  const packages = await Promise.all(
-    names.map(async (name) => ({ path: join(home, name), usedAt: (await stat(join(home, name))).mtimeMs })),
-  );
-  const old = packages.sort((a, b) => b.usedAt - a.usedAt).slice(KEPT_PACKAGES);
-  const unused = old.filter((each) => Date.now() - each.usedAt > KEPT_MS);
-  await Promise.all(unused.map((each) => rm(each.path, { recursive: true, force: true })));
-}
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );

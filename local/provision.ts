@@ -44,10 +44,19 @@ export interface Provisioned {
   readonly buckets: Readonly<Record<string, string>>;
 }
 
+/** Attributes over those of the template, by a queue's name. */
+export interface ProvisionOverrides {
+  readonly queueAttributes?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
 /** Makes the resources of a stack; resolves when all can be used. */
-export async function provision(stack: StackTemplate, clients: ProvisionClients): Promise<Provisioned> {
+export async function provision(
+  stack: StackTemplate,
+  clients: ProvisionClients,
+  { queueAttributes: overrides = {} }: ProvisionOverrides = {},
+): Promise<Provisioned> {
   const [queueUrls, tables, buckets] = await Promise.all([
-    makeQueues(stack, clients.sqs),
+    makeQueues(stack, clients.sqs, overrides),
     makeTables(stack, clients.dynamodb),
     makeBuckets(stack, clients.s3),
     makeStateMachines(stack, clients.states),
@@ -55,7 +64,11 @@ export async function provision(stack: StackTemplate, clients: ProvisionClients)
   return { queueUrls, tables, buckets };
 }
 
-async function makeQueues(stack: StackTemplate, sqs: SQSClient): Promise<Record<string, string>> {
+async function makeQueues(
+  stack: StackTemplate,
+  sqs: SQSClient,
+  overrides: NonNullable<ProvisionOverrides['queueAttributes']>,
+): Promise<Record<string, string>> {
   const queues = stack.resourcesOf('AWS::SQS::Queue', queueSchema);
   const made = await Promise.all(
     queues.map(async ({ logicalId, properties }) => {
@@ -66,9 +79,10 @@ async function makeQueues(stack: StackTemplate, sqs: SQSClient): Promise<Record<
   const urls = Object.fromEntries(made);
   // Only now: a redrive policy names another queue, which must exist.
   await Promise.all(
-    queues.map(({ logicalId, properties }) =>
-      sqs.send(new SetQueueAttributesCommand({ QueueUrl: urls[logicalId], Attributes: queueAttributes(properties) })),
-    ),
+    queues.map(({ logicalId, properties }) => {
+      const Attributes = { ...queueAttributes(properties), ...overrides[properties.QueueName] };
+      return sqs.send(new SetQueueAttributesCommand({ QueueUrl: urls[logicalId], Attributes }));
+    }),
   );
   return urls;
 }
@@ -93,13 +107,12 @@ async function makeTable({ properties }: StackResource<TableProperties>, dynamod
 }
 
 async function makeBuckets(stack: StackTemplate, s3: S3Client): Promise<Record<string, string>> {
-  const buckets = stack.resourcesOf('AWS::S3::Bucket', bucketSchema);
-  await Promise.all(
-    buckets.map(({ properties }) =>
-      ignoring(BucketAlreadyOwnedByYou, s3.send(new CreateBucketCommand({ Bucket: properties.BucketName }))),
-    ),
-  );
-  return Object.fromEntries(buckets.map(({ logicalId, properties }) => [logicalId, properties.BucketName]));
+  const named = stack.resourcesOf('AWS::S3::Bucket', bucketSchema).flatMap(({ logicalId, properties }) => {
+    return properties.BucketName === undefined ? [] : [[logicalId, properties.BucketName] as const];
+  });
+  const make = (Bucket: string) => ignoring(BucketAlreadyOwnedByYou, s3.send(new CreateBucketCommand({ Bucket })));
+  await Promise.all(named.map(([, name]) => make(name)));
+  return Object.fromEntries(named);
 }
 
 async function makeStateMachines(stack: StackTemplate, states: SFNClient): Promise<void> {

@@ -1,29 +1,19 @@
-/** A hash over everything that goes into the package of the stack: the same hash, the same package. */
+/** A hash over sources: the same hash, the same build. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
-/** Of the project's root. What is missing counts as empty. */
-const SOURCES = [
-  'serverless.yml',
-  'fleets.yml',
-  'package-lock.json',
-  'tsconfig.json',
-  'resources',
-  'statemachine',
-  'plugins',
-  'functions',
-  'adapters',
-  'core',
-];
-
-/** 16 hex digits, over names and contents; tests are left out, they are in no package. */
-export async function hashSources(root: string): Promise<string> {
-  const files = (await Promise.all(SOURCES.map((source) => filesUnder(join(root, source))))).flat();
+/**
+ * 16 hex digits, over names and contents; tests are left out, they are in no build.
+ * @param sources files and folders below `root`; what is missing counts as empty
+ */
+export async function hashSources(root: string, sources: readonly string[]): Promise<string> {
+  const files = (await Promise.all(sources.map((source) => filesUnder(join(root, source))))).flat();
   const contents = await Promise.all(files.map((file) => readFile(file)));
   const hash = createHash('sha256');
   for (const [index, file] of files.entries()) {
-    hash.update(`${relative(root, file)}\0${contents[index]?.length}\0`).update(contents[index] ?? '');
+    const content = contents[index] ?? Buffer.alloc(0);
+    hash.update(`${relative(root, file)}\0${content.length}\0`).update(content);
   }
   return hash.digest('hex').slice(0, 16);
 }

@@ -70,7 +70,8 @@ const indexInput = ({ Projection: { ProjectionType, NonKeyAttributes }, ...index
   Projection: { ProjectionType, ...(NonKeyAttributes ? { NonKeyAttributes } : {}) },
 });
 
-export const bucketSchema = z.object({ BucketName: z.string() });
+/** A bucket without a name is the deployment's own, for its packages. */
+export const bucketSchema = z.object({ BucketName: z.string().optional() });
 
 export const stateMachineSchema = z
   .object({

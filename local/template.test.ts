@@ -61,4 +61,11 @@ describe('resources of a type', () => {
       { logicalId: 'Unnamed', properties: {} },
     ]);
   });
+
+  it('of another shape are refused by name', () => {
+    const schema = z.object({ Colour: z.string() });
+    expect(() => stack.resourcesOf('AWS::DynamoDB::Table', schema)).toThrow(
+      /^Table \(AWS::DynamoDB::Table\): .*\n.*Colour/,
+    );
+  });
 });

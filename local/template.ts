@@ -56,15 +56,16 @@ export class StackTemplate {
 
   /**
    * All resources of one type, their properties resolved and checked.
-   * @throws TemplateError for a reference to nothing; ZodError for properties of another shape
+   * @throws TemplateError for a reference to nothing, or for properties of another shape
    */
   resourcesOf<Schema extends z.ZodType>(type: string, schema: Schema): StackResource<z.infer<Schema>>[] {
     return Object.entries(this.#document.Resources)
       .filter(([, resource]) => resource.Type === type)
-      .map(([logicalId, resource]) => ({
-        logicalId,
-        properties: schema.parse(this.resolve(resource.Properties, logicalId)),
-      }));
+      .map(([logicalId, resource]) => {
+        const parsed = schema.safeParse(this.resolve(resource.Properties, logicalId));
+        if (parsed.success) return { logicalId, properties: parsed.data };
+        throw new TemplateError(`${logicalId} (${type}): ${z.prettifyError(parsed.error)}`);
+      });
   }
 
   /**

@@ -7,8 +7,8 @@ import type { HostConfiguration } from './host-configuration.ts';
 /** Any pair will do for the emulators; not being anybody's, it can do no harm anywhere else. */
 export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' } as const;
 
-/** Of the host's own environment a function sees only what finding programs and temporary files takes. */
-const INHERITED = ['HOME', 'TMPDIR', 'LANG', 'USER'];
+/** Of the host's own environment a function sees only what finding programs and files takes. */
+const INHERITED = ['HOME', 'TMPDIR', 'LANG', 'USER', 'NODE_COMPILE_CACHE'];
 
 /**
  * Makes the environment of one function.
@@ -33,6 +33,7 @@ export function functionEnvironment(
     AWS_ACCESS_KEY_ID: LOCAL_CREDENTIALS.accessKeyId,
     AWS_SECRET_ACCESS_KEY: LOCAL_CREDENTIALS.secretAccessKey,
     // A profile of the person at this machine must have no say.
+    AWS_EC2_METADATA_DISABLED: 'true',
     AWS_CONFIG_FILE: '/dev/null',
     AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
     AWS_ENDPOINT_URL_SQS: endpoints.sqs,
@@ -41,6 +42,7 @@ export function functionEnvironment(
     AWS_ENDPOINT_URL_SFN: endpoints.states,
     AWS_ENDPOINT_URL_LAMBDA: lambdaUrl,
     AWS_LAMBDA_FUNCTION_NAME: spec.name,
+    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
     AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(spec.memoryMiB),
     AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${spec.name}`,

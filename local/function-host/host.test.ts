@@ -56,7 +56,7 @@ beforeAll(async () => {
   lambda = new LambdaClient({
     endpoint: host.lambdaUrl,
     region: 'us-east-1',
-    credentials: LOCAL_CREDENTIALS,
+    credentials: { ...LOCAL_CREDENTIALS },
     maxAttempts: 1,
   });
 });

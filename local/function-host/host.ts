@@ -8,6 +8,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SQSClient } from '@aws-sdk/client-sqs';
+import { LOCAL_REGION } from '../physical-names.ts';
 import { readStackTemplate, type StackTemplate } from '../template.ts';
 import { API_BODY_LIMIT_BYTES, apiDefinitionOf, apiFront } from './api-front.ts';
 import { AsyncInvocations } from './async-invocations.ts';
@@ -124,5 +125,5 @@ const graceIsOver = (): Promise<void> => new Promise((resolve) => setTimeout(res
 /** Loaded only now: the SDK takes longer to load than all the rest of this process, and the ports must open first. */
 async function makeSqsClient(endpoint: string): Promise<SQSClient> {
   const { createSqsClient } = await import('../../adapters/aws/clients.ts');
-  return createSqsClient({ endpoint, region: 'us-east-1', credentials: LOCAL_CREDENTIALS });
+  return createSqsClient({ endpoint, region: LOCAL_REGION, credentials: { ...LOCAL_CREDENTIALS } });
 }

@@ -20,11 +20,11 @@ const propertiesSchema = z.object({
   FunctionResponseTypes: z.array(z.string()).default([]),
   ScalingConfig: z.object({ MaximumConcurrency: z.number().optional() }).default({}),
   // A filter deletes what it does not match: ignoring it would deliver other messages here than there.
-  FilterCriteria: z.undefined({ error: 'filters of event source mappings are not understood by the local run' }),
+  FilterCriteria: z.never({ error: 'filters of event source mappings are not understood by the local run' }).optional(),
   Enabled: z.boolean().default(true),
 });
 
-/** Reads the mappings of SQS queues. @throws ZodError for a mapping that cannot be followed here */
+/** Reads the mappings of SQS queues. @throws TemplateError for a mapping that cannot be followed here */
 export function queueMappingsOf(stack: StackTemplate): QueueMapping[] {
   return stack
     .resourcesOf('AWS::Lambda::EventSourceMapping', propertiesSchema)

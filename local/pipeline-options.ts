@@ -1,0 +1,108 @@
+/** What a local run can be told, and what follows from it for functions and machines. */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parse } from 'yaml';
+import { type Fleet, fleetsFileSchema, fleetsOf } from '../core/fleet.ts';
+import { BOOTSTRAP_PATH } from './end-local-instances.ts';
+import { LOCAL_CREDENTIALS } from './function-host/function-environment.ts';
+import type { PackagedAgent } from './package-agent.ts';
+import { LOCAL_REGION } from './physical-names.ts';
+import { PROJECT_ROOT } from './project-root.ts';
+
+export interface PipelineOptions {
+  /** Everything the run writes lies here; `.shoal` of the checkout unless told otherwise. */
+  readonly dataDirectory?: string;
+  /** The first of six consecutive ports; 0, the default, takes free ones. */
+  readonly basePort?: number;
+  /** Changes fleets of `fleets.yml`, by name: `{ default: { idleSeconds: 3 } }`. */
+  readonly fleets?: Readonly<Record<string, Partial<Omit<Fleet, 'name'>>>>;
+  /** Environment of every function, over everything else. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Environment of every local machine: `SHOAL_LEASE_GRACE_SECONDS` and the like. */
+  readonly machineEnvironment?: Readonly<Record<string, string>>;
+  /** Seconds between two ticks of the scaler. */
+  readonly tickSeconds?: number;
+  /** Visibility timeout of the queues that feed functions: how soon a report that failed comes again. */
+  readonly reportVisibilitySeconds?: number;
+  /** Called with a line for people at each step of the start. */
+  readonly onProgress?: (line: string) => void;
+  /** Aborting ends a start half-way; nothing is left of it. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * EventBridge ticks every minute at best. Here a machine that is wanted should come while somebody is watching, and an
+ * emulator's reads cost nothing.
+ */
+const TICK_SECONDS = 5;
+
+/** The folders of a run. */
+export function placesOf(dataDirectory = join(PROJECT_ROOT, '.shoal')) {
+  const root = resolve(dataDirectory);
+  return {
+    root,
+    lock: join(root, 'lock'),
+    logs: join(root, 'logs'),
+    previousLogs: join(root, 'logs.previous'),
+    data: join(root, 'data'),
+    instances: join(root, 'instances'),
+    taskRoot: join(root, 'task-root'),
+  };
+}
+
+/** @throws Error when the environment has a number of seconds that is none */
+export function tickSecondsOf({ tickSeconds }: PipelineOptions, own: NodeJS.ProcessEnv = process.env): number {
+  const seconds = tickSeconds ?? Number(own['SHOAL_TICK_SECONDS'] ?? TICK_SECONDS);
+  if (Number.isFinite(seconds) && seconds > 0) return seconds;
+  throw new Error('SHOAL_TICK_SECONDS must be a number of seconds');
+}
+
+/** The fleets of this run. @throws Error for a fleet that `fleets.yml` does not have: it would have no queues */
+export async function fleetsOfRun({ fleets = {} }: PipelineOptions): Promise<Fleet[]> {
+  const text = await readFile(join(PROJECT_ROOT, 'fleets.yml'), 'utf8');
+  const file = fleetsFileSchema.parse(parse(text));
+  const unknown = Object.keys(fleets).filter((name) => !(name in file.fleets));
+  if (unknown.length > 0) throw new Error(`fleets.yml has no fleet called ${unknown.join(', ')}`);
+  const merged = Object.entries(file.fleets).map(([name, fleet]) => [name, { ...fleet, ...fleets[name] }]);
+  return fleetsOf(fleetsFileSchema.parse({ fleets: Object.fromEntries(merged) }));
+}
+
+/** Where the emulated services that a machine uses are. */
+export interface MachineEndpoints {
+  readonly sqs: string;
+  readonly s3: string;
+}
+
+/** What comes over the template's environment of every function, only here. */
+export function functionOverrides(
+  options: PipelineOptions,
+  { instances }: { instances: string },
+  agent: PackagedAgent,
+  endpoints: MachineEndpoints,
+): Record<string, string> {
+  const machines = { ...machineSurroundings(endpoints), ...options.machineEnvironment };
+  return {
+    REPOSITORY_HOSTS: 'github.com,localhost,127.0.0.1',
+    // Nowhere else: a deployed function has no disk that a user's repository could be on.
+    ALLOW_FILE_REPOSITORIES: 'true',
+    LOCAL_INSTANCES_DIR: instances,
+    LOCAL_BOOTSTRAP: BOOTSTRAP_PATH,
+    LOCAL_MACHINE_ENVIRONMENT: JSON.stringify(machines),
+    AGENT_URL: agent.url,
+    AGENT_SHA256: agent.sha256,
+    ...options.environment,
+  };
+}
+
+const machineSurroundings = (endpoints: MachineEndpoints): Record<string, string> => ({
+  AWS_REGION: LOCAL_REGION,
+  AWS_ACCESS_KEY_ID: LOCAL_CREDENTIALS.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: LOCAL_CREDENTIALS.secretAccessKey,
+  // A profile of the person at this machine must have no say.
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_ENDPOINT_URL_SQS: endpoints.sqs,
+  AWS_ENDPOINT_URL_S3: endpoints.s3,
+  SHOAL_NODE: process.execPath,
+});

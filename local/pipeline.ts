@@ -1,0 +1,270 @@
+/**
+ * The whole pipeline on this machine: emulators, function host, and the machines that the scaler launches. `npm start`,
+ * the demo and the end-to-end tests all start it here.
+ *
+ * The order of a start: the host opens its ports, the emulators start (they must know where functions are invoked), the
+ * stack is made on them, the host is told where everything is. The order of a stop follows who launches whom: the host
+ * first, so that nothing launches any more, then the machines, then the emulators.
+ */
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type Fleet, fleetSchema } from '../core/fleet.ts';
+import { endLocalInstances } from './end-local-instances.ts';
+import { tryFileLock } from './file-lock.ts';
+import type { HostConfiguration } from './function-host/host-configuration.ts';
+import {
+  describeRun,
+  type LocalDescription,
+  removeLocalDescription,
+  writeLocalDescription,
+} from './local-description.ts';
+import { type PackagedAgent, packageAgent } from './package-agent.ts';
+import { type PackagedStack, packageStack } from './package-stack.ts';
+import { LOCAL_ACCOUNT } from './physical-names.ts';
+import { fleetsOfRun, functionOverrides, type PipelineOptions, placesOf, tickSecondsOf } from './pipeline-options.ts';
+import { checkPorts, type Ports, portsFrom } from './ports.ts';
+import { COMPILE_CACHE } from './project-root.ts';
+import { type PartError, SupervisedProcess } from './supervised-process.ts';
+
+export interface Pipeline {
+  readonly local: LocalDescription;
+  /** Resolves, with what to tell, when a part ends by itself. Never rejects. */
+  readonly failure: Promise<PartError>;
+  /** Ends everything in order, machines and their tasks included. May be called again. */
+  stop(): Promise<void>;
+  /** Ends everything at once, without order. */
+  kill(): Promise<void>;
+}
+
+const listeningSchema = z.object({ listening: z.literal(true), apiUrl: z.string(), lambdaUrl: z.string() });
+const emulatorsSchema = z.object({
+  ready: z.literal(true),
+  sqsUrl: z.string(),
+  dynamodbUrl: z.string(),
+  s3Url: z.string(),
+  statesUrl: z.string(),
+});
+const configuredSchema = z.union([z.object({ ready: z.literal(true) }), z.object({ failed: z.string() })]);
+
+type HostUrls = z.infer<typeof listeningSchema>;
+type EmulatorUrls = z.infer<typeof emulatorsSchema>;
+
+/** A machine under load starts slowly; what takes longer than this is stuck. */
+const START_LIMIT_MS = 30_000;
+/** The host lets requests and invocations run on for a few seconds, in three steps. */
+const HOST_GRACE_MS = 12_000;
+const EMULATORS_GRACE_MS = 3_000;
+
+/**
+ * Starts everything, and resolves when the API answers.
+ * @throws Error in one line for people (a taken port, a folder in use); PartError naming the part that failed and its
+ *   log. Nothing is left running then.
+ */
+export async function startPipeline(options: PipelineOptions = {}): Promise<Pipeline> {
+  const run = new PipelineRun(options);
+  try {
+    return await run.start();
+  } catch (error) {
+    await run.stop();
+    throw error;
+  }
+}
+
+class PipelineRun {
+  readonly #options: PipelineOptions;
+  readonly #places: ReturnType<typeof placesOf>;
+  readonly #signal: AbortSignal;
+  /** Rejects when a part fails or the start is aborted: whatever is waited for is raced against it. */
+  readonly #trouble = Promise.withResolvers<never>();
+  readonly #failure = Promise.withResolvers<PartError>();
+  #host: SupervisedProcess | undefined;
+  #emulators: SupervisedProcess | undefined;
+  #locked = false;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.#places = placesOf(options.dataDirectory);
+    this.#signal = options.signal ?? new AbortController().signal;
+    this.#trouble.promise.catch(() => undefined);
+    this.#signal.addEventListener('abort', () => this.#trouble.reject(this.#signal.reason));
+  }
+
+  async start(): Promise<Pipeline> {
+    this.#signal.throwIfAborted();
+    const ports = portsFrom(this.#options.basePort ?? 0);
+    const fleets = await fleetsOfRun(this.#options);
+    await this.#takeDirectory();
+    await checkPorts(ports);
+    // Loading the SDK takes longer than anything else here: it is done while the others start.
+    enableCompileCache(COMPILE_CACHE);
+    const setUp = import('./set-up-stack.ts');
+    setUp.catch(() => undefined);
+    const [packaged, agent, urls] = await Promise.all([
+      this.#safely(this.#package()),
+      this.#safely(packageAgent(this.#signal)),
+      this.#startProcesses(ports),
+    ]);
+
+    this.#tell('making queues, tables and the state machine');
+    const queueUrlPrefix = `${urls.sqsUrl}/${LOCAL_ACCOUNT}/`;
+    const endpoints = { sqs: urls.sqsUrl, dynamodb: urls.dynamodbUrl, s3: urls.s3Url, states: urls.statesUrl };
+    const { setUpStack } = await setUp;
+    const { reportVisibilitySeconds } = this.#options;
+    const overrides = { queueUrlPrefix, reportVisibilitySeconds };
+    const stack = await this.#safely(setUpStack(packaged.templatePath, endpoints, overrides));
+
+    this.#tell('starting the functions');
+    await this.#configureHost(await this.#hostConfiguration({ packaged, agent, endpoints, queueUrlPrefix, fleets }));
+    await this.#safely(untilHealthy(urls.apiUrl));
+    const local = describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory: this.#places.logs });
+    await writeLocalDescription(this.#places.root, local);
+    return { local, failure: this.#failure.promise, stop: () => this.stop(), kill: () => this.kill() };
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async kill(): Promise<void> {
+    this.#host?.kill();
+    await endLocalInstances(this.#places.instances, 0);
+    this.#emulators?.kill();
+    await this.#leaveDirectory();
+  }
+
+  async #stop(): Promise<void> {
+    if (!this.#locked) return;
+    await this.#host?.stop(HOST_GRACE_MS);
+    await endLocalInstances(this.#places.instances);
+    await this.#emulators?.stop(EMULATORS_GRACE_MS);
+    await this.#leaveDirectory();
+  }
+
+  /** Two runs over one folder would end each other's machines. */
+  async #takeDirectory(): Promise<void> {
+    const { root, lock, logs, previousLogs, instances } = this.#places;
+    await mkdir(root, { recursive: true });
+    this.#locked = await tryFileLock(lock);
+    if (!this.#locked) throw new Error(`another local run uses ${root}; stop it, or choose another folder with --data`);
+    // Left by a run that was killed.
+    await endLocalInstances(instances);
+    await rm(previousLogs, { recursive: true, force: true });
+    await rename(logs, previousLogs).catch(() => undefined);
+    await mkdir(logs, { recursive: true });
+    await mkdir(instances, { recursive: true });
+  }
+
+  async #leaveDirectory(): Promise<void> {
+    await removeLocalDescription(this.#places.root);
+    await rm(this.#places.lock, { force: true });
+  }
+
+  async #package(): Promise<PackagedStack> {
+    const slow = setTimeout(() => this.#tell('packaging the stack, which takes a few seconds'), 500);
+    try {
+      return await packageStack(this.#signal);
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+
+  async #startProcesses(ports: Ports): Promise<HostUrls & EmulatorUrls> {
+    this.#tell('starting the emulators');
+    this.#host = this.#launch('the function host', 'function-host', {
+      'api-port': ports.api,
+      'lambda-port': ports.lambda,
+    });
+    const hostUrls = await this.#safely(this.#host.receive(listeningSchema, START_LIMIT_MS));
+    this.#emulators = this.#launch('the emulators', 'emulators', {
+      'sqs-port': ports.sqs,
+      'dynamodb-port': ports.dynamodb,
+      's3-port': ports.s3,
+      'states-port': ports.states,
+      data: this.#places.data,
+      'lambda-endpoint': hostUrls.lambdaUrl,
+    });
+    return { ...hostUrls, ...(await this.#safely(this.#emulators.receive(emulatorsSchema, START_LIMIT_MS))) };
+  }
+
+  #launch(name: string, folder: string, settings: Readonly<Record<string, string | number>>): SupervisedProcess {
+    const part = new SupervisedProcess({
+      name,
+      script: join(import.meta.dirname, folder, 'main.ts'),
+      args: Object.entries(settings).flatMap(([option, value]) => [`--${option}`, String(value)]),
+      logPath: join(this.#places.logs, `${folder}.log`),
+    });
+    void part.failure.then((error) => {
+      this.#failure.resolve(error);
+      this.#trouble.reject(error);
+    });
+    return part;
+  }
+
+  async #hostConfiguration(known: {
+    packaged: PackagedStack;
+    agent: PackagedAgent;
+    endpoints: HostConfiguration['endpoints'];
+    queueUrlPrefix: string;
+    fleets: readonly Fleet[];
+  }): Promise<HostConfiguration> {
+    const { packaged, agent, endpoints, queueUrlPrefix, fleets } = known;
+    const { taskRoot, logs, instances } = this.#places;
+    // JSON is YAML: the functions read the fleets of this run as they read those of a deployment.
+    await mkdir(taskRoot, { recursive: true });
+    const file = {
+      fleets: Object.fromEntries(fleets.map((fleet) => [fleet.name, fleetSchema.parse(withoutName(fleet))])),
+    };
+    await writeFile(join(taskRoot, 'fleets.yml'), JSON.stringify(file, null, 2));
+    return {
+      ...packaged,
+      taskRoot,
+      logsDirectory: logs,
+      queueUrlPrefix,
+      endpoints,
+      environment: functionOverrides(this.#options, { instances }, agent, endpoints),
+      tickSeconds: tickSecondsOf(this.#options),
+      instancesDirectory: instances,
+    };
+  }
+
+  async #configureHost(configuration: HostConfiguration): Promise<void> {
+    const host = this.#host;
+    if (!host) throw new Error('the function host was not started');
+    const answer = host.receive(configuredSchema, START_LIMIT_MS);
+    host.send({ configure: configuration });
+    const reply = await this.#safely(answer);
+    if ('failed' in reply) throw new Error(`the function host cannot run this stack: ${reply.failed}`);
+  }
+
+  /** Waits for work, but no longer than all parts are well and nobody aborts. */
+  #safely<Result>(work: Promise<Result>): Promise<Result> {
+    return Promise.race([work, this.#trouble.promise]);
+  }
+
+  #tell(line: string): void {
+    this.#options.onProgress?.(line);
+  }
+}
+
+const withoutName = ({ name: _name, ...fleet }: Fleet): Omit<Fleet, 'name'> => fleet;
+
+async function untilHealthy(apiUrl: string): Promise<void> {
+  const deadline = Date.now() + START_LIMIT_MS;
+  for (;;) {
+    const status = await fetch(`${apiUrl}/health`).then(
+      async (response) => {
+        await response.arrayBuffer();
+        return response.status;
+      },
+      () => 0,
+    );
+    if (status === 200) return;
+    if (Date.now() > deadline)
+      throw new Error(`GET ${apiUrl}/health answers ${status}, not 200: see functions/query.log`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

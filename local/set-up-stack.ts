@@ -1,0 +1,63 @@
+/** Makes the stack's resources on running emulators and a key to use them with. Loads the AWS SDK, which takes its time. */
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createDynamoClient, createS3Client, createSfnClient, createSqsClient } from '../adapters/aws/clients.ts';
+import { DynamoKeyStore } from '../adapters/aws/dynamodb-key-store.ts';
+import { LOCAL_CREDENTIALS } from './function-host/function-environment.ts';
+import { queueMappingsOf } from './function-host/queue-mappings.ts';
+import { LOCAL_REGION } from './physical-names.ts';
+import { provision } from './provision.ts';
+import { readStackTemplate } from './template.ts';
+
+export interface StackEndpoints {
+  readonly sqs: string;
+  readonly dynamodb: string;
+  readonly s3: string;
+  readonly states: string;
+}
+
+export interface StandingStack {
+  /** By logical id. */
+  readonly queueUrls: Readonly<Record<string, string>>;
+  /** By logical id. */
+  readonly tables: Readonly<Record<string, string>>;
+  readonly bucket: string;
+  readonly apiKey: string;
+}
+
+/** Provisions the template's resources; `reportVisibilitySeconds` changes the queues that feed functions. */
+export async function setUpStack(
+  templatePath: string,
+  endpoints: StackEndpoints,
+  { queueUrlPrefix, reportVisibilitySeconds }: { queueUrlPrefix: string; reportVisibilitySeconds: number | undefined },
+): Promise<StandingStack> {
+  // A copy each: the SDK writes into what it is given.
+  const at = (endpoint: string) => ({ endpoint, region: LOCAL_REGION, credentials: { ...LOCAL_CREDENTIALS } });
+  const dynamodb = createDynamoClient(at(endpoints.dynamodb));
+  const clients = {
+    sqs: createSqsClient(at(endpoints.sqs)),
+    dynamodb,
+    s3: createS3Client(at(endpoints.s3)),
+    states: createSfnClient(at(endpoints.states)),
+  };
+  const stack = await readStackTemplate(templatePath, { queueUrlPrefix });
+  const feeding = reportVisibilitySeconds === undefined ? [] : queueMappingsOf(stack).map((each) => each.queueName);
+  const { queueUrls, tables, buckets } = await provision(stack, clients, {
+    queueAttributes: Object.fromEntries(
+      feeding.map((name) => [name, { VisibilityTimeout: String(reportVisibilitySeconds) }]),
+    ),
+  });
+  const { KeysTable: table } = tables;
+  const { DataBucket: bucket } = buckets;
+  if (!table || !bucket) throw new Error('the template has no KeysTable or no DataBucket');
+  const apiKey = await seedKey(new DynamoKeyStore({ client: dynamodb, table }));
+  for (const client of Object.values(clients)) client.destroy();
+  return { queueUrls, tables, bucket, apiKey };
+}
+
+/** A new key for each run: only its hash is stored, so an old one cannot be shown again. */
+async function seedKey(keys: DynamoKeyStore): Promise<string> {
+  const apiKey = `shoal_${randomBytes(24).toString('base64url')}`;
+  const keyHash = createHash('sha256').update(apiKey).digest('hex');
+  await keys.put(keyHash, { keyId: randomUUID(), name: 'local', createdAt: new Date().toISOString() });
+  return apiKey;
+}
