@@ -118,7 +118,7 @@ export function applyStatus(task: TaskRecord | undefined, event: TaskEvent, job:
           startedAt: current.startedAt ?? startOf(event),
           finishedAt: event.at,
           result: event.result,
-          attempts: [...current.attempts, endedAttempt(event, 'completed', true)],
+          attempts: [...current.attempts, endedAttempt(event, 'completed', false)],
         },
         null,
         event.seconds,

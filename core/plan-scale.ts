@@ -10,7 +10,7 @@
  *     launch       = wanted − machines that work or will − machines asked for but not yet seen
  *
  * Invariants: never negative; machines in any state that has not ended, intents and launches together never exceed
- * `maxInstances`; more work never wants fewer machines. Nothing here ends a busy machine: machines end themselves, the
+ * `maxInstances`; more messages on the queues, or more seconds a task, never want fewer machines. Nothing here ends a busy machine: machines end themselves, the
  * plan names only those that never became ready or are past their lifetime.
  */
 import type { Instance, InstanceState, LaunchIntent } from './instance.ts';

@@ -75,7 +75,7 @@ export interface JobProgress {
 
 export interface Page<Item> {
   readonly items: readonly Item[];
-  /** Hand it back to go on; absent on the last page. */
+  /** Hand it back to go on; absent when there is nothing more. What follows may turn out to be empty. */
   readonly cursor?: string;
 }
 
@@ -103,7 +103,7 @@ export interface JobStore {
   listOpen(): Promise<readonly string[]>;
   /** Stores the token that the state machine waits for, and makes PENDING ENQUEUED. No-op on a closed job. */
   awaitCompletion(jobId: string, taskToken: string): Promise<void>;
-  /** ENQUEUED → RUNNING, once. */
+  /** PENDING or ENQUEUED → RUNNING, once: the first report may come before the last chunk is enqueued. */
   markRunning(jobId: string, at: Date): Promise<void>;
   /** → CANCELLING: `false` if the job is closed (or was cancelled already). @throws NotFoundError */
   requestCancel(jobId: string): Promise<boolean>;

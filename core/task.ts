@@ -45,7 +45,7 @@ export const endedAttemptSchema = z.object({
   leaseId: z.string(),
   instanceId: z.string(),
   outcome: z.enum(['completed', 'failed', 'released', 'cancelled']),
-  /** Whether it counts against the job's `maxAttempts`. */
+  /** Whether it used up one of the job's `maxAttempts`; an attempt that completed did not. */
   charged: z.boolean(),
   reason: z.string().nullable(),
   exitCode: z.int().nullable(),
