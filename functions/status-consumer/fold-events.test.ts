@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import type { JobRules } from '../../core/apply-status.ts';
+import { zeroCounters } from '../../core/counters.ts';
+import type { TaskEvent } from '../../core/messages.ts';
+import type { TaskRecord } from '../../core/task.ts';
+import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../../test/factories/events.ts';
+import { taskIdFactory } from '../../test/factories/ids.ts';
+import { jobFactory } from '../../test/factories/job.ts';
+import { taskRecordFactory } from '../../test/factories/task-record.ts';
+import { foldTask } from './fold-events.ts';
+
+const rules: JobRules = { retry: jobFactory().retry, cancelling: false, closed: false };
+const TASK = taskIdFactory();
+
+const fold = (events: readonly TaskEvent[], row?: TaskRecord, job: Partial<JobRules> = {}) =>
+  foldTask(
+    TASK,
+    events.map((event, index) => ({ event, messageId: `m-${index}`, redelivered: false })),
+    row,
+    { ...rules, ...job },
+    () => 0,
+  );
+
+/** A row that waits for attempt 2, which lease-1 caused. */
+const waiting = taskRecordFactory({
+  status: 'PENDING',
+  attempt: 2,
+  chargedAttempts: 1,
+  leaseId: null,
+  receiveCount: 0,
+  causedByLeaseId: 'lease-1',
+  version: 4,
+});
+
+describe('the reports on one task', () => {
+  it('become one write, whatever they pass through', () => {
+    const { write, delta, send } = fold([startedEvent(), completedEvent({ seconds: 5 })]);
+
+    expect(write).toMatchObject({ previousVersion: null, task: { status: 'COMPLETED', version: 1 } });
+    expect(delta).toEqual({ ...zeroCounters, completed: 1, completedSeconds: 5 });
+    expect(send).toBeNull();
+  });
+
+  it('make the row one version younger, however many they are', () => {
+    const { write } = fold(
+      [startedEvent({ attempt: 2, leaseId: 'b' }), completedEvent({ attempt: 2, leaseId: 'b' })],
+      waiting,
+    );
+
+    expect(write).toMatchObject({ previousVersion: 4, task: { status: 'COMPLETED', version: 5 } });
+  });
+
+  it('are taken in the order of attempts, a start before its end, however they arrive', () => {
+    const inOrder = [
+      startedEvent(),
+      failedEvent(),
+      startedEvent({ attempt: 2, leaseId: 'lease-2' }),
+      completedEvent({ attempt: 2, leaseId: 'lease-2' }),
+    ];
+
+    expect(fold(inOrder.toReversed()).write).toEqual(fold(inOrder).write);
+    expect(fold(inOrder.toReversed()).delta).toEqual({ ...zeroCounters, completed: 1, completedSeconds: 5 });
+  });
+
+  it('that come twice change nothing the second time (lesson 1)', () => {
+    const { write, delta, stale } = fold([completedEvent(), completedEvent()]);
+
+    expect(write?.task.attempts).toHaveLength(1);
+    expect(delta.completed).toBe(1);
+    expect(stale).toEqual([{ event: completedEvent(), reason: 'the task is COMPLETED already' }]);
+  });
+
+  it('that change nothing write nothing', () => {
+    const completed = taskRecordFactory({ status: 'COMPLETED' });
+
+    expect(fold([completedEvent(), failedEvent()], completed)).toMatchObject({ write: null, delta: zeroCounters });
+  });
+
+  it('ask for the next attempt after a failure', () => {
+    const { write, send } = fold([failedEvent()]);
+
+    expect(write?.task).toMatchObject({ status: 'PENDING', attempt: 2, causedByLeaseId: 'lease-1' });
+    expect(send).toEqual({ taskId: TASK, attempt: 2, delaySeconds: 0 });
+  });
+
+  it('send only the last of several attempts: the earlier are over', () => {
+    const { write, send } = fold([failedEvent(), releasedEvent({ attempt: 2, leaseId: 'lease-2' })]);
+
+    expect(write?.task.attempt).toBe(3);
+    expect(send?.attempt).toBe(3);
+  });
+
+  it('send nothing for a task that completes in the same moment, even from an earlier attempt', () => {
+    const { write, send } = fold([failedEvent({ leaseId: 'a' }), completedEvent({ leaseId: 'b' })]);
+
+    expect(write?.task.status).toBe('COMPLETED');
+    expect(send).toBeNull();
+  });
+
+  it('send again what was recorded, when the failure that caused it comes again (lesson 12)', () => {
+    const { write, send } = fold([failedEvent()], waiting);
+
+    expect(write).toBeNull();
+    expect(send).toEqual({ taskId: TASK, attempt: 2, delaySeconds: 0 });
+  });
+
+  it('do not send again what has started meanwhile', () => {
+    const { write, send } = fold([failedEvent(), startedEvent({ attempt: 2, leaseId: 'lease-2' })], waiting);
+
+    expect(write?.task.status).toBe('RUNNING');
+    expect(send).toBeNull();
+  });
+
+  it('of a stale machine change nothing and are kept as stale (lesson 2)', () => {
+    const { write, stale } = fold([failedEvent({ leaseId: 'stranger' })], waiting);
+
+    expect(write).toBeNull();
+    expect(stale).toHaveLength(1);
+  });
+
+  it('above the known attempt come back, and only their own records do', () => {
+    const { write, returned } = fold([completedEvent({ attempt: 3 }), startedEvent()]);
+
+    expect(returned).toEqual(['m-0']);
+    expect(write?.task.status).toBe('RUNNING');
+  });
+
+  it('of a closed job are all stale', () => {
+    const { write, stale } = fold([startedEvent(), completedEvent()], undefined, { closed: true });
+
+    expect(write).toBeNull();
+    expect(stale).toHaveLength(2);
+  });
+
+  it('of a job that is being cancelled end the task instead of trying again', () => {
+    const { write, send, delta } = fold([failedEvent()], undefined, { cancelling: true });
+
+    expect(write?.task.status).toBe('CANCELLED');
+    expect(delta.cancelled).toBe(1);
+    expect(send).toBeNull();
+  });
+});
