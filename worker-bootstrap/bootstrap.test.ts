@@ -4,8 +4,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { signalGroup } from '../adapters/local/process-liveness.ts';
 import { gitRepository } from '../adapters/local/testing/git-repository.ts';
-import { isRunning, runningWith } from '../adapters/local/testing/processes.ts';
+import { isInGroup, isRunning, runningWith } from '../adapters/local/testing/processes.ts';
 import { temporaryFolder } from '../adapters/local/testing/temporary-folder.ts';
 import { until } from '../adapters/local/testing/until.ts';
 import { BOOTSTRAP, testMachine } from './testing/test-machine.ts';
@@ -32,7 +33,7 @@ function boot(workDir: string, environment: Readonly<Record<string, string>>): B
   });
   const exited = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
   onTestFinished(() => {
-    if (child.exitCode === null && child.pid) process.kill(-child.pid, 'SIGKILL');
+    if (child.exitCode === null && child.pid) signalGroup(child.pid, 'SIGKILL');
   });
   return { child, workDir, exited, output: () => output };
 }
@@ -122,7 +123,7 @@ describe('bootstrap.sh', () => {
 
     machine.child.kill('SIGKILL');
 
-    const left = (): boolean => runningWith(BOOTSTRAP).some((pid) => pid !== machine.child.pid);
+    const left = (): boolean => runningWith(BOOTSTRAP).some((pid) => isInGroup(pid, machine.child.pid ?? 0));
     await until(() => !left(), 'no process of the script is left');
   });
 
@@ -147,6 +148,33 @@ describe('bootstrap.sh', () => {
     expect(await machine.exited).toBe(137);
     await until(() => runningWith(marker).length === 0, 'no process of the task is left');
     expect(endedWith(machine)).toBe('137');
+  });
+
+  it('and the agent take a signal to their whole group as one: the task has its grace', async () => {
+    const repository = gitRepository();
+    const folder = temporaryFolder();
+    const mark = join(folder, 'running');
+    // It needs a moment to go, which a kill would not give it.
+    const commit = repository.commit({
+      'task.sh': `trap 'sleep 0.3; echo 42; exit 0' TERM\ntouch ${mark}\nwhile :; do sleep 0.02; done\n`,
+    });
+    const code = { repository: repository.url, commit, setup: null, run: ['sh', 'task.sh'], env: {} };
+    const tasks = await testMachine(folder, [{ code, timeoutSeconds: 30 }]);
+    const machine = boot(join(folder, 'work'), { ...tasks.environment, SHOAL_GRACE_SECONDS: '10' });
+    await until(
+      () => existsSync(mark),
+      () => `the task runs: ${machine.output()}`,
+    );
+
+    process.kill(-(machine.child.pid ?? 0), 'SIGTERM');
+
+    expect(await machine.exited).toBe(0);
+    expect(tasks.events()).toMatchObject([
+      { kind: 'instance', state: 'READY' },
+      { kind: 'instance', state: 'DRAINING', reason: 'SIGTERM' },
+      { kind: 'completed', result: { json: '42' } },
+      { kind: 'instance', state: 'TERMINATED', reason: 'SIGTERM' },
+    ]);
   });
 
   it('spares a process that has the number of a recorded group but another start time', async () => {

@@ -184,7 +184,7 @@ describe('preparation that fails', () => {
 describe('a report that cannot be published', () => {
   it('leaves the message on the queue, and keeps the machine from taking more', async () => {
     const agent = new AgentHarness({ slots: 1, idleSeconds: 60 });
-    await agent.send(...tasks(6, { code: shell('sleep 0.3; echo 1'), timeoutSeconds: 30 }));
+    await agent.send(...tasks(5, { code: shell('sleep 0.25; echo 1'), timeoutSeconds: 30 }));
     let down = false;
     agent.beforePublish = (events) => {
       down ||= events.some((event) => event.kind === 'completed');
@@ -195,7 +195,7 @@ describe('a report that cannot be published', () => {
     await until(() => down, 'an outcome is tried');
     const leased = agent.depth.inFlight;
     await until(
-      () => agent.logLines.filter((line) => line.includes('could not be published')).length >= 4,
+      () => agent.logLines.filter((line) => line.includes('could not be published')).length >= 3,
       'more tries',
     );
     // At most the task that was running when the trouble began has joined.
@@ -204,7 +204,7 @@ describe('a report that cannot be published', () => {
     expect(agent.queues.normal.acknowledged).toEqual([]);
 
     agent.beforePublish = () => undefined;
-    await agent.whenPublished('completed', 6);
+    await agent.whenPublished('completed', 5);
     agent.lifecycle.drain('test');
     await running;
     expect(agent.depth).toEqual(done);

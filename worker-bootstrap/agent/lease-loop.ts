@@ -17,6 +17,9 @@ const MAX_RECEIVE = 10;
 /** How long a queue that came back empty is not asked again while another one has work. */
 const REST_SECONDS = 5;
 
+/** How long leases wait for the control document; then the one that is known has to do. */
+const CONTROL_MS = 5_000;
+
 export interface LeaseLoopTools {
   readonly settings: WorkSettings;
   readonly queues: TaskQueues;
@@ -106,7 +109,10 @@ async function receive(
 /** Decides on each lease that came: cancelled, given back, or put to work with the lease it needs. */
 async function admit(arrived: readonly Arrived[], forecast: LeaseForecast, tools: LeaseLoopTools): Promise<void> {
   const { bench, control, lifecycle, log } = tools;
-  if (!lifecycle.draining.aborted) await unlessAborted(control.refresh(), lifecycle.draining);
+  if (!lifecycle.draining.aborted) {
+    const limit = AbortSignal.any([lifecycle.draining, AbortSignal.timeout(CONTROL_MS)]);
+    await unlessAborted(control.refresh(), limit);
+  }
   if (control.isDraining) lifecycle.drain('drained by the control plane');
   if (lifecycle.draining.aborted) return bench.changeLease(arrived, 0);
 

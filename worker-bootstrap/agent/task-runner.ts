@@ -19,6 +19,9 @@ import { taskEnvironment } from './task-environment.ts';
 import { makeTaskFolder, type TaskFolder } from './task-folder.ts';
 import type { TaskInput, TaskInputs } from './task-input.ts';
 
+/** How long an input is tried to be read: a slot that waits for it does no work. */
+const INPUT_MS = 30_000;
+
 export type TaskOutcome =
   | { readonly kind: 'completed'; readonly seconds: number; readonly result: TaskResult }
   | { readonly kind: 'failed'; readonly seconds: number; readonly failure: Failure }
@@ -69,7 +72,8 @@ async function prepareAndRun(assignment: TaskAssignment, tools: TaskTools): Prom
   if (prepared.kind === 'failed') return released('machine', prepared.reason);
 
   await using folder = await makeTaskFolder(tools.settings.workDir, lease.leaseId);
-  const input = await tools.inputs.read(lease.message, retryOf(assignment, tools));
+  const soon = new Date(Math.min(assignment.leaseEndsAt.getTime(), tools.clock.now().getTime() + INPUT_MS));
+  const input = await tools.inputs.read(lease.message, { ...retryOf(assignment, tools), until: soon, signal: stop });
   if (stop.aborted) return neverStarted(assignment);
   if (input.kind === 'unreachable') return released('machine', input.reason);
   if (input.kind === 'missing') return failed({ code: 'input-unavailable', message: input.reason }, 0);

@@ -10,6 +10,16 @@ export function isRunning(pid: number): boolean {
   }
 }
 
+/** Whether a process belongs to a group. */
+export function isInGroup(pid: number, pgid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]) === pgid;
+  } catch {
+    return false;
+  }
+}
+
 /** Processes whose command line holds a text. */
 export function runningWith(text: string): number[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
