@@ -80,6 +80,8 @@ async function commitBatch(
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
     const folded = batch.map(([id, events]) => foldTask(id, events, current.get(id), rules, ports.random));
     const writes = folded.flatMap((task) => (task.write ? [task.write] : []));
+    // Nothing to change, nothing to contend for: all stale, as every report on a closed job is.
+    if (writes.length === 0) return folded;
     const delta = folded.reduce((sum, task) => addCounters(sum, task.delta), zeroCounters);
     const outcome = await ports.tasks.commit(job.jobId, writes, delta);
     switch (outcome.kind) {
