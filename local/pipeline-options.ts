@@ -82,9 +82,10 @@ export function functionOverrides(
 ): Record<string, string> {
   const machines = { ...machineSurroundings(endpoints), ...options.machineEnvironment };
   return {
-    REPOSITORY_HOSTS: 'github.com,localhost,127.0.0.1',
+    // It is the user's own machine that is asked to fetch: it may ask the usual hosts.
+    REPOSITORY_HOSTS: 'github.com,gitlab.com,bitbucket.org,codeberg.org',
     // Nowhere else: a deployed function has no disk that a user's repository could be on.
-    ALLOW_FILE_REPOSITORIES: 'true',
+    ALLOW_LOCAL_REPOSITORIES: 'true',
     LOCAL_INSTANCES_DIR: instances,
     LOCAL_BOOTSTRAP: BOOTSTRAP_PATH,
     LOCAL_MACHINE_ENVIRONMENT: JSON.stringify(machines),

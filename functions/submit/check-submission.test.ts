@@ -12,7 +12,7 @@ const ON_DISK = 'file:///srv/word-count';
 const rulesFactory = (overrides: Partial<SubmissionRules> = {}): SubmissionRules => ({
   fleets: fleetsOf(fleetsFileSchema.parse({ fleets: { default: { provider: 'aws' }, large: { provider: 'aws' } } })),
   repositoryHosts: ['github.com'],
-  allowFileRepositories: false,
+  allowLocalRepositories: false,
   resolver: new InMemoryCodeResolver({
     [REPOSITORY]: { HEAD: COMMIT, main: COMMIT },
     [ON_DISK]: { HEAD: COMMIT },
@@ -187,7 +187,7 @@ describe('a repository', () => {
     const document = { ...submissionFactory(), code: code({ repository: ON_DISK, ref: 'HEAD' }) };
 
     expect(await submit(ON_DISK)).toEqual(['code.repository']);
-    const allowed = await checkSubmission(document, rulesFactory({ allowFileRepositories: true }));
+    const allowed = await checkSubmission(document, rulesFactory({ allowLocalRepositories: true }));
     expect(allowed.commit).toBe(COMMIT);
   });
 

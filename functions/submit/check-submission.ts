@@ -8,7 +8,8 @@ import { faultsOf } from '../../core/validation.ts';
 export interface SubmissionRules {
   readonly fleets: readonly Fleet[];
   readonly repositoryHosts: readonly string[];
-  readonly allowFileRepositories: boolean;
+  /** Whether `file://` and plain `http://` are read: by the local run only. */
+  readonly allowLocalRepositories: boolean;
   readonly resolver: CodeResolver;
 }
 
@@ -68,11 +69,12 @@ async function checkCode(
 
 function repositoryFault(repository: string, rules: SubmissionRules): Fault | undefined {
   const path = 'code.repository';
-  const { protocol, host } = new URL(repository);
-  if (protocol === 'file:') {
-    return rules.allowFileRepositories ? undefined : { path, message: 'file:// is read by the local run only' };
+  const { protocol, host, hostname } = new URL(repository);
+  if (protocol !== 'https:' && !rules.allowLocalRepositories) {
+    return { path, message: `${protocol}// is read by the local run only; use https://` };
   }
-  if (!rules.repositoryHosts.includes(host)) {
+  if (protocol === 'file:') return undefined;
+  if (!rules.repositoryHosts.includes(host) && !rules.repositoryHosts.includes(hostname)) {
     return { path, message: `repositories are read from ${rules.repositoryHosts.join(', ')} only` };
   }
   return undefined;

@@ -13,8 +13,8 @@ export const config = parseEnvironment(
     LAMBDA_TASK_ROOT: z.string().min(1),
     /** Nothing else is asked for a commit: a submission must not make us call just any address. */
     REPOSITORY_HOSTS: list.default(['github.com']),
-    /** Only the local run reads repositories from its own disk. */
-    ALLOW_FILE_REPOSITORIES: z.literal('true').optional(),
+    /** Only the local run reads repositories from its own disk, or over plain HTTP. */
+    ALLOW_LOCAL_REPOSITORIES: z.literal('true').optional(),
   }),
   process.env,
 );

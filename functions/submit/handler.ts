@@ -29,7 +29,7 @@ const ports: SubmitPorts = {
 const rules = {
   fleets: readFleets(config.LAMBDA_TASK_ROOT),
   repositoryHosts: config.REPOSITORY_HOSTS,
-  allowFileRepositories: config.ALLOW_FILE_REPOSITORIES === 'true',
+  allowLocalRepositories: config.ALLOW_LOCAL_REPOSITORIES === 'true',
   resolver: codeResolver(),
 };
 

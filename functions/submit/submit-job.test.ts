@@ -17,7 +17,7 @@ import { type SubmitPorts, submitJob } from './submit-job.ts';
 const rules: SubmissionRules = {
   fleets: fleetsOf(fleetsFileSchema.parse({ fleets: { default: { provider: 'aws' } } })),
   repositoryHosts: ['github.com'],
-  allowFileRepositories: false,
+  allowLocalRepositories: false,
   resolver: new InMemoryCodeResolver({ 'https://github.com/acme/word-count': { main: COMMIT } }),
 };
 
