@@ -44,8 +44,9 @@ export async function consumeStatus(records: readonly StatusRecord[], ports: Con
     guarded(messageIdsOf(events), async () => {
       const progress = await ports.jobs.progress(jobId);
       const taskCount = progress?.job.taskCount ?? 0;
-      const known = events.filter(({ event }) => (parseTaskId(event.taskId)?.index ?? 0) < taskCount);
-      unplaceable.push(...events.filter((each) => !known.includes(each)).map(asUnplaceable));
+      const exists = ({ event }: Delivered<TaskEvent>): boolean => (parseTaskId(event.taskId)?.index ?? 0) < taskCount;
+      const known = events.filter(exists);
+      unplaceable.push(...events.filter((each) => !exists(each)).map(asUnplaceable));
       if (!progress || known.length === 0) return;
       const outcome = await applyJobEvents(progress, known, ports);
       applied.push(...outcome.applied);
