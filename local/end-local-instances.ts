@@ -1,6 +1,7 @@
 /** Ends every machine that a run has started, its tasks included. */
 import { join } from 'node:path';
 import { LocalInstanceProvider } from '../adapters/local/local-instance-provider.ts';
+import { readMachines } from '../adapters/local/local-machine.ts';
 import { PROJECT_ROOT } from './project-root.ts';
 
 /** What each local machine runs first. */
@@ -18,4 +19,18 @@ export async function endLocalInstances(instancesDirectory: string, graceSeconds
     graceSeconds,
   });
   await provider.terminateAll();
+}
+
+/** The process groups of machines that have a member yet. A group that is another's by now counts, too: it errs to the loud side. */
+export async function localInstancesLeft(instancesDirectory: string): Promise<number[]> {
+  const machines = await readMachines(instancesDirectory);
+  return machines.map((machine) => machine.pid).filter(hasGroup);
+}
+
+function hasGroup(pid: number): boolean {
+  try {
+    return process.kill(-pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // it is there, and somebody else's
+  }
 }

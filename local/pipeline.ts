@@ -11,7 +11,7 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Fleet, fleetSchema } from '../core/fleet.ts';
-import { endLocalInstances } from './end-local-instances.ts';
+import { endLocalInstances, localInstancesLeft } from './end-local-instances.ts';
 import { tryFileLock } from './file-lock.ts';
 import type { HostConfiguration } from './function-host/host-configuration.ts';
 import {
@@ -36,6 +36,8 @@ export interface Pipeline {
   stop(): Promise<void>;
   /** Ends everything at once, without order. */
   kill(): Promise<void>;
+  /** The processes of this run that are still there: the parts, and the process groups of machines. */
+  processesLeft(): Promise<readonly number[]>;
 }
 
 const listeningSchema = z.object({ listening: z.literal(true), apiUrl: z.string(), lambdaUrl: z.string() });
@@ -121,7 +123,13 @@ class PipelineRun {
     await this.#safely(untilHealthy(urls.apiUrl));
     const local = describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory: this.#places.logs });
     await writeLocalDescription(this.#places.root, local);
-    return { local, failure: this.#failure.promise, stop: () => this.stop(), kill: () => this.kill() };
+    return {
+      local,
+      failure: this.#failure.promise,
+      stop: () => this.stop(),
+      kill: () => this.kill(),
+      processesLeft: () => this.#processesLeft(),
+    };
   }
 
   stop(): Promise<void> {
@@ -142,6 +150,11 @@ class PipelineRun {
     await endLocalInstances(this.#places.instances);
     await this.#emulators?.stop(EMULATORS_GRACE_MS);
     await this.#leaveDirectory();
+  }
+
+  async #processesLeft(): Promise<number[]> {
+    const parts = [this.#host, this.#emulators].flatMap((part) => (part?.running && part.pid ? [part.pid] : []));
+    return [...parts, ...(await localInstancesLeft(this.#places.instances))];
   }
 
   /** Two runs over one folder would end each other's machines. */

@@ -47,6 +47,10 @@ export class SupervisedProcess {
     return this.#child.pid;
   }
 
+  get running(): boolean {
+    return this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   send(message: object): void {
     // A child that is gone is reported by `failure`, not here.
     this.#child.send(message, () => undefined);

@@ -1,0 +1,125 @@
+/** `npm start`: the whole pipeline on this machine, until Ctrl-C. */
+import { writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type FirstJob, makeFirstJob } from './first-job.ts';
+import type { LocalDescription } from './local-description.ts';
+import { type Pipeline, startPipeline } from './pipeline.ts';
+import { placesOf } from './pipeline-options.ts';
+import { SERVICES } from './ports.ts';
+import { onStopSignals } from './stop-signals.ts';
+
+const DEFAULT_PORT = 4100;
+
+const HELP = `Runs Shoal on this machine until Ctrl-C: the API, the functions, the emulated AWS services, and machines as processes.
+
+  npm start -- [--port 4100] [--data .shoal]
+
+  --port  the first of ${SERVICES.length} consecutive ports (${SERVICES.join(', ')}); 0 takes free ones (default: ${DEFAULT_PORT})
+  --data  the folder for everything that the run writes (default: .shoal in the checkout)
+
+Example:  npm start -- --port 5000 --data /tmp/shoal
+
+SHOAL_TICK_SECONDS sets how often the scaler looks by itself (default: 5).`;
+
+function readArguments(): { basePort: number; dataDirectory: string | undefined } {
+  const options = {
+    port: { type: 'string', default: String(DEFAULT_PORT) },
+    data: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  } as const;
+  try {
+    const { values } = parseArgs({ options });
+    if (values.help) {
+      console.log(HELP);
+      process.exit(0);
+    }
+    const basePort = Number(values.port);
+    const highest = 65_536 - SERVICES.length;
+    if (!/^\d+$/.test(values.port) || basePort > highest)
+      throw new Error(`--port must be a number from 0 to ${highest}`);
+    return { basePort, dataDirectory: values.data };
+  } catch (error) {
+    console.error(`${messageOf(error)}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** As a word of a shell's command line. */
+const quoted = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+
+function pathFromHere(path: string): string {
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.startsWith('..') ? path : fromHere;
+}
+
+function describe(local: LocalDescription, firstJobPath: string): string {
+  const key = `-H "Authorization: Bearer ${local.apiKey}"`;
+  return `
+Shoal runs on this machine.
+
+  API key         ${local.apiKey}
+  API             ${local.apiUrl}
+  SQS             ${local.sqsUrl}
+  DynamoDB        ${local.dynamodbUrl}
+  S3              ${local.s3Url}
+  Step Functions  ${local.statesUrl}
+  Lambda          ${local.lambdaUrl}
+  logs            ${pathFromHere(local.logsDir)}
+
+A first job, and what became of it:
+
+  curl -sS ${local.apiUrl}/v1/jobs ${key} -H "Content-Type: application/json" --data @${quoted(pathFromHere(firstJobPath))}
+  curl -sS ${local.apiUrl}/v1/jobs ${key}
+
+For the aws CLI or an SDK:
+
+  export AWS_REGION=${local.region} AWS_ACCESS_KEY_ID=${local.accessKeyId} AWS_SECRET_ACCESS_KEY=${local.secretAccessKey}
+  export AWS_ENDPOINT_URL_SQS=${local.sqsUrl} AWS_ENDPOINT_URL_DYNAMODB=${local.dynamodbUrl} AWS_ENDPOINT_URL_S3=${local.s3Url}
+  export AWS_ENDPOINT_URL_SFN=${local.statesUrl} AWS_ENDPOINT_URL_LAMBDA=${local.lambdaUrl}
+
+Ctrl-C stops everything.`;
+}
+
+async function main(): Promise<number> {
+  const { basePort, dataDirectory } = readArguments();
+  const abort = new AbortController();
+  let pipeline: Pipeline | undefined;
+  let firstJob: FirstJob | undefined;
+  const asked = new Promise<'asked'>((resolve) => {
+    const first = (): void => {
+      console.log('\nstopping; once more to stop at once');
+      abort.abort(new Error('stopped while starting'));
+      resolve('asked');
+    };
+    const second = (): void => void (pipeline?.kill() ?? Promise.resolve()).finally(() => process.exit(1));
+    onStopSignals(first, second);
+  });
+  try {
+    firstJob = await makeFirstJob();
+    pipeline = await startPipeline({
+      basePort,
+      ...(dataDirectory === undefined ? {} : { dataDirectory }),
+      signal: abort.signal,
+      onProgress: (line) => console.log(`${line} …`),
+    });
+    const firstJobPath = join(placesOf(dataDirectory).root, 'first-job.json');
+    await writeFile(firstJobPath, `${JSON.stringify(firstJob.document, null, 2)}\n`);
+    console.log(describe(pipeline.local, firstJobPath));
+    const end = await Promise.race([asked, pipeline.failure]);
+    if (end === 'asked') return 0;
+    console.error(`\n${end.message}`);
+    return 1;
+  } catch (error) {
+    if (abort.signal.aborted) return 0;
+    console.error(`Shoal could not start: ${messageOf(error)}`);
+    return 1;
+  } finally {
+    await pipeline?.stop();
+    await firstJob?.remove();
+  }
+}
+
+process.exit(await main());
