@@ -1,6 +1,7 @@
 /** From what is stored to what `planScale` reads, and from a launch to what is stored. Pure. */
 import type { Fleet } from '../../core/fleet.ts';
 import type { Instance } from '../../core/instance.ts';
+import { isClosed } from '../../core/job.ts';
 import type { OpenWork } from '../../core/plan-scale.ts';
 import type { JobProgress, LaunchedInstance } from '../../core/ports.ts';
 
@@ -15,13 +16,16 @@ export interface MachineSettings {
   readonly readyDeadlineSeconds: number;
 }
 
-/** What an open job still asks for; a job that is being cancelled asks for nothing. */
+/**
+ * What a job still asks for. One that is being cancelled asks for nothing, and neither does a closed one, which the
+ * index of open jobs may name a while longer.
+ */
 export function openWork({ job, counters }: JobProgress): OpenWork {
   const ended = counters.completed + counters.failed + counters.cancelled;
   const measured = counters.completed > 0 ? counters.completedSeconds / counters.completed : null;
   return {
     jobId: job.jobId,
-    openTasks: job.status === 'CANCELLING' ? 0 : job.taskCount - ended,
+    openTasks: isClosed(job.status) || job.status === 'CANCELLING' ? 0 : job.taskCount - ended,
     secondsPerTask: measured ?? job.expectedSeconds,
     maxInstances: job.maxInstances,
   };
