@@ -12,9 +12,16 @@ import { taskKeys } from './task-keys.ts';
 import { taskAsSeen, taskPage } from './task-pages.ts';
 import { resultOf, taskView } from './task-view.ts';
 
-/** An answer must fit Lambda's 6 MB: results by value up to so much, the rest on the next page. */
+/**
+ * An answer must fit Lambda's 6 MB, and its body is sent as a JSON string: every quote and backslash in it becomes two
+ * characters. A page is measured as it is sent; what does not fit is on the next one.
+ */
 const MAX_PAGE_BYTES = 4_000_000;
 const MAX_RESULT_BYTES = 1_000_000;
+/** Of a single task's result; it may double. */
+const MAX_DETAIL_BYTES = 2_500_000;
+
+const bytesAsSent = (body: string): number => Buffer.byteLength(JSON.stringify(body));
 
 const cursorParameter = z
   .string()
@@ -66,12 +73,13 @@ export function taskRoutes(ports: TaskPorts): Record<string, Route> {
         const { result, resultRef } = await resultOf(task, MAX_RESULT_BYTES, ports.blobs);
         const { jobId: _jobId, startedAt: _startedAt, ...view } = taskView(task, keys.get(task.index));
         const line = `${JSON.stringify({ ...view, result, ...(resultRef ? { resultRef } : {}) })}\n`;
-        if (bytes > 0 && bytes + Buffer.byteLength(line) > MAX_PAGE_BYTES) {
+        const size = bytesAsSent(line);
+        if (bytes > 0 && bytes + size > MAX_PAGE_BYTES) {
           next = String(task.index);
           break;
         }
         lines.push(line);
-        bytes += Buffer.byteLength(line);
+        bytes += size;
       }
       const link = next ? { link: `</v1/jobs/${jobId}/results?limit=${limit}&cursor=${next}>; rel="next"` } : {};
       return { status: 200, body: lines.join(''), headers: { 'content-type': 'application/x-ndjson', ...link } };
@@ -84,7 +92,7 @@ export function taskRoutes(ports: TaskPorts): Record<string, Route> {
       const rows = await ports.tasks.getMany([taskIdOf(jobId, index)]);
       const task = taskAsSeen(job, index, rows.get(taskIdOf(jobId, index)));
       const keys = await taskKeys(job, [index], ports.blobs);
-      const result = await resultOf(task, MAX_PAGE_BYTES, ports.blobs);
+      const result = await resultOf(task, MAX_DETAIL_BYTES, ports.blobs);
       return { status: 200, body: { ...taskView(task, keys.get(index)), ...result, attempts: task.attempts } };
     },
   };
