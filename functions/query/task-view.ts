@@ -38,6 +38,15 @@ export const taskView = (task: TaskRecord, key: string | undefined): TaskView =>
   failure: task.failure,
 });
 
+/** A result that is no JSON is shown as the text it is: one bad result must not hide all the others. */
+function parseResult(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 /** A result by value, if it has at most so many bytes; else by reference. */
 export async function resultOf(
   task: TaskRecord,
@@ -45,10 +54,10 @@ export async function resultOf(
   blobs: BlobStore,
 ): Promise<Pick<TaskDetail, 'result' | 'resultRef'>> {
   if (!task.result) return { result: null, resultRef: null };
-  if ('json' in task.result) return { result: JSON.parse(task.result.json), resultRef: null };
+  if ('json' in task.result) return { result: parseResult(task.result.json), resultRef: null };
   if (task.result.bytes > maxBytes) return { result: null, resultRef: task.result };
   const bytes = await blobs.get(task.result.blob);
   return bytes
-    ? { result: JSON.parse(Buffer.from(bytes).toString('utf8')), resultRef: null }
+    ? { result: parseResult(Buffer.from(bytes).toString('utf8')), resultRef: null }
     : { result: null, resultRef: task.result };
 }

@@ -302,6 +302,19 @@ describe('GET /v1/jobs/{jobId}/results', () => {
     expect(seen).toEqual(rows.map(({ index }) => index));
   });
 
+  it('shows a result that is no JSON as the text it is, and the others beside it', async () => {
+    const { results, blobs } = prepare({ taskCount: 3 }, [
+      completed(0, { result: { json: 'undefined' } }),
+      completed(1, { result: { blob: 'broken', bytes: 5 } }),
+      completed(2),
+    ]);
+    await blobs.put('broken', '{"n":', 'application/json');
+
+    const { lines } = await results();
+
+    expect(lines.map(({ result }) => result)).toEqual(['undefined', '{"n":', { n: 2 }]);
+  });
+
   it('of a job of which nothing ended are none', async () => {
     const { results } = prepare();
 
