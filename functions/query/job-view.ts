@@ -24,7 +24,7 @@ export function jobView({ job, counters }: JobProgress, now: Date): JobView {
     ...told,
     counters: counts,
     progress: ended / job.taskCount,
-    tasksPerMinute: perMinute,
+    tasksPerMinute: perMinute === null ? null : rounded(perMinute),
     secondsPerTask: secondsPerTask(counters),
     etaSeconds: perMinute && left > 0 ? Math.ceil((left / perMinute) * 60) : null,
     links: {
@@ -40,8 +40,11 @@ function tasksPerMinute(job: Job, counts: TaskCounts, now: Date): number | null 
   const until = job.finishedAt ? Date.parse(job.finishedAt) : now.getTime();
   const minutes = (until - Date.parse(job.startedAt)) / 60_000;
   const done = counts.completed + counts.failed;
-  return minutes > 0 && done > 0 ? Math.round((done / minutes) * 10) / 10 : null;
+  return minutes > 0 && done > 0 ? done / minutes : null;
 }
 
 const secondsPerTask = ({ completed, completedSeconds }: Counters): number | null =>
-  completed > 0 ? Math.round((completedSeconds / completed) * 1_000) / 1_000 : null;
+  completed > 0 ? rounded(completedSeconds / completed) : null;
+
+/** For display only: a slow job's rate would round to nothing, and its end to never. */
+const rounded = (number: number): number => Math.round(number * 1_000) / 1_000;

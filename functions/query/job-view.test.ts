@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { countersFactory, jobFactory } from '../../test/factories/job.ts';
+import { at, START } from '../../test/factories/manual-clock.ts';
+import { jobView } from './job-view.ts';
+
+const NOW = new Date(at(120));
+const running = (overrides = {}) => jobFactory({ status: 'RUNNING', startedAt: START, taskCount: 10, ...overrides });
+
+describe('a job as its user sees it', () => {
+  it('counts every task in exactly one place', () => {
+    const counters = countersFactory({ running: 2, completed: 3, failed: 1, completedSeconds: 10 });
+
+    const view = jobView({ job: running(), counters }, NOW);
+
+    expect(view.counters).toEqual({ pending: 4, running: 2, completed: 3, failed: 1, cancelled: 0 });
+    expect(view).toMatchObject({ progress: 0.4, tasksPerMinute: 2, secondsPerTask: 3.333, etaSeconds: 180 });
+  });
+
+  it('keeps to itself what is no concern of users', () => {
+    const view = jobView({ job: running({ taskToken: 'secret', keyed: true }), counters: countersFactory() }, NOW);
+
+    expect(JSON.stringify(view)).not.toMatch(/secret|keyed|taskToken/);
+    expect(view.links.self).toBe(`/v1/jobs/${view.jobId}`);
+  });
+
+  it('measures nothing before anything is done', () => {
+    const waiting = jobView({ job: jobFactory(), counters: countersFactory() }, NOW);
+    const begun = jobView({ job: running(), counters: countersFactory({ running: 1 }) }, NOW);
+
+    for (const view of [waiting, begun]) {
+      expect(view).toMatchObject({ progress: 0, tasksPerMinute: null, secondsPerTask: null, etaSeconds: null });
+    }
+  });
+
+  it('expects an end of slow tasks too', () => {
+    const hourLater = new Date(at(3_600));
+
+    const view = jobView({ job: running(), counters: countersFactory({ completed: 1 }) }, hourLater);
+
+    expect(view.etaSeconds).toBe(9 * 3_600);
+    expect(view.tasksPerMinute).toBeCloseTo(1 / 60, 3);
+  });
+
+  it('shows what did not end by itself as cancelled, once the job is closed', () => {
+    const job = running({ status: 'CANCELLED', finishedAt: at(60) });
+
+    const view = jobView({ job, counters: countersFactory({ running: 1, completed: 2, failed: 1 }) }, NOW);
+
+    expect(view.counters).toEqual({ pending: 0, running: 0, completed: 2, failed: 1, cancelled: 7 });
+    expect(view).toMatchObject({ progress: 1, tasksPerMinute: 3, etaSeconds: null });
+  });
+});
