@@ -191,6 +191,19 @@ describe('a repository', () => {
     expect(allowed.commit).toBe(COMMIT);
   });
 
+  it('over plain HTTP is refused, except in the local run, whose servers take any port', async () => {
+    const repository = 'http://127.0.0.1:4711/acme/word-count';
+    const local = rulesFactory({
+      repositoryHosts: ['127.0.0.1'],
+      allowLocalRepositories: true,
+      resolver: new InMemoryCodeResolver({ [repository]: { HEAD: COMMIT } }),
+    });
+
+    expect(await submit('http://github.com/acme/word-count')).toEqual(['code.repository']);
+    const document = { ...submissionFactory(), code: code({ repository, ref: 'HEAD' }) };
+    expect((await checkSubmission(document, local)).commit).toBe(COMMIT);
+  });
+
   it('whose host cannot be reached is no fault of the submission', async () => {
     const resolver = new InMemoryCodeResolver({});
     resolver.unreachable = true;
