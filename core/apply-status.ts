@@ -226,4 +226,5 @@ const endedAttempt = (event: EndingEvent, outcome: EndedAttempt['outcome'], char
   exitCode: event.kind === 'failed' ? (event.failure.exitCode ?? null) : null,
   seconds: event.seconds,
   endedAt: event.at,
+  ...(event.log ? { log: event.log } : {}),
 });

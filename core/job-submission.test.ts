@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PLAIN_CODE } from '../test/factories/plain-code.ts';
 import { submissionFactory } from '../test/factories/submission.ts';
 import { ValidationError } from './errors.ts';
 import { jobSubmissionSchema } from './job-submission.ts';
@@ -35,11 +36,9 @@ describe('a submission', () => {
       code: {
         repository: 'https://github.com/acme/word-count',
         ref: 'HEAD',
-        credential: null,
         setup: null,
         run: ['node', 'count.js'],
-        protocol: 'process',
-        env: {},
+        ...PLAIN_CODE,
       },
       tasks: [{ input: 1 }],
       resources: null,
@@ -158,7 +157,7 @@ describe('a submission', () => {
     ['an empty command', withCode({ run: [''] }), ['code.run[0]']],
     ['a NUL in an argument', withCode({ run: ['a', '\0'] }), ['code.run[1]']],
     ['a setup of two lines', withCode({ setup: 'npm ci\nrm -rf /' }), ['code.setup']],
-    ['another protocol', withCode({ protocol: 'jsonl' }), ['code.protocol']],
+    ['another protocol', withCode({ protocol: 'grpc' }), ['code.protocol']],
     ['environment that is a list', withCode({ env: ['A=b'] }), ['code.env']],
     ['environment that is nothing', withCode({ env: null }), ['code.env']],
     ['an environment name with a space', withCode({ env: { 'A B': '1' } }), ['code.env.A B']],
@@ -183,7 +182,8 @@ describe('a submission', () => {
       submissionFactory({ notify: [{ url: 'https://example.com' }] }),
       ['notify'],
     ],
-    ['a field that is not there yet: credential', withCode({ credential: 'token' }), ['code.credential']],
+    ['a credential that is no name', withCode({ credential: 'ghp_x y' }), ['code.credential']],
+    ['a credential that leaves its folder', withCode({ credential: 'a/../b' }), ['code.credential']],
   ])('is refused for %s, at its place', (_what, document, paths) => {
     expect(faultPaths(document)).toEqual(paths);
   });

@@ -16,6 +16,7 @@ export const MAX_INLINE_BYTES = 2_500_000;
 const REF = /^(?![-/.])(?!.*(?:\.\.|\/\/|@\{|\.lock$|[/.]$))[A-Za-z0-9._/+@-]{1,255}$/;
 const HTTP_REPOSITORY = /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?(?:\/(?![-.])[A-Za-z0-9._~-]+)+$/;
 const FILE_REPOSITORY = /^file:\/\/(?:\/(?![-.])[A-Za-z0-9._~+-]+)+$/;
+const CREDENTIAL = /^[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9._/-]{0,127}$/;
 const KEY = /^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$/;
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const RESERVED_ENV_NAME = /^(?:SHOAL_|__proto__$|constructor$|prototype$)/;
@@ -70,7 +71,14 @@ export const codeSchema = z.strictObject({
     .string()
     .regex(REF, 'must be a branch, a tag or a commit, such as main, v1.2 or a 40-digit SHA')
     .default('HEAD'),
-  credential: notYet('a credential'),
+  /** The name of a secret that lets us read a private repository; never the secret itself. */
+  credential: z
+    .string()
+    .regex(CREDENTIAL, 'must be the name of a secret: letters, digits and . _ / -, such as github/acme')
+    .nullable()
+    .default(null),
+  /** Submodules are fetched only when asked for: each is one more repository to trust. */
+  submodules: z.boolean().default(false),
   setup: z
     .string()
     .min(1)
@@ -83,11 +91,21 @@ export const codeSchema = z.strictObject({
     .min(1, 'needs at least the command')
     .max(100)
     .refine((run) => run[0] !== '', { path: [0], error: 'must not be empty', when: isList }),
-  protocol: z.literal('process', { error: 'must be "process"' }).default('process'),
+  setupTimeoutSeconds: z.number().positive().max(3_600).default(600),
+  /** `process`: the command is started once a task. `jsonl`: once a slot, and fed one JSON line a task. */
+  protocol: z.enum(['process', 'jsonl'], { error: 'must be "process" or "jsonl"' }).default('process'),
   env: envSchema,
 });
 /** The code goes into every task message: with a 16 KB input it must stay below the 64 KB that SQS bills as one. */
 const MAX_CODE_BYTES = 32_768;
+
+/** What one task takes of its machine. */
+export const resourcesSchema = z.strictObject({
+  vcpu: z.number().positive().max(448).default(1),
+  memoryMiB: z.int().positive().max(24_576_000).default(1024),
+  diskGiB: z.int().positive().max(16_384).default(5),
+});
+export type Resources = z.infer<typeof resourcesSchema>;
 
 export const retryPolicySchema = z.strictObject({
   /** Charged attempts. Interruptions and lost machines are not charged. */
@@ -134,14 +152,7 @@ export const jobSubmissionSchema = z.strictObject({
     .min(1, 'needs at least one task')
     .max(MAX_INLINE_TASKS, `takes at most ${MAX_INLINE_TASKS} tasks in one submission`)
     .superRefine(uniqueKeys, { when: isList }),
-  resources: z
-    .strictObject({
-      vcpu: z.number().positive().max(448).default(1),
-      memoryMiB: z.int().positive().max(24_576_000).default(1024),
-      diskGiB: z.int().positive().max(16_384).default(5),
-    })
-    .nullable()
-    .default(null),
+  resources: resourcesSchema.nullable().default(null),
   expectedSeconds: z.number().positive().max(MAX_TIMEOUT_SECONDS).nullable().default(null),
   timeoutSeconds: z
     .number()

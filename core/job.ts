@@ -25,6 +25,15 @@ export const isClosed = (status: JobStatus): boolean => CLOSED.has(status);
 export const pinnedCodeSchema = codeSchema.extend({ commit: z.string().regex(/^[0-9a-f]{40}$/) });
 export type PinnedCode = z.infer<typeof pinnedCodeSchema>;
 
+/** A machine could not run a task, through no fault of the task: setup failed, the repository is gone, the disk is full. */
+export const jobProblemSchema = z.object({
+  at: z.iso.datetime(),
+  taskId: z.string(),
+  instanceId: z.string(),
+  reason: z.string(),
+});
+export type JobProblem = z.infer<typeof jobProblemSchema>;
+
 const settings = jobSubmissionSchema.shape;
 
 /** A job as it is stored; unlike a submission it names no tasks, only their number. */
@@ -50,6 +59,8 @@ export const jobSchema = z.object({
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
   finishedAt: z.iso.datetime().nullable(),
+  /** The latest trouble that a machine had with this job's tasks: why it does not get on, when it does not. */
+  problem: jobProblemSchema.nullable().default(null),
   /** The token that the state machine waits for; absent until it waits. */
   taskToken: z.string().nullable(),
 });

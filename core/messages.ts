@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { PRIORITIES } from './ids.ts';
 import { INSTANCE_STATES } from './instance.ts';
 import { pinnedCodeSchema } from './job.ts';
-import { failureSchema, resultSchema } from './task.ts';
+import { resourcesSchema } from './job-submission.ts';
+import { failureSchema, logSchema, resultSchema } from './task.ts';
 
 /** Inputs above this many bytes of JSON go by reference: chunk file and line. */
 export const MAX_MESSAGE_INPUT_BYTES = 16 * 1024;
@@ -25,8 +26,17 @@ export const taskMessageSchema = z
     fleet: z.string(),
     priority: z.enum(PRIORITIES),
     input: z.unknown().optional(),
-    inputRef: z.object({ blob: z.string(), line: z.int().nonnegative() }).optional(),
-    code: z.object(pinnedCodeSchema.pick({ repository: true, commit: true, setup: true, run: true, env: true }).shape),
+    /** Chunk file and line; with `range` only those bytes of the file need to be read. */
+    inputRef: z
+      .object({
+        blob: z.string(),
+        line: z.int().nonnegative(),
+        range: z.object({ offset: z.int().nonnegative(), bytes: z.int().positive() }).optional(),
+      })
+      .optional(),
+    code: z.object(pinnedCodeSchema.omit({ ref: true }).shape),
+    /** What one task takes of its machine; a slot of the fleet when absent. */
+    resources: z.object(resourcesSchema.shape).optional(),
     timeoutSeconds: z.number().positive(),
   })
   .refine((message) => (message.input === undefined) !== (message.inputRef === undefined), {
@@ -51,6 +61,9 @@ const report = {
   at: z.iso.datetime(),
 };
 
+/** What the command printed, where that was anything but its result. */
+const output = { log: logSchema.optional() };
+
 export const startedEventSchema = z.object({
   kind: z.literal('started'),
   ...report,
@@ -61,12 +74,14 @@ export const completedEventSchema = z.object({
   kind: z.literal('completed'),
   ...report,
   seconds,
+  ...output,
   result: resultSchema,
 });
 export const failedEventSchema = z.object({
   kind: z.literal('failed'),
   ...report,
   seconds,
+  ...output,
   failure: failureSchema,
 });
 /** The lease was given back before the attempt came to an end: never charged. */
@@ -74,6 +89,7 @@ export const releasedEventSchema = z.object({
   kind: z.literal('released'),
   ...report,
   seconds,
+  ...output,
   cause: z.enum(['interrupted', 'draining', 'cancelled', 'machine']),
   reason: z.string(),
 });

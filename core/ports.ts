@@ -6,7 +6,7 @@ import type { ControlDocument } from './control-document.ts';
 import type { CounterDelta, Counters } from './counters.ts';
 import type { Priority } from './ids.ts';
 import type { Instance, LaunchIntent } from './instance.ts';
-import type { Job, JobStatus, JobSummary } from './job.ts';
+import type { Job, JobProblem, JobStatus, JobSummary } from './job.ts';
 import type { JobOutcome } from './job-outcome.ts';
 import type { StatusEvent, TaskMessage } from './messages.ts';
 import type { QueueDepth, ScalePlan } from './plan-scale.ts';
@@ -107,6 +107,8 @@ export interface JobStore {
   markRunning(jobId: string, at: Date): Promise<void>;
   /** → CANCELLING: `false` if the job is closed (or was cancelled already). @throws NotFoundError */
   requestCancel(jobId: string): Promise<boolean>;
+  /** Keeps the latest trouble of a machine with this job's tasks. No-op on a closed job. */
+  reportProblem(jobId: string, problem: JobProblem): Promise<void>;
   /** Closes the job and fences its counters in one transaction: no task changes after it. `false` if closed already. */
   close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean>;
 }
@@ -193,8 +195,13 @@ export interface KeyStore {
 
 export interface BlobStore {
   put(key: string, body: string | Uint8Array, contentType: string): Promise<void>;
-  /** `undefined` if there is none. */
-  get(key: string): Promise<Uint8Array | undefined>;
+  /** The blob, or those bytes of it; `undefined` if there is none. */
+  get(key: string, range?: ByteRange): Promise<Uint8Array | undefined>;
+}
+
+export interface ByteRange {
+  readonly offset: number;
+  readonly bytes: number;
 }
 
 export type ControlRead =
@@ -216,8 +223,17 @@ export type ResolvedCode =
   | { readonly kind: 'ref-not-found'; readonly message: string };
 
 export interface CodeResolver {
-  /** Pins a branch, tag or commit to a full SHA. @throws TransientError when the host cannot be reached */
-  resolve(code: { repository: string; ref: string }): Promise<ResolvedCode>;
+  /**
+   * Pins a branch, tag or commit to a full SHA. `credential` is the name of a secret that may read the repository.
+   * @throws TransientError when the host cannot be reached
+   */
+  resolve(code: { repository: string; ref: string; credential?: string | null }): Promise<ResolvedCode>;
+}
+
+/** Secrets by name. What it gives out is held in memory only: never logged, stored, or put into a message. */
+export interface SecretSource {
+  /** `undefined` if there is no such secret. @throws TransientError when the store cannot be reached */
+  find(name: string): Promise<string | undefined>;
 }
 
 export interface LaunchRequest {

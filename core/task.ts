@@ -39,6 +39,10 @@ export const resultSchema = z.union([
 ]);
 export type TaskResult = z.infer<typeof resultSchema>;
 
+/** What a command printed on stdout and stderr, in a blob; the middle may have been left out. */
+export const logSchema = z.object({ blob: z.string(), bytes: z.int().nonnegative(), truncated: z.boolean() });
+export type TaskLog = z.infer<typeof logSchema>;
+
 /** How an attempt ended, kept on the task. */
 export const endedAttemptSchema = z.object({
   attempt: z.int().positive(),
@@ -51,6 +55,7 @@ export const endedAttemptSchema = z.object({
   exitCode: z.int().nullable(),
   seconds: z.number().nonnegative(),
   endedAt: z.iso.datetime(),
+  log: logSchema.optional(),
 });
 export type EndedAttempt = z.infer<typeof endedAttemptSchema>;
 

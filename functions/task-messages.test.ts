@@ -2,13 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_INPUT_BYTES, taskMessageSchema } from '../core/messages.ts';
 import { COMMIT, jobIdFactory, taskIdFactory } from '../test/factories/ids.ts';
 import { jobFactory } from '../test/factories/job.ts';
+import { PLAIN_CODE } from '../test/factories/plain-code.ts';
 import { firstAttempt, laterAttempt } from './task-messages.ts';
+
+/** Where the task's line is in its file. */
+const RANGE = { offset: 7, bytes: 70 };
 
 const job = jobFactory({ taskCount: 2_500, priority: 'high', timeoutSeconds: 60 });
 
 describe('the message of a first attempt', () => {
   it('carries what an agent needs, and nothing of what the control plane keeps to itself', () => {
-    const message = firstAttempt(job, 1_234, { key: 'a', input: { n: 1 } });
+    const message = firstAttempt(job, 1_234, { key: 'a', input: { n: 1 } }, RANGE);
 
     expect(message).toEqual({
       v: 1,
@@ -24,14 +28,14 @@ describe('the message of a first attempt', () => {
         commit: COMMIT,
         setup: null,
         run: ['node', 'count.js'],
-        env: {},
+        ...PLAIN_CODE,
       },
       timeoutSeconds: 60,
     });
   });
 
   it.each([[null], [0], [false], ['']])('carries the input %j, which is one like any other', (input) => {
-    const message = taskMessageSchema.parse(JSON.parse(JSON.stringify(firstAttempt(job, 0, { input }))));
+    const message = taskMessageSchema.parse(JSON.parse(JSON.stringify(firstAttempt(job, 0, { input }, RANGE))));
 
     expect(message).toHaveProperty('input', input);
     expect(message).not.toHaveProperty('inputRef');
@@ -40,19 +44,19 @@ describe('the message of a first attempt', () => {
   it('carries an input of 16 KB, and only points at one that is a byte larger', () => {
     const inputOf = (bytes: number): string => 'x'.repeat(bytes - 2); // two quotes
 
-    const fits = firstAttempt(job, 2_001, { input: inputOf(MAX_MESSAGE_INPUT_BYTES) });
-    const tooLarge = firstAttempt(job, 2_001, { input: inputOf(MAX_MESSAGE_INPUT_BYTES + 1) });
+    const fits = firstAttempt(job, 2_001, { input: inputOf(MAX_MESSAGE_INPUT_BYTES) }, RANGE);
+    const tooLarge = firstAttempt(job, 2_001, { input: inputOf(MAX_MESSAGE_INPUT_BYTES + 1) }, RANGE);
 
     expect(fits.input).toHaveLength(MAX_MESSAGE_INPUT_BYTES - 2);
     expect(fits).not.toHaveProperty('inputRef');
     expect(tooLarge).not.toHaveProperty('input');
-    expect(tooLarge.inputRef).toEqual({ blob: `jobs/${job.jobId}/inputs/2.jsonl`, line: 1 });
+    expect(tooLarge.inputRef).toEqual({ blob: `jobs/${job.jobId}/inputs/2.jsonl`, line: 1, range: RANGE });
   });
 
   it('measures an input as it travels, every character escaped (lesson 46)', () => {
-    const message = firstAttempt(job, 0, { input: '🚀'.repeat(MAX_MESSAGE_INPUT_BYTES / 8) });
+    const message = firstAttempt(job, 0, { input: '🚀'.repeat(MAX_MESSAGE_INPUT_BYTES / 8) }, RANGE);
 
-    expect(message.inputRef).toEqual({ blob: `jobs/${job.jobId}/inputs/0.jsonl`, line: 0 });
+    expect(message.inputRef).toEqual({ blob: `jobs/${job.jobId}/inputs/0.jsonl`, line: 0, range: RANGE });
   });
 });
 

@@ -4,9 +4,10 @@ import { blobKeys, CHUNK_SIZE, chunkOf, taskIdOf } from '../core/ids.ts';
 import type { Job } from '../core/job.ts';
 import type { TaskInput } from '../core/job-submission.ts';
 import { MAX_MESSAGE_INPUT_BYTES, type TaskMessage } from '../core/messages.ts';
+import type { ByteRange } from '../core/ports.ts';
 
 function envelope(job: Job, index: number, attempt: number): Omit<TaskMessage, 'input' | 'inputRef' | 'key'> {
-  const { repository, commit, setup, run, env } = job.code;
+  const { ref: _ref, ...code } = job.code;
   return {
     v: 1,
     jobId: job.jobId,
@@ -14,23 +15,28 @@ function envelope(job: Job, index: number, attempt: number): Omit<TaskMessage, '
     attempt,
     fleet: job.fleet,
     priority: job.priority,
-    code: { repository, commit, setup, run, env },
+    code,
+    ...(job.resources ? { resources: job.resources } : {}),
     timeoutSeconds: job.timeoutSeconds,
   };
 }
 
-const inputRef = (job: Job, index: number): Required<Pick<TaskMessage, 'inputRef'>> => {
+const inputRef = (job: Job, index: number, range?: ByteRange): Required<Pick<TaskMessage, 'inputRef'>> => {
   const chunk = chunkOf(index);
-  return { inputRef: { blob: blobKeys.inputs(job.jobId, chunk), line: index - chunk * CHUNK_SIZE } };
+  const line = index - chunk * CHUNK_SIZE;
+  return { inputRef: { blob: blobKeys.inputs(job.jobId, chunk), line, ...(range ? { range } : {}) } };
 };
 
-/** The first attempt: a small input travels with the message, a large one lies in the chunk's file. */
-export function firstAttempt(job: Job, index: number, task: TaskInput): TaskMessage {
+/**
+ * The first attempt: a small input travels with the message, a large one lies in the chunk's file.
+ * @param range where in that file the task's line is
+ */
+export function firstAttempt(job: Job, index: number, task: TaskInput, range: ByteRange): TaskMessage {
   const small = toAsciiJson(task.input).length <= MAX_MESSAGE_INPUT_BYTES;
   return {
     ...envelope(job, index, 1),
     ...(task.key === undefined ? {} : { key: task.key }),
-    ...(small ? { input: task.input } : inputRef(job, index)),
+    ...(small ? { input: task.input } : inputRef(job, index, range)),
   };
 }
 

@@ -9,6 +9,7 @@ import { gitRepository } from '../adapters/local/testing/git-repository.ts';
 import { isInGroup, isRunning, runningWith } from '../adapters/local/testing/processes.ts';
 import { temporaryFolder } from '../adapters/local/testing/temporary-folder.ts';
 import { until } from '../adapters/local/testing/until.ts';
+import { PLAIN_CODE } from '../test/factories/plain-code.ts';
 import { BOOTSTRAP, testMachine } from './testing/test-machine.ts';
 
 interface Boot {
@@ -136,7 +137,7 @@ describe('bootstrap.sh', () => {
     });
     const folder = temporaryFolder();
     const run = ['./stubborn.sh', marker];
-    const code = { repository: repository.url, commit, setup: null, run, env: {} };
+    const code = { repository: repository.url, commit, setup: null, run, ...PLAIN_CODE };
     const tasks = await testMachine(folder, [{ code, timeoutSeconds: 600 }]);
     const machine = boot(join(folder, 'work'), tasks.environment);
     const runs = (): boolean => runningWith(marker).length === 2;
@@ -158,7 +159,7 @@ describe('bootstrap.sh', () => {
     const commit = repository.commit({
       'task.sh': `trap 'sleep 0.3; echo 42; exit 0' TERM\ntouch ${mark}\nwhile :; do sleep 0.02; done\n`,
     });
-    const code = { repository: repository.url, commit, setup: null, run: ['sh', 'task.sh'], env: {} };
+    const code = { repository: repository.url, commit, setup: null, run: ['sh', 'task.sh'], ...PLAIN_CODE };
     const tasks = await testMachine(folder, [{ code, timeoutSeconds: 30 }]);
     const machine = boot(join(folder, 'work'), { ...tasks.environment, SHOAL_GRACE_SECONDS: '10' });
     await until(

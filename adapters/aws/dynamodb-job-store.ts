@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { addCounters, COUNTER_SHARDS, zeroCounters } from '../../core/counters.ts';
 import { NotFoundError } from '../../core/errors.ts';
-import { isClosed, type Job, type JobStatus, type JobSummary, jobSchema } from '../../core/job.ts';
+import { isClosed, type Job, type JobProblem, type JobStatus, type JobSummary, jobSchema } from '../../core/job.ts';
 import type { JobOutcome } from '../../core/job-outcome.ts';
 import type { IdempotencyRecord, JobProgress, JobStore, Page } from '../../core/ports.ts';
 import { countersSchema, idempotencyItem, idempotencySchema, summarySchema } from './dynamodb-job-items.ts';
@@ -194,6 +194,15 @@ export class DynamoJobStore implements JobStore {
     });
     if (!outcome.applied && !outcome.exists) throw new NotFoundError('no such job', { context: { jobId } });
     return outcome.applied;
+  }
+
+  async reportProblem(jobId: string, problem: JobProblem): Promise<void> {
+    await this.#update(jobId, {
+      UpdateExpression: 'SET problem = :problem',
+      ConditionExpression: '#state = :open',
+      ExpressionAttributeNames: { '#state': 'state' },
+      ExpressionAttributeValues: { ':problem': problem, ':open': 'open' },
+    });
   }
 
   async close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** Inputs, large results and logs in the deployment's bucket. */
 import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import type { BlobStore } from '../../core/ports.ts';
+import type { BlobStore, ByteRange } from '../../core/ports.ts';
 
 export class S3BlobStore implements BlobStore {
   readonly #client: S3Client;
@@ -17,9 +17,10 @@ export class S3BlobStore implements BlobStore {
     await this.#client.send(new PutObjectCommand({ Bucket: this.#bucket, Key: key, Body, ContentType: contentType }));
   }
 
-  async get(key: string): Promise<Uint8Array | undefined> {
+  async get(key: string, range?: ByteRange): Promise<Uint8Array | undefined> {
+    const Range = range && `bytes=${range.offset}-${range.offset + range.bytes - 1}`;
     try {
-      const { Body } = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key }));
+      const { Body } = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key, Range }));
       return await Body?.transformToByteArray();
     } catch (error) {
       if (error instanceof NoSuchKey) return undefined;

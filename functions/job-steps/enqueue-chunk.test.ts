@@ -66,7 +66,7 @@ describe('a chunk', () => {
   });
 
   it('has inputs up to 16 KB travel along and points at larger ones', async () => {
-    const { job, received, enqueue } = await prepare([
+    const { job, ports, received, enqueue } = await prepare([
       { input: 'x'.repeat(MAX_MESSAGE_INPUT_BYTES - 2) },
       { input: 'x'.repeat(MAX_MESSAGE_INPUT_BYTES - 1) },
     ]);
@@ -76,7 +76,11 @@ describe('a chunk', () => {
     const [small, large] = await received();
     expect(small?.inputRef).toBeUndefined();
     expect(large?.input).toBeUndefined();
-    expect(large?.inputRef).toEqual({ blob: `jobs/${job.jobId}/inputs/0.jsonl`, line: 1 });
+    const { inputRef } = large ?? {};
+    expect(inputRef).toMatchObject({ blob: `jobs/${job.jobId}/inputs/0.jsonl`, line: 1 });
+    // The bytes that it names are the line.
+    const range = await ports.blobs.get(inputRef?.blob ?? '', inputRef?.range);
+    expect(JSON.parse(Buffer.from(range ?? []).toString())).toEqual({ input: 'x'.repeat(MAX_MESSAGE_INPUT_BYTES - 1) });
   });
 
   it('numbers its tasks from its own beginning', async () => {

@@ -20,10 +20,24 @@ export async function enqueueChunk(jobId: string, chunk: number, ports: EnqueueP
   if (isClosed(job.status) || job.status === 'CANCELLING') return { sent: 0 };
   const bytes = await ports.blobs.get(blobKeys.inputs(jobId, chunk));
   if (!bytes) throw new PermanentError('the inputs of a chunk are missing', { context: { jobId, chunk } });
-  const lines = Buffer.from(bytes).toString('utf8').split('\n').filter(Boolean);
-  const messages = lines.map((line, at) => ({
-    message: firstAttempt(job, chunk * CHUNK_SIZE + at, taskSchema.parse(JSON.parse(line))),
+  const messages = linesOf(bytes).map(({ line, ...range }, at) => ({
+    message: firstAttempt(job, chunk * CHUNK_SIZE + at, taskSchema.parse(JSON.parse(line)), range),
   }));
   await ports.queues(job.fleet, job.priority).send(messages);
   return { sent: messages.length };
+}
+
+/** The lines of a file, each with its place in bytes. */
+function linesOf(file: Uint8Array): { line: string; offset: number; bytes: number }[] {
+  let offset = 0;
+  return Buffer.from(file)
+    .toString('utf8')
+    .split('\n')
+    .map((line) => {
+      const bytes = Buffer.byteLength(line);
+      const place = { line, offset, bytes };
+      offset += bytes + 1;
+      return place;
+    })
+    .filter(({ bytes }) => bytes > 0);
 }

@@ -58,6 +58,7 @@ export async function applyJobEvents(
   const commits = await inParallel(batches, COMMITS_AT_ONCE, (batch) => commitBatch(job, batch, rows, ports));
   const applied = commits.flat();
   const sent = await sendNextAttempts(job, applied, ports.queues);
+  await reportProblem(job, events, ports.jobs);
   await lookWhetherDone(job, ports);
   return { applied, returned: new Set(applied.flatMap((task) => task.returned)), sent };
 }
@@ -106,6 +107,16 @@ async function sendNextAttempts(job: Job, applied: readonly FoldedTask[], queues
   });
   if (messages.length > 0) await queues(job.fleet, job.priority).send(messages);
   return messages.length;
+}
+
+/** When a machine could not run a task, its job says why. */
+async function reportProblem({ jobId }: Job, events: readonly Delivered<TaskEvent>[], jobs: JobStore): Promise<void> {
+  const last = events
+    .map(({ event }) => event)
+    .findLast((event) => event.kind === 'released' && event.cause === 'machine');
+  if (last?.kind !== 'released') return;
+  const { at, taskId, instanceId, reason } = last;
+  await jobs.reportProblem(jobId, { at, taskId, instanceId, reason });
 }
 
 /** By a consistent read, after every report: a crash after the last transition heals when that report comes again. */

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addCounters, type Counters, deltaOf, zeroCounters } from '../../core/counters.ts';
 import { TransientError } from '../../core/errors.ts';
+import type { JobProblem } from '../../core/job.ts';
 import type { StatusEvent, TaskEvent } from '../../core/messages.ts';
 import { isTerminal, type TaskRecord } from '../../core/task.ts';
 import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../../test/factories/events.ts';
@@ -113,6 +114,7 @@ function prepare(scheduler: fc.Scheduler, faults: readonly FaultyCall[]): World 
     jobs: Object.assign(Object.create(jobs), {
       progress: (jobId: string) => call('progress', () => jobs.progress(jobId)),
       markRunning: (jobId: string, when: Date) => jobs.markRunning(jobId, when),
+      reportProblem: (jobId: string, problem: JobProblem) => jobs.reportProblem(jobId, problem),
     }),
     tasks: {
       getMany: (taskIds) => call('none', () => tasks.getMany(taskIds)),

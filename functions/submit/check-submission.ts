@@ -74,7 +74,8 @@ function repositoryFault(repository: string, rules: SubmissionRules): Fault | un
     return { path, message: `${protocol}// is read by the local run only; use https://` };
   }
   if (protocol === 'file:') return undefined;
-  if (!rules.repositoryHosts.includes(host) && !rules.repositoryHosts.includes(hostname)) {
+  // A name on the list stands for its usual port; only the local run, whose servers take any free one, takes any.
+  if (!rules.repositoryHosts.includes(rules.allowLocalRepositories ? hostname : host)) {
     return { path, message: `repositories are read from ${rules.repositoryHosts.join(', ')} only` };
   }
   return undefined;

@@ -105,6 +105,7 @@ function newJob({ submission, commit }: CheckedSubmission, { clock, ulid }: Subm
     createdAt: now.toISOString(),
     startedAt: null,
     finishedAt: null,
+    problem: null,
     taskToken: null,
   };
 }

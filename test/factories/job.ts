@@ -19,6 +19,8 @@ export const jobFactory = (overrides: Partial<Job> = {}): Job => ({
     setup: null,
     run: ['node', 'count.js'],
     protocol: 'process',
+    submodules: false,
+    setupTimeoutSeconds: 600,
     env: {},
   },
   taskCount: 3,
@@ -34,6 +36,7 @@ export const jobFactory = (overrides: Partial<Job> = {}): Job => ({
   createdAt: START,
   startedAt: null,
   finishedAt: null,
+  problem: null,
   taskToken: null,
   ...overrides,
 });

@@ -1,4 +1,4 @@
-import type { BlobStore } from '../../core/ports.ts';
+import type { BlobStore, ByteRange } from '../../core/ports.ts';
 
 export class InMemoryBlobStore implements BlobStore {
   readonly #blobs = new Map<string, { body: Uint8Array; contentType: string }>();
@@ -8,9 +8,9 @@ export class InMemoryBlobStore implements BlobStore {
     this.#blobs.set(key, { body: bytes, contentType });
   }
 
-  async get(key: string): Promise<Uint8Array | undefined> {
+  async get(key: string, range?: ByteRange): Promise<Uint8Array | undefined> {
     const blob = this.#blobs.get(key);
-    return blob && Uint8Array.from(blob.body);
+    return blob && Uint8Array.from(range ? blob.body.subarray(range.offset, range.offset + range.bytes) : blob.body);
   }
 
   /** Every key, in order: for assertions. */

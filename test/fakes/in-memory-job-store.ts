@@ -1,6 +1,6 @@
 import { zeroCounters } from '../../core/counters.ts';
 import { NotFoundError } from '../../core/errors.ts';
-import { isClosed, type Job, type JobStatus, type JobSummary } from '../../core/job.ts';
+import { isClosed, type Job, type JobProblem, type JobStatus, type JobSummary } from '../../core/job.ts';
 import type { JobOutcome } from '../../core/job-outcome.ts';
 import type { IdempotencyRecord, JobProgress, JobStore, Page } from '../../core/ports.ts';
 import type { InMemoryTables } from './in-memory-tables.ts';
@@ -55,6 +55,10 @@ export class InMemoryJobStore implements JobStore {
         ? { status: 'RUNNING', startedAt: at.toISOString() }
         : undefined,
     );
+  }
+
+  async reportProblem(jobId: string, problem: JobProblem): Promise<void> {
+    this.#change(jobId, () => ({ problem }));
   }
 
   async requestCancel(jobId: string): Promise<boolean> {

@@ -9,12 +9,13 @@ import { withCancelledJob } from '../../core/control-document.ts';
 import { TransientError } from '../../core/errors.ts';
 import type { TaskMessage } from '../../core/messages.ts';
 import { COMMIT, jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
+import { PLAIN_CODE } from '../../test/factories/plain-code.ts';
 import { AgentHarness } from '../testing/agent-harness.ts';
 
 /** Code whose command is one line of shell. */
 function shell(script: string, setup: string | null = null): TaskMessage['code'] {
   const { url, commit } = gitRepository();
-  return { repository: url, commit: commit({ 'task.sh': script }), setup, run: ['sh', 'task.sh'], env: {} };
+  return { repository: url, commit: commit({ 'task.sh': script }), setup, run: ['sh', 'task.sh'], ...PLAIN_CODE };
 }
 
 /** A command that says that it runs (by a file that is there while it may) and then takes its time. */

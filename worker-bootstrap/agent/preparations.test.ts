@@ -6,6 +6,7 @@ import { gitRepository } from '../../adapters/local/testing/git-repository.ts';
 import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
 import { until } from '../../adapters/local/testing/until.ts';
 import { COMMIT } from '../../test/factories/ids.ts';
+import { PLAIN_CODE } from '../../test/factories/plain-code.ts';
 import { readPath } from '../testing/config.ts';
 import { type Code, type Preparation, Preparations } from './preparations.ts';
 import { ProcessGroups } from './process-groups.ts';
@@ -31,7 +32,7 @@ const codeOf = (repository: string, commit: string, more: Partial<Code> = {}): C
   commit,
   setup: null,
   run: ['true'],
-  env: {},
+  ...PLAIN_CODE,
   ...more,
 });
 
