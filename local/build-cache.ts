@@ -25,28 +25,31 @@ export interface CachedBuild {
  */
 export async function buildOnce({ name, sources, signal, build }: CachedBuild): Promise<string> {
   const home = join(PROJECT_ROOT, '.shoal', name);
-  const directory = join(home, await hashSources(PROJECT_ROOT, sources));
-  if (!(await exists(directory))) {
+  const find = async (): Promise<string> => join(home, await hashSources(PROJECT_ROOT, sources));
+  let directory = await find();
+  // Sources that changed during the build would be kept under a hash that is not theirs: then it is built again.
+  while (!(await exists(directory))) {
     await mkdir(home, { recursive: true });
     await withFileLock(join(home, 'lock'), signal, async () => {
-      if (!(await exists(directory))) await buildAside(home, directory, build);
+      if (!(await exists(directory))) await buildAside(home, find, build);
       await removeOldBuilds(home);
     });
+    directory = await find();
   }
   const now = new Date();
   await utimes(directory, now, now);
   return directory;
 }
 
-/** Builds aside and renames: a build that is there is whole. */
-async function buildAside(home: string, directory: string, build: CachedBuild['build']): Promise<void> {
+/** Builds aside and renames: a build that is there is whole, and of the sources that its name says. */
+async function buildAside(home: string, find: () => Promise<string>, build: CachedBuild['build']): Promise<void> {
   const workshop = await mkdtemp(join(home, 'building-'));
   try {
+    const directory = await find();
     await build(workshop);
-    await rename(workshop, directory);
-  } catch (error) {
+    if ((await find()) === directory) await rename(workshop, directory);
+  } finally {
     await rm(workshop, { recursive: true, force: true });
-    throw error;
   }
 }
 

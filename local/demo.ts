@@ -129,7 +129,7 @@ class Demo {
   async #untilMachinesEnded(api: DemoApi): Promise<void> {
     for (;;) {
       const instances = await this.#safely(api.instances());
-      line.show(`waiting for the machines to end by themselves · instances: ${instancesText(instances)}`);
+      line.show(`idle machines end by themselves: ${instancesText(instances)}`);
       if (instances.every(isOver)) return;
       await this.#safely(delay(LOOK_MS, undefined, { signal: this.#signal }));
     }

@@ -26,7 +26,7 @@ import { LOCAL_ACCOUNT } from './physical-names.ts';
 import { fleetsOfRun, functionOverrides, type PipelineOptions, placesOf, tickSecondsOf } from './pipeline-options.ts';
 import { checkPorts, type Ports, portsFrom } from './ports.ts';
 import { COMPILE_CACHE } from './project-root.ts';
-import { type PartError, SupervisedProcess } from './supervised-process.ts';
+import { PartError, SupervisedProcess, tailOf } from './supervised-process.ts';
 
 export interface Pipeline {
   readonly local: LocalDescription;
@@ -120,7 +120,7 @@ class PipelineRun {
 
     this.#tell('starting the functions');
     await this.#configureHost(await this.#hostConfiguration({ packaged, agent, endpoints, queueUrlPrefix, fleets }));
-    await this.#safely(untilHealthy(urls.apiUrl));
+    await this.#safely(untilHealthy(urls.apiUrl, join(this.#places.logs, 'functions')));
     const local = describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory: this.#places.logs });
     await writeLocalDescription(this.#places.root, local);
     return {
@@ -265,19 +265,15 @@ class PipelineRun {
 
 const withoutName = ({ name: _name, ...fleet }: Fleet): Omit<Fleet, 'name'> => fleet;
 
-async function untilHealthy(apiUrl: string): Promise<void> {
-  const deadline = Date.now() + START_LIMIT_MS;
-  for (;;) {
-    const status = await fetch(`${apiUrl}/health`).then(
-      async (response) => {
-        await response.arrayBuffer();
-        return response.status;
-      },
-      () => 0,
-    );
-    if (status === 200) return;
-    if (Date.now() > deadline)
-      throw new Error(`GET ${apiUrl}/health answers ${status}, not 200: see functions/query.log`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+/** The host is there and each answer is from a function: one that is no success twice will not become one. */
+async function untilHealthy(apiUrl: string, logsDirectory: string): Promise<void> {
+  let status = 0;
+  for (let tries = 0; tries < 2; tries += 1) {
+    const response = await fetch(`${apiUrl}/health`);
+    await response.arrayBuffer();
+    status = response.status;
+    if (response.ok) return;
   }
+  const log = join(logsDirectory, 'query.log');
+  throw new PartError(`the functions do not run: GET /health answers ${status}; see ${log}${await tailOf(log)}`);
 }

@@ -20,4 +20,6 @@ export function onStopSignals(onFirst: (signal: NodeJS.Signals) => void, onSecon
     }
   };
   for (const signal of SIGNALS) process.on(signal, receive);
+  // A terminal that was closed takes no more output: that must not keep the end from being orderly.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 }

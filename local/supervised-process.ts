@@ -109,8 +109,13 @@ export class SupervisedProcess {
 
   async #error(what: string): Promise<PartError> {
     const { name, logPath } = this.#options;
-    const log = await readFile(logPath, 'utf8').catch(() => '');
-    const tail = log.trimEnd().split('\n').slice(-5).join('\n').slice(-1_000);
-    return new PartError(`${name} ${what}; its log is ${logPath}${tail ? `\n${tail}` : ''}`);
+    return new PartError(`${name} ${what}; its log is ${logPath}${await tailOf(logPath)}`);
   }
+}
+
+/** The end of a log, on lines of its own; nothing if there is nothing. */
+export async function tailOf(logPath: string): Promise<string> {
+  const log = await readFile(logPath, 'utf8').catch(() => '');
+  const tail = log.trimEnd().split('\n').slice(-5).join('\n').slice(-1_000);
+  return tail && `\n${tail}`;
 }

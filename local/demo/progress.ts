@@ -1,9 +1,10 @@
 /** How a job stands, in one line. On a terminal the line is redrawn; elsewhere each change gets a line of its own. */
 import type { InstanceState, JobState } from './demo-api.ts';
 
-const BAR_WIDTH = 24;
+/** All of the line fits into 80 columns. */
+const BAR_WIDTH = 16;
 
-/** `RUNNING  ████░░░░  12/24 completed, 2 running · instances: 2 READY`. */
+/** `RUNNING   ████████░░░░░░░░ 12/24 done, 2 running · machines: 2 READY`. */
 export function progressText({ status, counters }: JobState, instances: readonly InstanceState[]): string {
   const { pending, running, completed, failed, cancelled } = counters;
   const ended = completed + failed + cancelled;
@@ -11,8 +12,8 @@ export function progressText({ status, counters }: JobState, instances: readonly
   const filled = total === 0 ? 0 : Math.floor((ended / total) * BAR_WIDTH);
   const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
   const others = Object.entries({ running, failed, cancelled }).filter(([, number]) => number > 0);
-  const counts = [`${completed}/${total} completed`, ...others.map(([name, number]) => `${number} ${name}`)];
-  return `${status.padEnd(9)} ${bar} ${counts.join(', ')} · instances: ${instancesText(instances)}`;
+  const counts = [`${completed}/${total} done`, ...others.map(([name, number]) => `${number} ${name}`)];
+  return `${status.padEnd(9)} ${bar} ${counts.join(', ')} · machines: ${instancesText(instances)}`;
 }
 
 /** `2 READY, 1 BOOTING`; `none`. */
@@ -34,7 +35,8 @@ export class ProgressLine {
   show(text: string): void {
     const elapsed = `${((performance.now() - this.#startedAt) / 1_000).toFixed(1).padStart(5)} s`;
     if (this.#out.isTTY) {
-      const line = `${elapsed}  ${text}`.slice(0, this.#out.columns - 1);
+      // A line that wraps could not be redrawn.
+      const line = `${elapsed}  ${text}`.slice(0, (this.#out.columns || 80) - 1);
       this.#out.write(`\r\x1b[K${line}`);
     } else if (text !== this.#last) {
       this.#out.write(`${elapsed}  ${text}\n`);
