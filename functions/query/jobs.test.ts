@@ -16,7 +16,10 @@ async function prepare(statuses: Parameters<typeof jobFactory>[0][] = []) {
     await jobs.create(jobFactory({ jobId: jobIdFactory(index + 1), ...overrides }), null);
   }
   const routes = jobRoutes({ jobs, clock: new ManualClock() });
-  const ask = async (route: string, request: { query?: object; params?: object } = {}) => {
+  const ask = async (
+    route: string,
+    request: { query?: Record<string, string>; params?: Record<string, string> } = {},
+  ) => {
     const found = routes[route];
     if (!found) throw new Error(`there is no route ${route}`);
     const answer = await found({ query: {}, params: {}, headers: {}, body: undefined, ...request }, caller);
