@@ -85,7 +85,7 @@ describe('npm start', () => {
   it('prints a curl that submits a first job, and Ctrl-C ends everything, running tasks included', async () => {
     const shoal = started();
     const description = await local();
-    const curl = await until('the curl is printed', 5, async () => /^ *(curl [^]*?@\S+)/m.exec(shoal.output())?.[1]);
+    const curl = await until('the curl is printed', 5, async () => /^ *(curl .*?@\S+)/m.exec(shoal.output())?.[1]);
 
     const { stdout } = await run('bash', ['-c', curl], { cwd: ROOT });
     const { jobId } = JSON.parse(stdout);
