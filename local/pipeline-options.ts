@@ -1,6 +1,6 @@
 /** What a local run can be told, and what follows from it for functions and machines. */
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import { type Fleet, fleetsFileSchema, fleetsOf } from '../core/fleet.ts';
 import { BOOTSTRAP_PATH } from './end-local-instances.ts';
@@ -35,20 +35,6 @@ export interface PipelineOptions {
  * emulator's reads cost nothing.
  */
 const TICK_SECONDS = 5;
-
-/** The folders of a run. */
-export function placesOf(dataDirectory = join(PROJECT_ROOT, '.shoal')) {
-  const root = resolve(dataDirectory);
-  return {
-    root,
-    lock: join(root, 'lock'),
-    logs: join(root, 'logs'),
-    previousLogs: join(root, 'logs.previous'),
-    data: join(root, 'data'),
-    instances: join(root, 'instances'),
-    taskRoot: join(root, 'task-root'),
-  };
-}
 
 /** @throws Error when the environment has a number of seconds that is none */
 export function tickSecondsOf({ tickSeconds }: PipelineOptions, own: NodeJS.ProcessEnv = process.env): number {

@@ -6,26 +6,20 @@
  * stack is made on them, the host is told where everything is. The order of a stop follows who launches whom: the host
  * first, so that nothing launches any more, then the machines, then the emulators.
  */
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Fleet, fleetSchema } from '../core/fleet.ts';
+import type { Fleet } from '../core/fleet.ts';
 import { endLocalInstances, localInstancesLeft } from './end-local-instances.ts';
-import { tryFileLock } from './file-lock.ts';
 import type { HostConfiguration } from './function-host/host-configuration.ts';
-import {
-  describeRun,
-  type LocalDescription,
-  removeLocalDescription,
-  writeLocalDescription,
-} from './local-description.ts';
+import { describeRun, type LocalDescription, writeLocalDescription } from './local-description.ts';
 import { type PackagedAgent, packageAgent } from './package-agent.ts';
 import { type PackagedStack, packageStack } from './package-stack.ts';
 import { LOCAL_ACCOUNT } from './physical-names.ts';
-import { fleetsOfRun, functionOverrides, type PipelineOptions, placesOf, tickSecondsOf } from './pipeline-options.ts';
+import { fleetsOfRun, functionOverrides, type PipelineOptions, tickSecondsOf } from './pipeline-options.ts';
 import { checkPorts, type Ports, portsFrom } from './ports.ts';
 import { COMPILE_CACHE } from './project-root.ts';
+import { RunDirectory } from './run-directory.ts';
 import { PartError, SupervisedProcess, tailOf } from './supervised-process.ts';
 
 export interface Pipeline {
@@ -76,19 +70,18 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
 
 class PipelineRun {
   readonly #options: PipelineOptions;
-  readonly #places: ReturnType<typeof placesOf>;
+  readonly #directory: RunDirectory;
   readonly #signal: AbortSignal;
   /** Rejects when a part fails or the start is aborted: whatever is waited for is raced against it. */
   readonly #trouble = Promise.withResolvers<never>();
   readonly #failure = Promise.withResolvers<PartError>();
   #host: SupervisedProcess | undefined;
   #emulators: SupervisedProcess | undefined;
-  #locked = false;
   #stopped: Promise<void> | undefined;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    this.#places = placesOf(options.dataDirectory);
+    this.#directory = new RunDirectory(options.dataDirectory);
     this.#signal = options.signal ?? new AbortController().signal;
     this.#trouble.promise.catch(() => undefined);
     this.#signal.addEventListener('abort', () => this.#trouble.reject(this.#signal.reason));
@@ -98,7 +91,7 @@ class PipelineRun {
     this.#signal.throwIfAborted();
     const ports = portsFrom(this.#options.basePort ?? 0);
     const fleets = await fleetsOfRun(this.#options);
-    await this.#takeDirectory();
+    await this.#directory.take();
     await checkPorts(ports);
     // Loading the SDK takes longer than anything else here: it is done while the others start.
     enableCompileCache(COMPILE_CACHE);
@@ -120,9 +113,9 @@ class PipelineRun {
 
     this.#tell('starting the functions');
     await this.#configureHost(await this.#hostConfiguration({ packaged, agent, endpoints, queueUrlPrefix, fleets }));
-    await this.#safely(untilHealthy(urls.apiUrl, join(this.#places.logs, 'functions')));
-    const local = describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory: this.#places.logs });
-    await writeLocalDescription(this.#places.root, local);
+    await this.#safely(untilHealthy(urls.apiUrl, join(this.#directory.logs, 'functions')));
+    const local = describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory: this.#directory.logs });
+    await writeLocalDescription(this.#directory.root, local);
     return {
       local,
       failure: this.#failure.promise,
@@ -139,41 +132,22 @@ class PipelineRun {
 
   async kill(): Promise<void> {
     this.#host?.kill();
-    await endLocalInstances(this.#places.instances, 0);
+    await endLocalInstances(this.#directory.instances, 0);
     this.#emulators?.kill();
-    await this.#leaveDirectory();
+    await this.#directory.leave();
   }
 
   async #stop(): Promise<void> {
-    if (!this.#locked) return;
+    if (!this.#directory.taken) return;
     await this.#host?.stop(HOST_GRACE_MS);
-    await endLocalInstances(this.#places.instances);
+    await endLocalInstances(this.#directory.instances);
     await this.#emulators?.stop(EMULATORS_GRACE_MS);
-    await this.#leaveDirectory();
+    await this.#directory.leave();
   }
 
   async #processesLeft(): Promise<number[]> {
     const parts = [this.#host, this.#emulators].flatMap((part) => (part?.running && part.pid ? [part.pid] : []));
-    return [...parts, ...(await localInstancesLeft(this.#places.instances))];
-  }
-
-  /** Two runs over one folder would end each other's machines. */
-  async #takeDirectory(): Promise<void> {
-    const { root, lock, logs, previousLogs, instances } = this.#places;
-    await mkdir(root, { recursive: true });
-    this.#locked = await tryFileLock(lock);
-    if (!this.#locked) throw new Error(`another local run uses ${root}; stop it, or choose another folder with --data`);
-    // Left by a run that was killed.
-    await endLocalInstances(instances);
-    await rm(previousLogs, { recursive: true, force: true });
-    await rename(logs, previousLogs).catch(() => undefined);
-    await mkdir(logs, { recursive: true });
-    await mkdir(instances, { recursive: true });
-  }
-
-  async #leaveDirectory(): Promise<void> {
-    await removeLocalDescription(this.#places.root);
-    await rm(this.#places.lock, { force: true });
+    return [...parts, ...(await localInstancesLeft(this.#directory.instances))];
   }
 
   async #package(): Promise<PackagedStack> {
@@ -197,7 +171,7 @@ class PipelineRun {
       'dynamodb-port': ports.dynamodb,
       's3-port': ports.s3,
       'states-port': ports.states,
-      data: this.#places.data,
+      data: this.#directory.data,
       'lambda-endpoint': hostUrls.lambdaUrl,
     });
     return { ...hostUrls, ...(await this.#safely(this.#emulators.receive(emulatorsSchema, START_LIMIT_MS))) };
@@ -208,7 +182,7 @@ class PipelineRun {
       name,
       script: join(import.meta.dirname, folder, 'main.ts'),
       args: Object.entries(settings).flatMap(([option, value]) => [`--${option}`, String(value)]),
-      logPath: join(this.#places.logs, `${folder}.log`),
+      logPath: join(this.#directory.logs, `${folder}.log`),
     });
     void part.failure.then((error) => {
       this.#failure.resolve(error);
@@ -225,13 +199,8 @@ class PipelineRun {
     fleets: readonly Fleet[];
   }): Promise<HostConfiguration> {
     const { packaged, agent, endpoints, queueUrlPrefix, fleets } = known;
-    const { taskRoot, logs, instances } = this.#places;
-    // JSON is YAML: the functions read the fleets of this run as they read those of a deployment.
-    await mkdir(taskRoot, { recursive: true });
-    const file = {
-      fleets: Object.fromEntries(fleets.map((fleet) => [fleet.name, fleetSchema.parse(withoutName(fleet))])),
-    };
-    await writeFile(join(taskRoot, 'fleets.yml'), JSON.stringify(file, null, 2));
+    const { taskRoot, logs, instances } = this.#directory;
+    await this.#directory.writeFleets(fleets);
     return {
       ...packaged,
       taskRoot,
@@ -262,8 +231,6 @@ class PipelineRun {
     this.#options.onProgress?.(line);
   }
 }
-
-const withoutName = ({ name: _name, ...fleet }: Fleet): Omit<Fleet, 'name'> => fleet;
 
 /** The host is there and each answer is from a function: one that is no success twice will not become one. */
 async function untilHealthy(apiUrl: string, logsDirectory: string): Promise<void> {

@@ -5,8 +5,8 @@ import { parseArgs } from 'node:util';
 import { type FirstJob, makeFirstJob } from './first-job.ts';
 import type { LocalDescription } from './local-description.ts';
 import { type Pipeline, startPipeline } from './pipeline.ts';
-import { placesOf } from './pipeline-options.ts';
 import { SERVICES } from './ports.ts';
+import { RunDirectory } from './run-directory.ts';
 import { onStopSignals } from './stop-signals.ts';
 
 const DEFAULT_PORT = 4100;
@@ -105,7 +105,7 @@ async function main(): Promise<number> {
       signal: abort.signal,
       onProgress: (line) => console.log(`${line} …`),
     });
-    const firstJobPath = join(placesOf(dataDirectory).root, 'first-job.json');
+    const firstJobPath = join(new RunDirectory(dataDirectory).root, 'first-job.json');
     await writeFile(firstJobPath, `${JSON.stringify(firstJob.document, null, 2)}\n`);
     console.log(describe(pipeline.local, firstJobPath));
     const end = await Promise.race([asked, pipeline.failure]);

@@ -63,12 +63,18 @@ export function apiEvent(
       requestId,
       routeKey: route.key,
       stage: '$default',
-      time: now.toUTCString(),
+      time: commonLogTime(now),
       timeEpoch: now.getTime(),
     },
     ...(body && body.length > 0 ? { body: body.toString(text ? 'utf8' : 'base64') } : {}),
     isBase64Encoded: !text && body !== undefined && body.length > 0,
   };
+}
+
+/** `12/Mar/2020:19:03:58 +0000`. */
+function commonLogTime(now: Date): string {
+  const [, day, month, year, time] = now.toUTCString().split(' ');
+  return `${day}/${month}/${year}:${time} +0000`;
 }
 
 /** A parameter that is given twice comes once, its values joined by commas. */

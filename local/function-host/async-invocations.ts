@@ -5,16 +5,25 @@ import type { Outcome } from './invocation.ts';
 /** Lambda waits a minute, then two. Nobody who tries something at their desk wants that. */
 const DELAYS_MS = [1_000, 2_000];
 
+export interface AsyncLimits {
+  readonly asyncRetries: number;
+  readonly asyncMaxAgeSeconds: number;
+}
+
 export class AsyncInvocations {
   readonly #stopping = new AbortController();
   readonly #pending = new Set<Promise<void>>();
 
   /**
    * Takes an invocation over; its outcome is nobody's any more.
-   * @param retries how often an error is tried again, at most twice
+   * @param invoke with the time after which the event must not be run any more
+   * @param limits how often an error is tried again, at most twice, and how old an event may become
    */
-  accept(invoke: () => Promise<Outcome>, retries: number): void {
-    const run = this.#run(invoke, DELAYS_MS.slice(0, retries)).finally(() => this.#pending.delete(run));
+  accept(invoke: (expiresAtMs: number) => Promise<Outcome>, limits: AsyncLimits): void {
+    const expiresAtMs = Date.now() + limits.asyncMaxAgeSeconds * 1_000;
+    const run = this.#run(() => invoke(expiresAtMs), DELAYS_MS.slice(0, limits.asyncRetries)).finally(() =>
+      this.#pending.delete(run),
+    );
     this.#pending.add(run);
   }
 

@@ -28,9 +28,12 @@ export class FunctionPool {
     this.#limit = Math.max(1, Math.min(spec.reservedConcurrency ?? DEFAULT_CONCURRENCY, DEFAULT_CONCURRENCY));
   }
 
-  /** Invokes the function with an event in JSON. Never rejects: a failure is an outcome. */
-  invoke(event: string): Promise<Outcome> {
-    const run = this.#invoke(event).finally(() => this.#running.delete(run));
+  /**
+   * Invokes the function with an event in JSON. Never rejects: a failure is an outcome.
+   * @param expiresAtMs an event that has waited until then is not run any more
+   */
+  invoke(event: string, expiresAtMs = Number.POSITIVE_INFINITY): Promise<Outcome> {
+    const run = this.#invoke(event, expiresAtMs).finally(() => this.#running.delete(run));
     this.#running.add(run);
     return run;
   }
@@ -49,11 +52,12 @@ export class FunctionPool {
     this.#log.end();
   }
 
-  async #invoke(event: string): Promise<Outcome> {
+  async #invoke(event: string, expiresAtMs: number): Promise<Outcome> {
     if (this.#busy >= this.#limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#busy += 1;
     try {
       if (this.#stopped) return failed('ServiceException', 'the function host is stopping');
+      if (Date.now() > expiresAtMs) return failed('EventAgeExceeded', 'the event has waited too long');
       return await this.#runOn(this.#takeWorker(), event);
     } finally {
       // The place passes to the next in line, or falls free.

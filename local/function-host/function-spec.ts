@@ -18,8 +18,9 @@ export interface FunctionSpec {
   readonly timeoutSeconds: number;
   readonly memoryMiB: number;
   readonly reservedConcurrency: number | undefined;
-  /** How often a failed asynchronous invocation is tried again. */
+  /** How often a failed asynchronous invocation is tried again, and for how long. */
   readonly asyncRetries: number;
+  readonly asyncMaxAgeSeconds: number;
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -33,9 +34,12 @@ const propertiesSchema = z.object({
   Environment: z.object({ Variables: z.record(z.string(), z.coerce.string()).default({}) }).default({ Variables: {} }),
 });
 
-const asyncSchema = z.object({ FunctionName: z.string(), MaximumRetryAttempts: z.number().optional() });
-/** Lambda's own default. */
-const ASYNC_RETRIES = 2;
+/** With Lambda's own defaults. */
+const asyncSchema = z.object({
+  FunctionName: z.string(),
+  MaximumRetryAttempts: z.number().default(2),
+  MaximumEventAgeInSeconds: z.number().default(21_600),
+});
 
 /** `functions/submit/handler.handler` → the file and its export. @throws Error when the bundle has no such file */
 export function locateHandler(directory: string, handler: string): { file: string; exportName: string } {
@@ -51,13 +55,12 @@ export function locateHandler(directory: string, handler: string): { file: strin
  * @param functionsDirectory where each package is unpacked, a folder a function, named like its zip
  */
 export function functionSpecsOf(stack: StackTemplate, functionsDirectory: string): FunctionSpec[] {
-  const asyncRetries = new Map(
-    stack
-      .resourcesOf('AWS::Lambda::EventInvokeConfig', asyncSchema)
-      .map(({ properties }) => [properties.FunctionName, properties.MaximumRetryAttempts] as const),
-  );
+  const configured = stack.resourcesOf('AWS::Lambda::EventInvokeConfig', asyncSchema).map((each) => each.properties);
   return stack.resourcesOf('AWS::Lambda::Function', propertiesSchema).map(({ properties }) => {
     const shortName = properties.Code.S3Key.replace(/^.*\//, '').replace(/\.zip$/, '');
+    const { FunctionName } = properties;
+    const asynchronous =
+      configured.find((each) => each.FunctionName === FunctionName) ?? asyncSchema.parse({ FunctionName });
     const packageDirectory = join(functionsDirectory, shortName);
     const handler = locateHandler(packageDirectory, properties.Handler);
     return {
@@ -70,7 +73,8 @@ export function functionSpecsOf(stack: StackTemplate, functionsDirectory: string
       timeoutSeconds: properties.Timeout,
       memoryMiB: properties.MemorySize,
       reservedConcurrency: properties.ReservedConcurrentExecutions,
-      asyncRetries: asyncRetries.get(properties.FunctionName) ?? ASYNC_RETRIES,
+      asyncRetries: asynchronous.MaximumRetryAttempts,
+      asyncMaxAgeSeconds: asynchronous.MaximumEventAgeInSeconds,
       environment: properties.Environment.Variables,
     };
   });

@@ -161,7 +161,11 @@ describe('the HTTP front', () => {
         pathParameters: { id: 'a b' },
         cookies: ['a=1', 'b=2'],
         headers: { 'x-mixed': 'Case' },
-        requestContext: { http: { method: 'GET', path: '/echo/a b' }, stage: '$default' },
+        requestContext: {
+          time: expect.stringMatching(/^\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000$/),
+          http: { method: 'GET', path: '/echo/a b' },
+          stage: '$default',
+        },
         isBase64Encoded: false,
       },
     });

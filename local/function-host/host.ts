@@ -70,7 +70,7 @@ export class FunctionHost {
   async configure(configuration: HostConfiguration, onError: (error: unknown) => void): Promise<void> {
     const { queueUrlPrefix } = configuration;
     const stack = await readStackTemplate(configuration.templatePath, { queueUrlPrefix });
-    await this.#makePools(stack, configuration);
+    await this.#makePools(stack, configuration, onError);
     this.#fronts.lambda = invokeFront((name) => this.#pools.get(name), this.#later);
     this.#fronts.api = apiFront(apiDefinitionOf(stack), (arn, event) => this.#invoke(arn, event));
     const invoke = (arn: string, event: string): Promise<Outcome> => this.#invoke(arn, event);
@@ -109,12 +109,18 @@ export class FunctionHost {
     return Promise.resolve(failed('ResourceNotFoundException', `Function not found: ${arn}`));
   }
 
-  async #makePools(stack: StackTemplate, configuration: HostConfiguration): Promise<void> {
+  async #makePools(
+    stack: StackTemplate,
+    configuration: HostConfiguration,
+    onError: (error: unknown) => void,
+  ): Promise<void> {
     const logsDirectory = join(configuration.logsDirectory, 'functions');
     await mkdir(logsDirectory, { recursive: true });
     for (const spec of functionSpecsOf(stack, configuration.functionsDirectory)) {
       const environment = functionEnvironment(spec, configuration, this.lambdaUrl, process.env);
       const log = createWriteStream(join(logsDirectory, `${spec.shortName}.log`), { flags: 'a' });
+      // A full disk, or a last word of a thread after the end: no reason to end the host.
+      log.on('error', onError);
       this.#pools.set(spec.name, new FunctionPool({ ...spec, environment }, log));
     }
   }

@@ -1,7 +1,7 @@
 /** Lambda's Invoke API, as far as SDKs and state machines use it (Lambda API Reference, "Invoke"). */
 import { randomUUID } from 'node:crypto';
 import { LAMBDA_PAYLOAD_LIMIT_BYTES } from './api-front.ts';
-import type { AsyncInvocations } from './async-invocations.ts';
+import type { AsyncInvocations, AsyncLimits } from './async-invocations.ts';
 import { type HttpAnswer, type HttpRequest, jsonAnswer } from './http-server.ts';
 import type { Outcome } from './invocation.ts';
 
@@ -10,8 +10,8 @@ const ASYNC_PAYLOAD_LIMIT_BYTES = 1024 * 1024;
 
 /** What the front needs of a function. */
 export interface Invocable {
-  invoke(event: string): Promise<Outcome>;
-  readonly spec: { readonly asyncRetries: number };
+  invoke(event: string, expiresAtMs?: number): Promise<Outcome>;
+  readonly spec: AsyncLimits;
 }
 
 const PATH = /^\/2015-03-31\/functions\/([^/]+)\/invocations(?:\?.*)?$/;
@@ -67,7 +67,7 @@ async function invokeAs(
     case 'DryRun':
       return { status: 204, headers };
     case 'Event':
-      later.accept(() => invocable.invoke(event), invocable.spec.asyncRetries);
+      later.accept((expiresAtMs) => invocable.invoke(event, expiresAtMs), invocable.spec);
       return { status: 202, headers };
     case 'RequestResponse': {
       const outcome = await invocable.invoke(event);

@@ -67,5 +67,5 @@ try {
 async function configure(opened: FunctionHost, message: unknown): Promise<void> {
   const request = hostRequestSchema.parse(message);
   configuration = request.configure;
-  await opened.configure(request.configure, (error) => log('a queue could not be polled', error));
+  await opened.configure(request.configure, (error) => log('an error in the background', error));
 }

@@ -1,6 +1,8 @@
 /**
  * One execution environment of a function: a thread that has loaded the handler and answers one invocation at a time.
- * It stays warm until it fails outside the handler, runs into the function's timeout, or is ended.
+ *
+ * It is *loading* until its module is there, then *idle* or *running*. It ends, for good, when it fails outside the
+ * handler, runs into the function's timeout, or is ended; whatever it was running then fails.
  */
 import type { Writable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
@@ -17,16 +19,25 @@ import {
 /** Lambda gives a module 10 s to load; a busy machine with a cold disk may need longer. */
 const LOAD_LIMIT_MS = 30_000;
 
+interface Running {
+  readonly requestId: string;
+  readonly event: string;
+  readonly resolve: (outcome: Outcome) => void;
+}
+
 export class WarmWorker {
   readonly #thread: Worker;
   readonly #spec: FunctionSpec;
-  readonly #loaded: Promise<void>;
-  readonly #ended: Promise<Outcome>;
   #alive = true;
+  #loaded = false;
+  #running: Running | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** Why it ends, if that is known before it has ended. */
+  #verdict: Outcome | undefined;
 
   constructor(spec: FunctionSpec, log: Writable) {
     this.#spec = spec;
-    const thread = new Worker(new URL('./handler-thread.ts', import.meta.url), {
+    this.#thread = new Worker(new URL('./handler-thread.ts', import.meta.url), {
       workerData: {
         handlerFile: spec.handlerFile,
         handlerExport: spec.handlerExport,
@@ -40,17 +51,16 @@ export class WarmWorker {
       // A function that needs more memory than it has must fail here as it would there.
       resourceLimits: { maxOldGenerationSizeMb: spec.memoryMiB },
     });
-    thread.stdout.pipe(log, { end: false });
-    thread.stderr.pipe(log, { end: false });
-    // Many waits at once, each of one invocation or of the load: the default of ten listeners is no leak here.
-    thread.setMaxListeners(0);
-    this.#thread = thread;
-    this.#loaded = new Promise((resolve) => {
-      thread.on('message', (message: ThreadReply) => {
-        if (message.kind === 'loaded') resolve();
-      });
+    this.#thread.stdout.pipe(log, { end: false });
+    this.#thread.stderr.pipe(log, { end: false });
+    this.#thread.on('message', (message: ThreadReply) => this.#receive(message));
+    this.#thread.on('error', (error) => {
+      this.#verdict ??= { kind: 'failed', error: functionErrorOf(error) };
     });
-    this.#ended = this.#watchEnd();
+    this.#thread.on('exit', (code) => {
+      this.#alive = false;
+      this.#settle(this.#verdict ?? failed('Runtime.ExitError', `Runtime exited with exit status ${code}`));
+    });
   }
 
   get alive(): boolean {
@@ -58,17 +68,14 @@ export class WarmWorker {
   }
 
   /** Runs one invocation. Call it only when the last one has been answered. Never rejects. */
-  async run(requestId: string, event: string): Promise<Outcome> {
-    const notLoaded = await this.#within(LOAD_LIMIT_MS, this.#loaded, 'Init timed out');
-    if (notLoaded) return notLoaded;
-    const { timeoutSeconds } = this.#spec;
-    const answer = this.#answerTo(requestId);
-    const deadlineMs = Date.now() + timeoutSeconds * 1_000;
-    this.#thread.postMessage({ requestId, event, deadlineMs } satisfies ThreadRequest);
-    const message = `${requestId} Task timed out after ${timeoutSeconds.toFixed(2)} seconds`;
-    const failure = await this.#within(timeoutSeconds * 1_000, answer.outcome, message);
-    answer.stopListening();
-    return failure ?? answer.outcome;
+  run(requestId: string, event: string): Promise<Outcome> {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    // It may have died in the moment since it was chosen.
+    if (!this.#alive) return Promise.resolve(this.#verdict ?? failed('Runtime.ExitError', 'Runtime exited'));
+    this.#running = { requestId, event, resolve };
+    if (this.#loaded) this.#begin();
+    else this.#endAfter(LOAD_LIMIT_MS, `${requestId} Init timed out after ${LOAD_LIMIT_MS / 1_000} seconds`);
+    return promise;
   }
 
   /** Ends the thread, whatever it does. */
@@ -77,38 +84,39 @@ export class WarmWorker {
     await this.#thread.terminate();
   }
 
-  /** `undefined` once `work` is done; the failure when the time is up or the thread ends before that. */
-  async #within(limitMs: number, work: Promise<unknown>, timeoutMessage: string): Promise<Outcome | undefined> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeUp = new Promise<'time-up'>((resolve) => {
-      timer = setTimeout(resolve, limitMs, 'time-up');
-    });
-    const first = await Promise.race([work.then(() => undefined), this.#ended, timeUp]);
-    clearTimeout(timer);
-    if (first !== 'time-up') return first;
-    await this.end();
-    return failed('Sandbox.Timedout', timeoutMessage);
+  #receive(message: ThreadReply): void {
+    switch (message.kind) {
+      case 'loaded':
+        this.#loaded = true;
+        if (this.#running) this.#begin();
+        return;
+      case 'answered':
+        // After a timeout nobody waits for it any more.
+        if (message.requestId === this.#running?.requestId) this.#settle(message.outcome);
+    }
   }
 
-  #answerTo(requestId: string): { outcome: Promise<Outcome>; stopListening: () => void } {
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
-    const listen = (message: ThreadReply): void => {
-      if (message.kind === 'answered' && message.requestId === requestId) resolve(message.outcome);
-    };
-    this.#thread.on('message', listen);
-    return { outcome: promise, stopListening: () => this.#thread.off('message', listen) };
+  /** The function's time begins only now: loading the module is not part of it. */
+  #begin(): void {
+    if (!this.#running) return;
+    const { requestId, event } = this.#running;
+    const { timeoutSeconds } = this.#spec;
+    const limitMs = timeoutSeconds * 1_000;
+    this.#endAfter(limitMs, `${requestId} Task timed out after ${timeoutSeconds.toFixed(2)} seconds`);
+    this.#thread.postMessage({ requestId, event, deadlineMs: Date.now() + limitMs } satisfies ThreadRequest);
   }
 
-  #watchEnd(): Promise<Outcome> {
-    return new Promise((resolve) => {
-      this.#thread.on('error', (error) => {
-        this.#alive = false;
-        resolve({ kind: 'failed', error: functionErrorOf(error) });
-      });
-      this.#thread.on('exit', (code) => {
-        this.#alive = false;
-        resolve(failed('Runtime.ExitError', `Runtime exited with exit status ${code}`));
-      });
-    });
+  #endAfter(limitMs: number, message: string): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#verdict = failed('Sandbox.Timedout', message);
+      void this.end();
+    }, limitMs);
+  }
+
+  #settle(outcome: Outcome): void {
+    clearTimeout(this.#timer);
+    this.#running?.resolve(outcome);
+    this.#running = undefined;
   }
 }
