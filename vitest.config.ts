@@ -16,7 +16,10 @@ export default defineConfig({
     projects: [
       lane(
         'unit',
-        ['{core,adapters,functions,worker-bootstrap,local,cli,statemachine,plugins,resources}/**/*.test.ts'],
+        [
+          '{core,adapters,functions,worker-bootstrap,local,cli,statemachine,plugins,resources}/**/*.test.ts',
+          'test/*.test.ts',
+        ],
         20_000,
       ),
       lane('contracts', ['test/contracts/**/*.test.ts'], 30_000),
