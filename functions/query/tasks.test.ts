@@ -283,10 +283,10 @@ describe('GET /v1/jobs/{jobId}/results', () => {
     ['quotes', Array.from({ length: 333_000 }, () => '')],
   ])('fits what Lambda can answer, the rest on the next pages: %s (lesson 41)', async (_what, result) => {
     const json = JSON.stringify(result);
-    const rows = Array.from({ length: 9 }, (_, index) =>
+    const rows = Array.from({ length: 6 }, (_, index) =>
       completed(index, { result: { blob: 'b', bytes: json.length } }),
     );
-    const { results, blobs } = prepare({ taskCount: 9 }, rows);
+    const { results, blobs } = prepare({ taskCount: 6 }, rows);
     await blobs.put('b', json, 'application/json');
 
     const seen: number[] = [];

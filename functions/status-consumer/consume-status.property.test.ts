@@ -233,7 +233,7 @@ describe('any reports, doubled, reordered, split over consumers that meet and di
           expect(tables.jobs.get(JOB)?.job.status).toMatch(/^(ENQUEUED|RUNNING)$/);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -257,7 +257,7 @@ describe('any reports, doubled, reordered, split over consumers that meet and di
           completedSeconds: 5 * tasks.size,
         });
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
   });
 });
