@@ -98,8 +98,9 @@ class Demo {
     await this.#firstJob?.remove();
   }
 
-  kill(): Promise<void> {
-    return this.#pipeline?.kill() ?? Promise.resolve();
+  /** Ends everything at once, without order. */
+  async kill(): Promise<void> {
+    await Promise.allSettled([this.#pipeline?.kill(), this.#firstJob?.remove()]);
   }
 
   async #makeJob(): Promise<FirstJob> {

@@ -94,7 +94,9 @@ async function main(): Promise<number> {
       abort.abort(new Error('stopped while starting'));
       resolve('asked');
     };
-    const second = (): void => void (pipeline?.kill() ?? Promise.resolve()).finally(() => process.exit(1));
+    const second = (): void => {
+      void Promise.allSettled([pipeline?.kill(), firstJob?.remove()]).then(() => process.exit(1));
+    };
     onStopSignals(first, second);
   });
   try {
