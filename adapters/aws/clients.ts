@@ -7,12 +7,14 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { SSMClient } from '@aws-sdk/client-ssm';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 
 export interface ClientOverrides {
   readonly endpoint?: string;
   readonly region?: string;
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly maxAttempts?: number;
 }
 
 const CONNECT_MS = 2_000;
@@ -42,3 +44,6 @@ export const createSfnClient = (overrides: ClientOverrides = {}): SFNClient =>
 
 export const createLambdaClient = (overrides: ClientOverrides = {}): LambdaClient =>
   new LambdaClient(settings(REQUEST_MS, overrides));
+
+export const createSsmClient = (overrides: ClientOverrides = {}): SSMClient =>
+  new SSMClient(settings(REQUEST_MS, overrides));
