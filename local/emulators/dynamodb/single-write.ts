@@ -1,8 +1,10 @@
 import { AwsError } from '../protocol/aws-error.ts';
+import { writeUnits } from './capacity.ts';
 import {
   type CheckedInput,
   checkInput,
   createKey,
+  type Item,
   loadItem,
   loadTable,
   runAction,
@@ -19,19 +21,27 @@ export interface WriteInput {
 /**
  * `PutItem`, `UpdateItem`, `DeleteItem` or `BatchWriteItem`: item and index entries in one batch.
  *
+ * @param charge told the write units, those of a refused write too
  * @throws {AwsError} with the old item in `Item` when a condition failed and `ALL_OLD` was asked for
  */
-export async function writeSingle(operation: SingleOperation, input: WriteInput, base: Store): Promise<object> {
+export async function writeSingle(
+  operation: SingleOperation,
+  input: WriteInput,
+  base: Store,
+  charge: (units: number) => void,
+): Promise<object> {
   const checked = checkInput(operation, input, base);
-  const { store, commit } = stageWrites(base);
+  const { store, commit, units } = stageWrites(base);
   try {
     const result = await runAction(operation, store, checked);
+    charge(await units(false));
     await commit();
     return result;
   } catch (error) {
-    if (!isConditionFailure(error) || input.ReturnValuesOnConditionCheckFailure !== 'ALL_OLD') throw error;
+    if (!isConditionFailure(error)) throw error;
     const item = await loadCurrent(base, checked);
-    if (item === undefined) throw error;
+    charge(writeUnits(item, undefined, false));
+    if (item === undefined || input.ReturnValuesOnConditionCheckFailure !== 'ALL_OLD') throw error;
     throw new AwsError(error.code, error.message, { members: { Item: item }, cause: error });
   }
 }
@@ -41,7 +51,7 @@ export function isConditionFailure(error: unknown): error is AwsError {
 }
 
 /** The item that a checked write addresses, as it stands. */
-export async function loadCurrent(store: Store, input: CheckedInput): Promise<object | undefined> {
+export async function loadCurrent(store: Store, input: CheckedInput): Promise<Item | undefined> {
   const table = await loadTable(store, input.TableName);
   return loadItem(store, table, createKey(input.Key ?? input.Item ?? {}, table));
 }

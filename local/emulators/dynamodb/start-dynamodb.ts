@@ -1,16 +1,19 @@
 import { serveJsonProtocol } from '../protocol/json-protocol.ts';
 import type { LoopbackServer } from '../protocol/loopback-server.ts';
+import { RequestCounts } from '../protocol/request-counts.ts';
 import { openStore } from './dynalite.ts';
 import { createDynamoDbHandler } from './dynamodb-service.ts';
 
 /** Starts DynamoDB on the loopback address: in memory, or, with a path, in a LevelDB folder that survives restarts. */
 export async function startDynamoDb(options: { port: number; path?: string }): Promise<LoopbackServer> {
   const store = openStore(options.path);
+  const counts = new RequestCounts();
   const server = await serveJsonProtocol({
     name: 'DynamoDB',
     errorNamespace: 'com.amazonaws.dynamodb.v20120810',
     port: options.port,
-    handle: createDynamoDbHandler(store, Date.now),
+    handle: createDynamoDbHandler(store, Date.now, counts),
+    counts,
   });
   const stop = async () => {
     await server.stop();

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { AwsError } from '../protocol/aws-error.ts';
 import { parseInput } from '../protocol/parse-input.ts';
+import { writeUnits } from './capacity.ts';
 import {
   asAwsError,
   type CheckedInput,
@@ -69,20 +70,34 @@ const operationOf: Readonly<Record<Action, SingleOperation>> = {
 /**
  * Carries out one transaction. The caller keeps other writers out meanwhile.
  *
+ * @param charge told the write units, those of a refused transaction too
  * @throws {AwsError} `TransactionCanceledException` with a reason for every item, `ValidationException`,
  *   `IdempotentParameterMismatchException` for a token that came with another request within ten minutes
  */
-export async function transactWrite(rawInput: unknown, base: Store, tokens: IdempotencyTokens): Promise<object> {
+export async function transactWrite(
+  rawInput: unknown,
+  base: Store,
+  tokens: IdempotencyTokens,
+  charge: (units: number) => void,
+): Promise<object> {
   const input = parseInput(inputSchema, rawInput, 'ValidationException');
   if (tokens.isRepeat(input.ClientRequestToken, input.TransactItems)) return {};
   const writes = await prepare(input, base);
-  const { store, commit } = stageWrites(base);
+  const { store, commit, units } = stageWrites(base);
   const reasons: CancellationReason[] = [];
   for (const write of writes) reasons.push(await apply(write, store));
+  charge((await units(true)) + unitsOfUnstaged(writes, reasons));
   if (reasons.some((reason) => reason.Code !== 'None')) throw canceled(reasons);
   await commit();
   tokens.remember(input.ClientRequestToken, input.TransactItems);
   return {};
+}
+
+/** A checked or refused item is read and prepared like a written one, and costs as much. */
+function unitsOfUnstaged(writes: readonly PreparedWrite[], reasons: readonly CancellationReason[]): number {
+  return writes
+    .filter((write, place) => write.action === 'ConditionCheck' || reasons[place]?.Code !== 'None')
+    .reduce((sum, { current }) => sum + writeUnits(current, undefined, true), 0);
 }
 
 async function prepare(input: Input, base: Store): Promise<PreparedWrite[]> {

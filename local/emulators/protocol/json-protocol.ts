@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AwsError } from './aws-error.ts';
 import { type LoopbackServer, listenOnLoopback } from './loopback-server.ts';
 import { readBody } from './request-body.ts';
+import type { RequestCounts } from './request-counts.ts';
 
 export interface JsonCall {
   readonly operation: string;
@@ -27,30 +28,40 @@ export interface JsonService {
   readonly errorNamespace: string;
   readonly port: number;
   readonly handle: JsonHandler;
+  readonly counts: RequestCounts;
   /** Services that once spoke the query protocol send its code beside the new one; the SDK shows it as `Code`. */
   readonly queryErrorCode?: (code: string) => string;
 }
 
 /** Serves one AWS JSON service on the loopback address. */
 export function serveJsonProtocol(service: JsonService): Promise<LoopbackServer> {
-  return listenOnLoopback(service.name, service.port, (request, response) => {
-    void answer(service, request, response);
-  });
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => void answer(service, request, response);
+  return listenOnLoopback(service.name, service.port, onRequest, service.counts);
 }
+
+type Send = (statusCode: number, body: object) => void;
 
 async function answer(service: JsonService, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => {
     if (!response.writableEnded) gone.abort();
   });
+  const target = request.headers['x-amz-target'];
+  const operation = typeof target === 'string' ? target.slice(target.lastIndexOf('.') + 1) : '';
+  let requestBytes = 0;
+  const send: Send = (statusCode, answerBody) => {
+    const text = JSON.stringify(answerBody);
+    service.counts.add(operation, requestBytes, Buffer.byteLength(text));
+    sendText(response, statusCode, text);
+  };
   try {
-    const input = parseJson(await readBody(request));
-    const target = request.headers['x-amz-target'];
-    const operation = typeof target === 'string' ? target.slice(target.lastIndexOf('.') + 1) : '';
+    const body = await readBody(request);
+    requestBytes = body.length;
+    const input = parseJson(body);
     const origin = `http://${request.headers.host ?? '127.0.0.1'}`;
-    send(response, 200, await service.handle({ operation, input, origin, signal: gone.signal }));
+    send(200, await service.handle({ operation, input, origin, signal: gone.signal }));
   } catch (error) {
-    sendError(service, response, error);
+    sendError(service, response, error, send);
   }
 }
 
@@ -62,14 +73,15 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-function sendError(service: JsonService, response: ServerResponse, error: unknown): void {
-  if (response.destroyed) return;
+function sendError(service: JsonService, response: ServerResponse, error: unknown, send: Send): void {
+  // Whoever has gone away is told nothing, and its call is no fault of ours.
+  if (response.destroyed) return send(0, {});
   const known = error instanceof AwsError ? error : unexpected(service, error);
   const queryCode = service.queryErrorCode?.(known.code);
   if (queryCode !== undefined) {
     response.setHeader('x-amzn-query-error', `${queryCode};${known.statusCode < 500 ? 'Sender' : 'Receiver'}`);
   }
-  send(response, known.statusCode, {
+  send(known.statusCode, {
     __type: `${service.errorNamespace}#${known.code}`,
     message: known.message,
     ...known.members,
@@ -82,8 +94,9 @@ function unexpected(service: JsonService, error: unknown): AwsError {
   return new AwsError('InternalServerError', 'The emulator failed', { statusCode: 500, cause: error });
 }
 
-function send(response: ServerResponse, statusCode: number, body: object): void {
-  const text = JSON.stringify(body);
+/** To somebody who has gone away nothing can be sent. */
+function sendText(response: ServerResponse, statusCode: number, text: string): void {
+  if (response.destroyed) return;
   response
     .writeHead(statusCode, {
       'content-type': 'application/x-amz-json-1.0',

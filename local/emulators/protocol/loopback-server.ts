@@ -1,4 +1,5 @@
 import { createServer, type RequestListener } from 'node:http';
+import { COUNTS_PATH, type RequestCounts } from './request-counts.ts';
 
 /** Where an emulator listens and how to end it. */
 export interface LoopbackServer {
@@ -16,14 +17,20 @@ const keepAliveMilliseconds = 600_000;
  *
  * @param service named in the error when the port is taken
  * @param port 0 takes a free one
+ * @param counts told to whoever asks for them; asking is not counted
  * @throws {Error} with one readable line, the system's error as its cause, when the port cannot be had
  */
 export async function listenOnLoopback(
   service: string,
   port: number,
   onRequest: RequestListener,
+  counts?: RequestCounts,
 ): Promise<LoopbackServer> {
-  const server = createServer({ keepAliveTimeout: keepAliveMilliseconds, requestTimeout: 0 }, onRequest);
+  const server = createServer({ keepAliveTimeout: keepAliveMilliseconds, requestTimeout: 0 }, (request, response) => {
+    if (counts === undefined || request.url !== COUNTS_PATH) return onRequest(request, response);
+    const body = JSON.stringify({ service, operations: counts.byOperation() });
+    response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const reason =

@@ -33,6 +33,18 @@ export function parseCall(request: IncomingMessage, response: ServerResponse): S
   };
 }
 
+/** What the API calls a request: `PutObject` and the like. */
+export function operationOf({ method = 'GET', url = '/' }: IncomingMessage): string {
+  const [path, search] = splitOnce(url, '?');
+  const [bucket, key] = splitOnce(path.slice(1), '/');
+  const verb = { PUT: 'Put', HEAD: 'Head', DELETE: 'Delete', POST: 'Post' }[method] ?? 'Get';
+  if (key !== '') return `${verb}Object`;
+  if (method === 'POST' && search.startsWith('delete')) return 'DeleteObjects';
+  if (method === 'PUT') return 'CreateBucket';
+  if (method === 'GET') return bucket === '' ? 'ListBuckets' : 'ListObjectsV2';
+  return `${verb}Bucket`;
+}
+
 function splitOnce(text: string, separator: string): [string, string] {
   const index = text.indexOf(separator);
   return index === -1 ? [text, ''] : [text.slice(0, index), text.slice(index + 1)];

@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readBody } from '../protocol/request-body.ts';
+import type { RequestCounts } from '../protocol/request-counts.ts';
 import type { BucketStore } from './bucket-store.ts';
 import { getObject, headObject } from './get-object.ts';
 import { listObjects } from './list-objects.ts';
 import { putObject } from './put-object.ts';
-import { parseCall, type S3Call } from './s3-call.ts';
+import { operationOf, parseCall, type S3Call } from './s3-call.ts';
 import { S3Error } from './s3-error.ts';
 import { formatXml, readElements } from './xml.ts';
 
@@ -24,6 +25,7 @@ export async function answerS3(
   handle: (call: S3Call) => Promise<void>,
   request: IncomingMessage,
   response: ServerResponse,
+  counts: RequestCounts,
 ): Promise<void> {
   response.setHeader('x-amz-request-id', randomUUID());
   allowBrowsers(request, response);
@@ -32,6 +34,9 @@ export async function answerS3(
   } catch (error) {
     sendError(request, response, error);
   } finally {
+    const bytes = (length: unknown): number => Number(length ?? 0);
+    const { headers } = request;
+    counts.add(operationOf(request), bytes(headers['content-length']), bytes(response.getHeader('content-length')));
     // An unread body would be taken for the next request of this connection.
     request.resume();
   }

@@ -1,5 +1,6 @@
 import { serveJsonProtocol } from '../protocol/json-protocol.ts';
 import type { LoopbackServer } from '../protocol/loopback-server.ts';
+import { RequestCounts } from '../protocol/request-counts.ts';
 import { QueueRegistry } from './queue-registry.ts';
 import { createSqsHandler } from './sqs-service.ts';
 
@@ -15,6 +16,7 @@ export async function startSqs(options: { port: number; region: string }): Promi
     errorNamespace: 'com.amazonaws.sqs',
     port: options.port,
     handle: createSqsHandler(queues),
+    counts: new RequestCounts(),
     queryErrorCode,
   });
   const stop = async () => {

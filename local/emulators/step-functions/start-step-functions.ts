@@ -1,5 +1,6 @@
 import { serveJsonProtocol } from '../protocol/json-protocol.ts';
 import type { LoopbackServer } from '../protocol/loopback-server.ts';
+import { RequestCounts } from '../protocol/request-counts.ts';
 import { Executions } from './executions.ts';
 import { LambdaInvoker } from './lambda-invoker.ts';
 import { StateMachines } from './state-machines.ts';
@@ -27,6 +28,7 @@ export async function startStepFunctions(options: StepFunctionsOptions): Promise
     errorNamespace: 'com.amazonaws.states',
     port: options.port,
     handle: createStepFunctionsHandler({ machines: new StateMachines(options.region), executions, tokens }),
+    counts: new RequestCounts(),
   });
   const stop = async () => {
     executions.close();
