@@ -109,7 +109,12 @@ export interface JobStore {
   requestCancel(jobId: string): Promise<boolean>;
   /** Keeps the latest trouble of a machine with this job's tasks. No-op on a closed job. */
   reportProblem(jobId: string, problem: JobProblem): Promise<void>;
-  /** Closes the job and fences its counters in one transaction: no task changes after it. `false` if closed already. */
+  /**
+   * Fences the job's counters: no task of it changes any more. Needed before a job is judged whose tasks have not all
+   * ended by themselves; without the fence one more could complete between judgement and verdict. May be repeated.
+   */
+  fence(jobId: string, at: Date): Promise<void>;
+  /** Writes how the job ended. `false` if it was closed already. */
   close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean>;
 }
 

@@ -32,10 +32,12 @@ export function reconcileInstances(
   now: Date,
   graceSeconds: number,
 ): Reconciliation {
-  const known = new Set(rows.map((row) => row.instanceId));
+  // A machine may report before its launch is recorded: its row says nothing of the launch yet.
+  const known = new Set(rows.filter((row) => row.provider !== 'unknown').map((row) => row.instanceId));
   const ours = new Set(intents.map((intent) => intent.intentId));
   const running = new Map(observed.filter((each) => each.running).map((each) => [each.instanceId, each]));
   const strangers = [...running.values()].filter((each) => !known.has(each.instanceId));
+  const reported = new Set(rows.map((row) => row.instanceId));
   const isOurs = (each: ObservedInstance): boolean => each.intentId !== null && ours.has(each.intentId);
 
   const ended = rows.flatMap((row): Instance[] => {
@@ -53,5 +55,9 @@ export function reconcileInstances(
       },
     ];
   });
-  return { adopt: strangers.filter(isOurs), ended, unknown: strangers.filter((each) => !isOurs(each)) };
+  return {
+    adopt: strangers.filter(isOurs),
+    ended,
+    unknown: strangers.filter((each) => !isOurs(each) && !reported.has(each.instanceId)),
+  };
 }

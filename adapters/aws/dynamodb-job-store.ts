@@ -205,7 +205,7 @@ export class DynamoJobStore implements JobStore {
     });
   }
 
-  async close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean> {
+  async fence(jobId: string, at: Date): Promise<void> {
     const fence: TransactionItems = Array.from({ length: COUNTER_SHARDS }, (_, shard) => ({
       Update: {
         TableName: this.#table,
@@ -214,9 +214,11 @@ export class DynamoJobStore implements JobStore {
         ExpressionAttributeValues: { ':at': at.toISOString() },
       },
     }));
-    const closeJob = {
-      TableName: this.#table,
-      Key: jobKey(jobId),
+    await transact(this.#client, fence);
+  }
+
+  async close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean> {
+    const closed = await this.#update(jobId, {
       UpdateExpression:
         'SET #status = :status, statusReason = :reason, finishedAt = :at, #state = :closed, taskToken = :none',
       ConditionExpression: '#state = :open',
@@ -229,8 +231,8 @@ export class DynamoJobStore implements JobStore {
         ':open': 'open',
         ':none': null,
       },
-    };
-    return (await transact(this.#client, [{ Update: closeJob }, ...fence])).kind === 'done';
+    });
+    return closed.applied;
   }
 
   /** A conditional update of the job itself; the condition implies that it exists. */

@@ -3,6 +3,7 @@
  * API Gateway has matched the route already (`routeKey`); whatever matched none is our own 404.
  */
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
@@ -74,11 +75,13 @@ export function apiHandler({ keys, routes, open = {} }: ApiRoutes) {
       logger.appendKeys({ route: event.routeKey });
       try {
         const result = toResult(await answer(event));
+        metrics.addMetric('RequestsAnswered', MetricUnit.Count, 1);
         logger.info('answered', { status: result.statusCode });
         return result;
       } catch (error) {
         const result = toProblem(error);
         const failed = (result.statusCode ?? 500) >= 500;
+        metrics.addMetric(failed ? 'RequestsFailed' : 'RequestsRefused', MetricUnit.Count, 1);
         if (failed) logger.error('request failed', { status: result.statusCode, error: error as Error });
         else logger.info('refused', { status: result.statusCode });
         return result;

@@ -22,7 +22,7 @@ function prepare(overrides: Partial<Job> = {}, counters: Partial<Counters> = {})
     const read = await control.read(job.fleet);
     return read.kind === 'document' && isJobCancelled(read.document, job.jobId);
   };
-  return { job, ports, control, finish, machinesWereTold, stored: () => tables.jobs.get(job.jobId)?.job };
+  return { job, ports, tables, control, finish, machinesWereTold, stored: () => tables.jobs.get(job.jobId)?.job };
 }
 
 describe('the end of a job', () => {
@@ -95,6 +95,19 @@ describe('the end of a job', () => {
 
     await expect(finish('cancelled')).rejects.toThrow(TransientError);
     expect(stored()?.status).toBe('CANCELLING');
+  });
+
+  it('counts a task that completes between the look at it and the fence', async () => {
+    const { ports, tables, finish, stored, job } = prepare({}, { completed: 2 });
+    const fence = ports.jobs.fence.bind(ports.jobs);
+    ports.jobs.fence = async (jobId) => {
+      tables.jobs.set(job.jobId, { job, counters: countersFactory({ completed: 3 }) });
+      return fence(jobId);
+    };
+
+    await finish('timed-out');
+
+    expect(stored()).toMatchObject({ status: 'COMPLETED', statusReason: null });
   });
 
   it('may be repeated, and changes nothing then', async () => {

@@ -1,10 +1,9 @@
-/** The last step of a job: derives its outcome from its counters and fences them. Safe to repeat. */
+/** The last step of a job: derives its outcome from its counters, fenced if tasks are left. Safe to repeat. */
 import { withCancelledJob } from '../../core/control-document.ts';
-import { taskCounts } from '../../core/counters.ts';
 import { PermanentError } from '../../core/errors.ts';
 import { isClosed, type JobStatus } from '../../core/job.ts';
 import { type FinishCause, outcomeOf } from '../../core/job-outcome.ts';
-import type { Clock, ControlChannel, JobStore } from '../../core/ports.ts';
+import type { Clock, ControlChannel, JobProgress, JobStore } from '../../core/ports.ts';
 
 export interface FinishPorts {
   readonly jobs: JobStore;
@@ -21,17 +20,26 @@ export async function finishJob(
 ): Promise<{ status: JobStatus; closedNow: boolean }> {
   const progress = await ports.jobs.progress(jobId);
   if (!progress) throw new PermanentError('the job does not exist', { context: { jobId } });
-  const { job, counters } = progress;
-  if (isClosed(job.status)) return { status: job.status, closedNow: false };
+  if (isClosed(progress.job.status)) return { status: progress.job.status, closedNow: false };
   const now = ports.clock.now();
-  const { completed, failed } = taskCounts(job.taskCount, counters, true);
-  if (completed + failed < job.taskCount) {
-    // Machines may still hold its tasks: they must hear that nobody waits for them. First stop the cost, then report.
-    await ports.control.update(job.fleet, (document) => withCancelledJob(document, jobId, now));
-  }
+  const { job, counters } = allEnded(progress) ? progress : await stopTasks(progress, now, ports);
   const outcome = outcomeOf(job, counters, cause, error);
   if (await ports.jobs.close(jobId, outcome, now)) return { status: outcome.status, closedNow: true };
   // Another run closed it in the meantime: what that one wrote holds.
   const closed = await ports.jobs.progress(jobId);
   return { status: closed?.job.status ?? outcome.status, closedNow: false };
+}
+
+const allEnded = ({ job, counters }: JobProgress): boolean => counters.completed + counters.failed >= job.taskCount;
+
+/**
+ * Machines may still hold tasks: they must hear that nobody waits for them. First stop the cost, then judge; and judge
+ * only by counters that can change no more.
+ */
+async function stopTasks({ job }: JobProgress, now: Date, { jobs, control }: FinishPorts): Promise<JobProgress> {
+  await control.update(job.fleet, (document) => withCancelledJob(document, job.jobId, now));
+  await jobs.fence(job.jobId, now);
+  const fenced = await jobs.progress(job.jobId);
+  if (!fenced) throw new PermanentError('the job does not exist', { context: { jobId: job.jobId } });
+  return fenced;
 }

@@ -72,6 +72,7 @@ export const handler = middy()
   .use(logMetrics(metrics))
   .handler(async (event: unknown) => {
     const outcome = await runStep(event);
+    metrics.addMetric('StepsDone', MetricUnit.Count, 1);
     logger.info('step done', { ...outcome });
     return outcome;
   });

@@ -238,7 +238,7 @@ describe('a job that is closed', () => {
     const { consume, tasks, jobs, row, counters, sent } = prepare();
     const commit = tasks.commit.bind(tasks);
     tasks.commit = async (jobId, writes, delta) => {
-      await jobs.close(jobIdFactory(), { status: 'FAILED', reason: 'out of time' }, new Date(START));
+      await jobs.fence(jobIdFactory());
       return commit(jobId, writes, delta);
     };
 

@@ -23,8 +23,13 @@ export interface CheckedSubmission {
 export async function checkSubmission(document: unknown, rules: SubmissionRules): Promise<CheckedSubmission> {
   const parsed = jobSubmissionSchema.safeParse(document);
   const shapeFaults = parsed.success ? [] : faultsOf(parsed.error);
-  const code = await checkCode(document, rules);
-  const faults = [...shapeFaults, ...fleetFaults(document, rules.fleets), ...code.faults];
+  const known = [...shapeFaults, ...fleetFaults(document, rules.fleets)];
+  const code = await checkCode(document, rules).catch((error: unknown) => {
+    // A host that cannot be reached is no reason to keep quiet about what is wrong anyway.
+    if (known.length === 0) throw error;
+    return { commit: null, faults: [] };
+  });
+  const faults = [...known, ...code.faults];
   if (!parsed.success || !code.commit || faults.length > 0) {
     throw new ValidationError(
       `the job has ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`,

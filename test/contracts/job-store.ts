@@ -286,8 +286,20 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
         expect(late).toBe(false);
         expect((await jobs.progress(jobId))?.job).toMatchObject({ status: 'COMPLETED', finishedAt: START });
       });
+    });
 
-      it('is final for the counters: a task that reports while the job closes is in both or in neither', async () => {
+    describe('fence', () => {
+      it('may be repeated, and leaves the job open', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs);
+
+        await Promise.all([jobs.fence(jobId, new Date(START)), jobs.fence(jobId, new Date(START))]);
+
+        expect((await jobs.progress(jobId))?.job.status).toBe('PENDING');
+        expect(await jobs.close(jobId, completed, new Date(START))).toBe(true);
+      });
+
+      it('is final for the counters: a task that reports meanwhile is in both or in neither', async () => {
         const { jobs, tasks } = await setup();
         const { jobId } = await create(jobs, { taskCount: 20 });
         const report = (index: number) =>
@@ -299,7 +311,7 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
 
         const [outcomes] = await Promise.all([
           Promise.all(Array.from({ length: 20 }, (_, index) => report(index))),
-          jobs.close(jobId, { status: 'CANCELLED', reason: null }, new Date(START)),
+          jobs.fence(jobId, new Date(START)),
         ]);
 
         const rows = await tasks.listChunk(jobId, 0, 0, 100);

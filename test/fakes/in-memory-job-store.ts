@@ -66,6 +66,11 @@ export class InMemoryJobStore implements JobStore {
     return this.#change(jobId, (job) => (job.status === 'CANCELLING' ? undefined : { status: 'CANCELLING' }));
   }
 
+  async fence(jobId: string): Promise<void> {
+    const row = this.#tables.jobs.get(jobId);
+    if (row) row.fenced = true;
+  }
+
   async close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean> {
     const { status, reason } = outcome;
     return this.#change(jobId, () => ({

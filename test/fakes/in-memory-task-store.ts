@@ -1,7 +1,6 @@
 import { addCounters, type CounterDelta } from '../../core/counters.ts';
 import { PermanentError } from '../../core/errors.ts';
 import { chunkOf } from '../../core/ids.ts';
-import { isClosed } from '../../core/job.ts';
 import { type CommitOutcome, MAX_TASKS_PER_COMMIT, type TaskStore, type TaskWrite } from '../../core/ports.ts';
 import type { TaskRecord } from '../../core/task.ts';
 import type { InMemoryTables } from './in-memory-tables.ts';
@@ -34,7 +33,7 @@ export class InMemoryTaskStore implements TaskStore {
   async commit(jobId: string, writes: readonly TaskWrite[], delta: CounterDelta): Promise<CommitOutcome> {
     refuseWhatNoTransactionTakes(jobId, writes);
     const row = this.#tables.jobs.get(jobId);
-    if (!row || isClosed(row.job.status)) return { kind: 'closed' };
+    if (!row || row.fenced) return { kind: 'closed' };
     const inTheWay = writes.filter(
       ({ task, previousVersion }) => (this.#tables.tasks.get(task.taskId)?.version ?? null) !== previousVersion,
     );
