@@ -22,7 +22,6 @@ const LONG_POLL_SECONDS = 1;
 /** Of one ReceiveMessage, DeleteMessageBatch or ChangeMessageVisibilityBatch. */
 const SQS_BATCH = 10;
 const RETRY_DELAY_MS = 500;
-const ASK_AGAIN_MS = 200;
 /** Two batches at once show every fault that concurrency can cause; a laptop need not run ten. */
 const LOCAL_CONCURRENCY = 2;
 
@@ -38,7 +37,7 @@ export interface PollerOptions {
 export class QueuePoller {
   readonly #options: PollerOptions;
   readonly #loops: Promise<void>[];
-  #stopping = false;
+  readonly #stop = new AbortController();
 
   constructor(options: PollerOptions) {
     this.#options = options;
@@ -48,7 +47,7 @@ export class QueuePoller {
 
   /** Resolves when the polls and batches in flight are done. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort();
     await Promise.all(this.#loops);
   }
 
@@ -67,6 +66,10 @@ export class QueuePoller {
     }
   }
 
+  get #stopping(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
   /** A batch: full, or what came until the window closed that its first message opened. */
   async #gather(): Promise<ReceivedMessage[]> {
     const { batchSize, batchingWindowSeconds } = this.#options.mapping;
@@ -74,13 +77,15 @@ export class QueuePoller {
     if (messages.length === 0) return [];
     const windowEnd = Date.now() + batchingWindowSeconds * 1_000;
     while (messages.length < batchSize && batchingWindowSeconds > 0 && !this.#stopping) {
-      const more = await this.#receive(batchSize - messages.length, 0);
+      const wanted = Math.min(SQS_BATCH, batchSize - messages.length);
+      const more = await this.#receive(wanted, 0);
       messages.push(...more);
-      if (more.length > 0) continue;
+      if (more.length === wanted) continue;
       const leftMs = windowEnd - Date.now();
       if (leftMs <= 0) break;
-      // Not another long poll: SQS waits whole seconds only, and would hold the batch beyond its window.
-      await delay(Math.min(leftMs, ASK_AGAIN_MS));
+      // Not another long poll: SQS waits whole seconds only, and would hold the batch beyond its window. And not a call
+      // now and then: what comes meanwhile waits on the queue, and is fetched with few calls at the end.
+      await delay(leftMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
     }
     return messages;
   }

@@ -75,7 +75,10 @@ function parseJson(body: Buffer): unknown {
 
 function sendError(service: JsonService, response: ServerResponse, error: unknown, send: Send): void {
   // Whoever has gone away is told nothing, and its call is no fault of ours.
-  if (response.destroyed) return send(0, {});
+  if (response.destroyed) {
+    send(0, {});
+    return;
+  }
   const known = error instanceof AwsError ? error : unexpected(service, error);
   const queryCode = service.queryErrorCode?.(known.code);
   if (queryCode !== undefined) {

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import type { OperationCount } from '../../local/emulators/protocol/request-counts.ts';
+import { type BenchFigures, countsBetween, faultsOfGrowth, faultsOfRun, perTaskOf } from './figures.ts';
+import { ProcessWatch } from './process-figures.ts';
+import { reportOf, table } from './report.ts';
+
+const countOf = (requests: number, more: Partial<OperationCount> = {}): OperationCount => ({
+  requests,
+  requestBytes: 0,
+  responseBytes: 0,
+  billedChunks: requests,
+  writeUnits: 0,
+  readUnits: 0,
+  ...more,
+});
+
+const figuresOf = (tasks: number, perTask: Partial<BenchFigures['perTask']> = {}, hostMiB = 100): BenchFigures => ({
+  tasks,
+  seconds: 10,
+  tasksPerSecond: tasks / 10,
+  perTask: {
+    sqsRequests: 0.4,
+    sqsBilled: 0.4,
+    dynamodbRequests: 0.03,
+    writeUnits: 2.1,
+    readUnits: 0.01,
+    s3Requests: 0,
+    statesRequests: 0,
+    ...perTask,
+  },
+  operations: [],
+  processes: [
+    { name: 'function host', cpuSeconds: 1, peakMiB: hostMiB, bounded: true },
+    { name: 'emulators', cpuSeconds: 1, peakMiB: tasks, bounded: false },
+  ],
+});
+
+describe('the figures a task', () => {
+  it('are what happened between two countings, by service', () => {
+    const before = { SQS: { SendMessageBatch: countOf(5), ListQueues: countOf(1) }, DynamoDB: {} };
+    const after = {
+      SQS: { SendMessageBatch: countOf(15, { billedChunks: 25 }), ListQueues: countOf(1), ReceiveMessage: countOf(10) },
+      DynamoDB: { TransactWriteItems: countOf(2, { writeUnits: 206 }) },
+    };
+
+    const operations = countsBetween(before, after);
+
+    expect(operations.map(({ operation, requests }) => [operation, requests])).toEqual([
+      ['SendMessageBatch', 10],
+      ['ReceiveMessage', 10],
+      ['TransactWriteItems', 2],
+    ]);
+    expect(perTaskOf(operations, 100)).toMatchObject({
+      sqsRequests: 0.2,
+      sqsBilled: 0.3,
+      dynamodbRequests: 0.02,
+      writeUnits: 2.06,
+    });
+  });
+});
+
+describe('the budgets', () => {
+  it('hold for figures at them, and name each figure that is over', () => {
+    expect(faultsOfRun(figuresOf(100, { sqsRequests: 0.5, writeUnits: 2.2 }))).toEqual([]);
+    expect(faultsOfRun(figuresOf(100, { sqsRequests: 0.51, writeUnits: 2.3 }))).toEqual([
+      'SQS requests a task: 0.510 of at most 0.5 (100 tasks)',
+      'DynamoDB write units a task: 2.300 of at most 2.2 (100 tasks)',
+    ]);
+  });
+
+  it('let a larger job cost less a task, and not more than 5 % more', () => {
+    const runs = (larger: number) => [figuresOf(10_000, { sqsRequests: larger }), figuresOf(1_000)];
+
+    expect(faultsOfGrowth(runs(0.1))).toEqual([]);
+    expect(faultsOfGrowth(runs(0.42))).toEqual([]);
+    expect(faultsOfGrowth(runs(0.6))).toEqual(['requests a task grow by 47 % (0.43 → 0.63) from 1000 to 10000 tasks']);
+  });
+
+  it('let no process grow with the size of a job, except the emulators, which hold its data', () => {
+    expect(faultsOfGrowth([figuresOf(1_000), figuresOf(10_000, {}, 120)])).toEqual([]);
+    expect(faultsOfGrowth([figuresOf(1_000), figuresOf(10_000, {}, 300)])).toEqual([
+      'the memory of function host grows by 200 % (100 → 300) from 1000 to 10000 tasks',
+    ]);
+  });
+});
+
+describe('the report', () => {
+  it('aligns words to the left and numbers to the right', () => {
+    expect(
+      table([
+        ['a task', 'n'],
+        ['x', '1.50'],
+        ['yyyyyyy', '12.25'],
+      ]),
+    ).toBe(['a task   n', 'x         1.50', 'yyyyyyy  12.25'].join('\n'));
+  });
+
+  it('names every figure with its budget', () => {
+    expect(reportOf(figuresOf(1_000))).toMatch(/SQS requests +0\.4000 +0\.5\n/);
+  });
+});
+
+describe('the watch over processes', () => {
+  it('sees only those of its run', async () => {
+    const watch = new ProcessWatch('no process has this in its environment');
+
+    await watch.look();
+
+    expect(watch.figures()).toEqual([]);
+  });
+});

@@ -1,0 +1,125 @@
+/** From counts to figures a task, and whether they keep to the budgets. Pure. */
+import type { OperationCount } from '../../local/emulators/protocol/request-counts.ts';
+import type { ProcessFigures } from './process-figures.ts';
+
+/** By service, then by operation. */
+export type Counts = Readonly<Record<string, Readonly<Record<string, OperationCount>>>>;
+
+export interface OperationFigures extends OperationCount {
+  readonly service: string;
+  readonly operation: string;
+}
+
+export interface PerTask {
+  readonly sqsRequests: number;
+  /** A request a 64 KB begun, as SQS bills them. */
+  readonly sqsBilled: number;
+  readonly dynamodbRequests: number;
+  readonly writeUnits: number;
+  readonly readUnits: number;
+  readonly s3Requests: number;
+  readonly statesRequests: number;
+}
+
+export interface BenchFigures {
+  readonly tasks: number;
+  /** From submission to the end of the job, machines' start included. */
+  readonly seconds: number;
+  readonly tasksPerSecond: number;
+  readonly perTask: PerTask;
+  readonly operations: readonly OperationFigures[];
+  readonly processes: readonly ProcessFigures[];
+}
+
+/** At most so many a task. */
+export const BUDGETS = {
+  sqsRequests: 0.5,
+  dynamodbRequests: 0.06,
+  writeUnits: 2.2,
+} as const satisfies Partial<PerTask>;
+
+/** A larger job may cost so much more a task than a smaller one, and its processes may take so much more memory. */
+export const MAX_GROWTH = 0.05;
+export const MAX_MEMORY_GROWTH = 0.25;
+
+const NAMES = {
+  sqsRequests: 'SQS requests a task',
+  dynamodbRequests: 'DynamoDB requests a task',
+  writeUnits: 'DynamoDB write units a task',
+} as const satisfies Record<keyof typeof BUDGETS, string>;
+
+/** What happened between two countings. */
+export function countsBetween(before: Counts, after: Counts): OperationFigures[] {
+  return Object.entries(after).flatMap(([service, operations]) =>
+    Object.entries(operations).flatMap(([operation, count]) => {
+      const earlier = before[service]?.[operation];
+      const since = (of: keyof OperationCount): number => count[of] - (earlier?.[of] ?? 0);
+      if (since('requests') === 0) return [];
+      return [
+        {
+          service,
+          operation,
+          requests: since('requests'),
+          requestBytes: since('requestBytes'),
+          responseBytes: since('responseBytes'),
+          billedChunks: since('billedChunks'),
+          writeUnits: since('writeUnits'),
+          readUnits: since('readUnits'),
+        },
+      ];
+    }),
+  );
+}
+
+export function perTaskOf(operations: readonly OperationFigures[], tasks: number): PerTask {
+  const sum = (service: string, of: keyof OperationCount): number =>
+    operations.filter((each) => each.service === service).reduce((total, each) => total + each[of], 0) / tasks;
+  return {
+    sqsRequests: sum('SQS', 'requests'),
+    sqsBilled: sum('SQS', 'billedChunks'),
+    dynamodbRequests: sum('DynamoDB', 'requests'),
+    writeUnits: sum('DynamoDB', 'writeUnits'),
+    readUnits: sum('DynamoDB', 'readUnits'),
+    s3Requests: sum('S3', 'requests'),
+    statesRequests: sum('Step Functions', 'requests'),
+  };
+}
+
+/** What is over its budget, a sentence each; nothing if all is well. */
+export function faultsOfRun({ tasks, perTask }: BenchFigures): string[] {
+  return Object.entries(BUDGETS).flatMap(([name, budget]) => {
+    const key = name as keyof typeof BUDGETS; // entries of it
+    const figure = perTask[key];
+    return figure > budget ? [`${NAMES[key]}: ${figure.toFixed(3)} of at most ${budget} (${tasks} tasks)`] : [];
+  });
+}
+
+/**
+ * What grows with the size of a job and should not. A larger job may cost less a task: fixed costs are shared by more.
+ * The emulators stand for services that hold the job's data: their memory is not compared.
+ */
+export function faultsOfGrowth(runs: readonly BenchFigures[]): string[] {
+  const bySize = runs.toSorted((one, other) => one.tasks - other.tasks);
+  return bySize.slice(1).flatMap((larger, place) => {
+    const smaller = bySize[place];
+    if (!smaller) return [];
+    const sizes = `${smaller.tasks} to ${larger.tasks} tasks`;
+    const requests = [requestsOf(smaller), requestsOf(larger)] as const;
+    const faults = grows(...requests, MAX_GROWTH) ? [`requests a task grow ${change(...requests)} from ${sizes}`] : [];
+    for (const { name, peakMiB } of larger.processes.filter((each) => each.bounded)) {
+      const before = smaller.processes.find((each) => each.name === name)?.peakMiB ?? peakMiB;
+      if (grows(before, peakMiB, MAX_MEMORY_GROWTH)) {
+        faults.push(`the memory of ${name} grows ${change(before, peakMiB)} from ${sizes}`);
+      }
+    }
+    return faults;
+  });
+}
+
+/** All requests a task. */
+export const requestsOf = ({ perTask }: BenchFigures): number =>
+  perTask.sqsRequests + perTask.dynamodbRequests + perTask.s3Requests + perTask.statesRequests;
+
+const grows = (before: number, after: number, limit: number): boolean => after > before * (1 + limit);
+const change = (before: number, after: number): string =>
+  `by ${((after / before - 1) * 100).toFixed(0)} % (${Number(before.toPrecision(3))} → ${Number(after.toPrecision(3))})`;
