@@ -54,6 +54,8 @@ describe('a retry', () => {
     ['a signal', { code: 'signal', signal: 'SIGKILL' }, true],
     ['an input that could not be fetched', { code: 'input-unavailable' }, true],
     ['a timeout, unless the policy says otherwise', { code: 'timeout' }, false],
+    ['a failure that the command reported as temporary', { code: 'reported', retry: true }, true],
+    ['a failure that it reported as final', { code: 'reported' }, false],
     ['a missing command', { code: 'command-not-found' }, false],
     ['a command that is not executable', { code: 'command-not-executable' }, false],
     ['a result that is not JSON', { code: 'result-invalid' }, false],

@@ -19,6 +19,8 @@ export function isTemporary(failure: Failure, policy: RetryPolicy): boolean {
     case 'signal':
     case 'input-unavailable':
       return true;
+    case 'reported':
+      return failure.retry ?? false;
     case 'command-not-found':
     case 'command-not-executable':
     case 'result-invalid':

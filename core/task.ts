@@ -24,9 +24,12 @@ export const failureSchema = z.object({
     'result-too-large',
     'input-unavailable',
     'released-too-often',
+    'reported',
   ]),
   message: z.string(),
   exitCode: z.int().optional(),
+  /** Of a failure that the command reported itself: whether it wants to be tried again. */
+  retry: z.boolean().optional(),
   signal: z.string().optional(),
   stderrTail: z.string().optional(),
 });

@@ -8,6 +8,7 @@ import type { InstanceState } from '../../core/instance.ts';
 import type { BlobStore, Clock, ControlChannel, StatusChannel, TaskQueues } from '../../core/ports.ts';
 import type { WorkSettings } from './config.ts';
 import { ControlWatch } from './control-watch.ts';
+import { JsonlPool } from './jsonl-pool.ts';
 import { leaseLoop } from './lease-loop.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Log } from './log.ts';
@@ -47,7 +48,7 @@ export async function runAgent(
 ): Promise<string> {
   const { clock, random, log, queues } = ports;
   const parts = assemble(settings, ports, lifecycle, tuning);
-  const { outbox, bench, control } = parts;
+  const { outbox, bench } = parts;
   const tell = (state: InstanceState, reason: string | null): void => {
     log.info('the instance changes its state', { state, reason });
     const { instanceId, fleet } = settings;
@@ -59,10 +60,11 @@ export async function runAgent(
   tell('READY', null);
   const lifeEndsAt = new Date(clock.now().getTime() + settings.maxLifetimeSeconds * 1_000);
   using _lifetime = endAtLifetime(settings, lifecycle);
-  using _watch = watchControl(settings, control, bench, lifecycle);
+  using _watch = watchControl(settings, parts, lifecycle);
 
   await leaseLoop({ settings, queues, lifecycle, clock, random, log, lifeEndsAt, ...parts });
   await bench.whenEmpty();
+  await parts.pool.close();
   const reason = lifecycle.reason ?? 'unknown';
   tell('TERMINATED', reason);
   await outbox.close(LAST_WORDS_MS[stageOf(lifecycle)]);
@@ -95,7 +97,10 @@ function assemble(settings: WorkSettings, ports: AgentPorts, lifecycle: Lifecycl
       lifecycle.drain(`preparation failed ${MAX_FAILURES_IN_A_ROW} times in a row`);
     },
   });
-  const taskTools = { settings, preparations, inputs: new TaskInputs(blobs), blobs, groups, clock, random, ...stops };
+  const { graceSeconds } = settings;
+  const pool = new JsonlPool({ graceSeconds, hurry: lifecycle.interrupting, kill: lifecycle.killing });
+  const inputs = new TaskInputs(blobs);
+  const taskTools = { settings, preparations, inputs, blobs, groups, pool, clock, random, kill: lifecycle.killing };
   const bench = new TaskBench({
     settings,
     lifecycle,
@@ -106,7 +111,7 @@ function assemble(settings: WorkSettings, ports: AgentPorts, lifecycle: Lifecycl
     log,
     run: (assignment, announce) => runTask(assignment, { ...taskTools, announce }),
   });
-  return { outbox, control, preparations, bench };
+  return { outbox, control, preparations, bench, pool };
 }
 
 const stageOf = (lifecycle: Lifecycle): keyof typeof LAST_WORDS_MS =>
@@ -122,14 +127,14 @@ function endAtLifetime({ maxLifetimeSeconds, graceSeconds }: WorkSettings, lifec
 /** While work is held, the control document is read every `controlSeconds`; looking more often keeps that exact. */
 function watchControl(
   { controlSeconds }: WorkSettings,
-  control: ControlWatch,
-  bench: TaskBench,
+  { control, bench, pool }: { control: ControlWatch; bench: TaskBench; pool: JsonlPool },
   lifecycle: Lifecycle,
 ): Disposable {
   const look = async (): Promise<void> => {
-    if (bench.isEmpty) return;
+    if (bench.isEmpty && pool.idleCount === 0) return;
     await control.refresh();
     bench.stopCancelled();
+    pool.endJobs((jobId) => control.isCancelled(jobId));
     if (control.isDraining) lifecycle.drain('drained by the control plane');
   };
   const timer = setInterval(() => void look(), (controlSeconds * 1_000) / 4);

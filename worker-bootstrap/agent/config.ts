@@ -24,6 +24,7 @@ const environmentSchema = z.object({
   SHOAL_LEASE_GRACE_SECONDS: seconds.default(60),
   SHOAL_SETUP_SECONDS: seconds.default(600),
   SHOAL_CONTROL_SECONDS: seconds.default(15),
+  SHOAL_MAX_RESULT_BYTES: whole.default(100 * 1024 * 1024),
   SHOAL_POLL_SECONDS: whole.refine((poll) => poll >= 1 && poll <= 20, 'must be 1 to 20').default(10),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
@@ -47,6 +48,8 @@ export interface WorkSettings {
   readonly controlSeconds: number;
   /** How long a poll waits on an empty queue. A shutdown waits for the poll in flight. */
   readonly pollSeconds: number;
+  /** A larger result fails its task. */
+  readonly maxResultBytes: number;
   /** PATH for the task's command. */
   readonly commandPath: string;
 }
@@ -82,6 +85,7 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
     setupSeconds: parsed.SHOAL_SETUP_SECONDS,
     controlSeconds: parsed.SHOAL_CONTROL_SECONDS,
     pollSeconds: parsed.SHOAL_POLL_SECONDS,
+    maxResultBytes: parsed.SHOAL_MAX_RESULT_BYTES,
     commandPath: withOwnNode(parsed.PATH),
   });
 }

@@ -3,12 +3,16 @@ import { constants } from 'node:fs';
 import { access, open, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Failure } from '../../core/task.ts';
-import type { ProgramEnd, ProgramRun } from './run-program.ts';
+import type { NotStarted } from './process-group.ts';
+import type { ProgramRun } from './run-program.ts';
 
 const STDERR_TAIL_BYTES = 2 * 1024;
 
 /** The failure of a command that ran and did not exit with 0, or ran out of time; `null` if it did neither. */
-export function failureOfRun(run: ProgramRun, timeoutSeconds: number): Failure | null {
+export function failureOfRun(
+  run: Pick<ProgramRun, 'end' | 'endedFor' | 'stderr'>,
+  timeoutSeconds: number,
+): Failure | null {
   const tail = run.stderr.tail(STDERR_TAIL_BYTES);
   const stderrTail = tail === '' ? {} : { stderrTail: tail };
   if (run.endedFor === 'timeout') {
@@ -31,7 +35,7 @@ export type StartFailure =
 
 /** Why a command could not even be started. */
 export async function explainStartFailure(
-  end: Extract<ProgramEnd, { kind: 'not-started' }>,
+  end: NotStarted,
   command: string,
   cwd: string,
   path: string,

@@ -13,6 +13,18 @@ export const commandEnvironment = (places: { home: string; temporary: string; pa
   LANG: 'C.UTF-8',
 });
 
+/** The environment of a `jsonl` command: it serves many tasks, so that nothing here speaks of one. */
+export const jsonlEnvironment = (
+  { code, jobId }: TaskMessage,
+  folder: Pick<TaskFolder, 'home' | 'temporary'>,
+  path: string,
+): Record<string, string> => ({
+  ...commandEnvironment({ home: folder.home, temporary: folder.temporary, path }),
+  ...code.env,
+  SHOAL_JOB_ID: jobId,
+  SHOAL_COMMIT: code.commit,
+});
+
 /** The whole environment of a task's command. The job's own variables may replace ours, but never SHOAL_*. */
 export function taskEnvironment(
   message: TaskMessage,

@@ -1,23 +1,17 @@
 /** One task on this machine, from its lease to its outcome: prepare, announce, run the command, read the result. */
-import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { blobKeys } from '../../core/ids.ts';
 import { MAX_INLINE_RESULT_BYTES } from '../../core/messages.ts';
 import type { BlobStore, Clock, Lease } from '../../core/ports.ts';
 import type { Failure, TaskResult } from '../../core/task.ts';
-import type { WorkSettings } from './config.ts';
-import { explainStartFailure, failureOfRun } from './describe-end.ts';
+import type { CommandRun } from './command-run.ts';
+import { explainStartFailure } from './describe-end.ts';
 import type { StopCause } from './lifecycle.ts';
 import { messageOf } from './log.ts';
 import type { Preparations } from './preparations.ts';
-import type { ProcessGroups } from './process-groups.ts';
-import { readResult } from './read-result.ts';
 import { type RetryOptions, retry } from './retry.ts';
-import { type ProgramRun, runProgram } from './run-program.ts';
+import { type CommandTools, runCommand } from './run-command.ts';
 import { unlessAborted } from './sleep.ts';
-import { taskEnvironment } from './task-environment.ts';
-import { makeTaskFolder, type TaskFolder } from './task-folder.ts';
-import type { TaskInput, TaskInputs } from './task-input.ts';
+import type { TaskInputs } from './task-input.ts';
 
 /** How long an input is tried to be read: a slot that waits for it does no work. */
 const INPUT_MS = 30_000;
@@ -43,15 +37,12 @@ export interface TaskAssignment {
   readonly stopCause: () => StopCause;
 }
 
-export interface TaskTools {
-  readonly settings: Pick<WorkSettings, 'workDir' | 'graceSeconds' | 'commandPath'>;
+export interface TaskTools extends CommandTools {
   readonly preparations: Pick<Preparations, 'prepare' | 'forget'>;
   readonly inputs: TaskInputs;
   readonly blobs: BlobStore;
-  readonly groups: ProcessGroups;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly kill: AbortSignal;
   /** Says that the command is about to start; resolves when the news is out, where that matters. */
   readonly announce: (assignment: TaskAssignment) => Promise<void>;
 }
@@ -71,76 +62,45 @@ async function prepareAndRun(assignment: TaskAssignment, tools: TaskTools): Prom
   if (stop.aborted || prepared?.kind === 'stopped' || !prepared) return neverStarted(assignment);
   if (prepared.kind === 'failed') return released('machine', prepared.reason);
 
-  await using folder = await makeTaskFolder(tools.settings.workDir, lease.leaseId);
   const soon = new Date(Math.min(assignment.leaseEndsAt.getTime(), tools.clock.now().getTime() + INPUT_MS));
   const input = await tools.inputs.read(lease.message, { ...retryOf(assignment, tools), until: soon, signal: stop });
   if (stop.aborted) return neverStarted(assignment);
   if (input.kind === 'unreachable') return released('machine', input.reason);
   if (input.kind === 'missing') return failed({ code: 'input-unavailable', message: input.reason }, 0);
-  await writeFile(folder.inputFile, `${input.json}\n`);
 
-  await tools.announce(assignment);
+  const { message, leaseId } = lease;
   const checkout = prepared.folder;
-  const run = await runCommand(assignment, tools, { checkout, folder, input });
-  return await outcomeOf(run, assignment, tools, { checkout, folder });
-}
-
-interface Places {
-  readonly checkout: string;
-  readonly folder: TaskFolder;
-}
-
-function runCommand(
-  assignment: TaskAssignment,
-  tools: TaskTools,
-  places: Places & { input: Extract<TaskInput, { kind: 'input' }> },
-) {
-  const { message } = assignment.lease;
-  const [command = '', ...parameters] = message.code.run;
-  const { settings, groups, kill } = tools;
-  return runProgram(
-    {
-      // A command with a slash lies in the checkout; any other is looked up on the PATH.
-      command: command.includes('/') ? resolve(places.checkout, command) : command,
-      arguments: parameters,
-      cwd: places.checkout,
-      environment: taskEnvironment(message, places.input.key, places.folder, settings.commandPath),
-      stdin: `${places.input.json}\n`,
-      timeoutSeconds: message.timeoutSeconds,
-      graceSeconds: settings.graceSeconds,
-      stop: assignment.stop,
-      kill,
-    },
-    groups,
-  );
+  const onStart = (): Promise<void> => tools.announce(assignment);
+  const { json, key } = input;
+  const run = await runCommand({ message, leaseId, checkout, input: json, key, stop, onStart }, tools);
+  return await outcomeOf(run, assignment, tools, checkout);
 }
 
 async function outcomeOf(
-  run: ProgramRun,
+  run: CommandRun,
   assignment: TaskAssignment,
   tools: TaskTools,
-  places: Places,
+  checkout: string,
 ): Promise<TaskOutcome> {
   const { message } = assignment.lease;
-  const { seconds } = run;
-  if (run.end.kind === 'not-started') {
+  if (run.kind === 'not-started') {
     const { run: words, env } = message.code;
     const path = env['PATH'] ?? tools.settings.commandPath;
-    const why = await explainStartFailure(run.end, words[0] ?? '', places.checkout, path);
-    if (why.kind === 'failure') return failed(why.failure, seconds);
+    const why = await explainStartFailure(run, words[0] ?? '', checkout, path);
+    if (why.kind === 'failure') return failed(why.failure, 0);
     tools.preparations.forget(message.code);
     return released('machine', why.reason);
   }
-  const failure = failureOfRun(run, message.timeoutSeconds);
+  const { seconds, endedFor, outcome } = run;
+  const failure = 'failure' in outcome ? outcome.failure : null;
   // Asked to stop, a command may still finish its work in the grace: that counts. Any other end was our doing. The
   // work of a cancelled job is wanted by nobody.
-  if (run.endedFor === 'stop' && (failure || assignment.stopCause() === 'cancelled')) {
+  if (endedFor === 'stop' && (failure || assignment.stopCause() === 'cancelled')) {
     return released(assignment.stopCause(), `stopped after ${seconds.toFixed(1)} s`, seconds);
   }
-  if (failure) return failed(failure, seconds);
-  const found = await readResult(places.folder.resultFile, run.lastLine);
-  if (found.kind === 'failed') return failed(found.failure, seconds);
-  return storeResult(found.json, seconds, assignment, tools);
+  return 'failure' in outcome
+    ? failed(outcome.failure, seconds)
+    : storeResult(outcome.json, seconds, assignment, tools);
 }
 
 /** Small results travel in the event, larger ones lie beside it: a zombie writes next to the winner, never over it. */

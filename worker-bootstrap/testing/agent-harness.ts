@@ -38,6 +38,7 @@ export class AgentHarness {
       setupSeconds: 600,
       controlSeconds: 0.1,
       pollSeconds: 1,
+      maxResultBytes: 100 * 1024 * 1024,
       commandPath: '/usr/local/bin:/usr/bin:/bin',
       ...settings,
     };

@@ -4,6 +4,7 @@ import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.t
 import type { TaskMessage } from '../../core/messages.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
 import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
+import { JsonlPool } from '../agent/jsonl-pool.ts';
 import type { StopCause } from '../agent/lifecycle.ts';
 import { ProcessGroups } from '../agent/process-groups.ts';
 import { TaskInputs } from '../agent/task-input.ts';
@@ -20,6 +21,7 @@ export interface OneTask extends Partial<Omit<TaskMessage, 'code'>> {
   readonly stopCause?: StopCause;
   readonly kill?: AbortSignal;
   readonly graceSeconds?: number;
+  readonly maxResultBytes?: number;
   /** As if an earlier task had removed it. */
   readonly checkoutIsGone?: boolean;
 }
@@ -34,6 +36,7 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
     kill,
     stopCause = 'interrupted',
     graceSeconds = 0.3,
+    maxResultBytes = 100 * 1024 * 1024,
     checkoutIsGone = false,
     ...message
   } = task;
@@ -61,11 +64,12 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
       stopCause: () => stopCause,
     },
     {
-      settings: { workDir, graceSeconds, commandPath: readPath() },
+      settings: { workDir, graceSeconds, maxResultBytes, commandPath: readPath() },
       preparations: { prepare: async () => ({ kind: 'ready', folder }), forget: () => undefined },
       inputs: new TaskInputs(blobs),
       blobs,
       groups: new ProcessGroups(workDir),
+      pool: new JsonlPool({ graceSeconds, hurry: new AbortController().signal, kill: new AbortController().signal }),
       clock: { now: () => new Date() },
       random: () => 0.5,
       kill: kill ?? new AbortController().signal,

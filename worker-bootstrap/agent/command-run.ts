@@ -1,0 +1,13 @@
+/** How a task's command ended, by whichever protocol it was run. */
+import type { Failure } from '../../core/task.ts';
+import type { EndedFor, NotStarted } from './process-group.ts';
+
+export type CommandRun =
+  | NotStarted
+  | {
+      readonly kind: 'ran';
+      readonly seconds: number;
+      /** What we ended it for, if we did. */
+      readonly endedFor: EndedFor;
+      readonly outcome: { readonly json: string } | { readonly failure: Failure };
+    };

@@ -1,0 +1,183 @@
+/**
+ * A command of the `jsonl` protocol: started once, it gets one line of JSON a task on stdin and answers each with one
+ * line of JSON on stdout. One question at a time. A process that breaks this (a line that nobody asked for, a line too
+ * long) or that had to be stopped is not asked again.
+ */
+import type { BoundedOutput } from './bounded-output.ts';
+import {
+  type Command,
+  type EndedFor,
+  guardGroup,
+  type NotStarted,
+  type ProgramEnd,
+  type RunLimits,
+  type StartedGroup,
+  startGroup,
+} from './process-group.ts';
+import { type ProcessGroups, signalGroup } from './process-groups.ts';
+import { secondsSince } from './run-program.ts';
+import { sleep } from './sleep.ts';
+
+const NEWLINE = 0x0a;
+
+export type JsonlAnswer =
+  | { readonly kind: 'line'; readonly bytes: Buffer; readonly seconds: number; readonly endedFor: EndedFor }
+  | { readonly kind: 'overlong'; readonly seconds: number; readonly endedFor: EndedFor }
+  /** The process ended before it answered. */
+  | { readonly kind: 'ended'; readonly end: ProgramEnd; readonly seconds: number; readonly endedFor: EndedFor };
+
+type Heard = { readonly kind: 'line'; readonly bytes: Buffer } | { readonly kind: 'overlong' };
+
+interface Question {
+  readonly stderr: BoundedOutput;
+  readonly maxBytes: number;
+  readonly hear: (heard: Heard) => void;
+  isAnswered: boolean;
+}
+
+export class JsonlProcess {
+  readonly #group: StartedGroup;
+  #question: Question | undefined;
+  #open: Buffer[] = [];
+  #openBytes = 0;
+  #isUsable = true;
+  #isGone = false;
+  #answers = 0;
+  /** Resolves when the process and all it left behind are gone. */
+  readonly ended: Promise<ProgramEnd>;
+
+  private constructor(group: StartedGroup, cleanUp: () => PromiseLike<void>) {
+    this.#group = group;
+    group.child.stdout?.on('data', (chunk: Buffer) => this.#onOutput(chunk));
+    // What is said between two tasks belongs to none.
+    group.child.stderr?.on('data', (chunk: Buffer) => this.#question?.stderr.append(chunk));
+    this.ended = group.exited.then(async (end) => {
+      this.#isUsable = false;
+      await group.cleanUp();
+      this.#isGone = true;
+      await cleanUp();
+      return end;
+    });
+  }
+
+  /** @param cleanUp what to do when the process is gone, before `ended` says so */
+  static async start(
+    command: Command,
+    groups: ProcessGroups,
+    cleanUp: () => PromiseLike<void>,
+  ): Promise<JsonlProcess | NotStarted> {
+    const group = await startGroup(command, groups);
+    if (group.kind === 'started') return new JsonlProcess(group, cleanUp);
+    await cleanUp();
+    return group;
+  }
+
+  /** Whether it may be asked: it runs, and kept to the protocol so far. */
+  get isUsable(): boolean {
+    return this.#isUsable;
+  }
+
+  /** How many tasks it answered. */
+  get answers(): number {
+    return this.#answers;
+  }
+
+  /** Asks one question and waits for its answer, or for the end of the process. */
+  async ask(
+    line: string,
+    options: RunLimits & { readonly stderr: BoundedOutput; readonly maxBytes: number },
+  ): Promise<JsonlAnswer> {
+    const began = performance.now();
+    const heard = new Promise<Heard>((hear) => {
+      this.#question = { stderr: options.stderr, maxBytes: options.maxBytes, hear, isAnswered: false };
+    });
+    using guard = guardGroup(options, this.#group.pgid);
+    this.#group.child.stdin?.write(`${line}\n`);
+    const answer = await Promise.race([heard, this.ended]);
+    const [seconds, endedFor] = [secondsSince(began), guard.endedFor()];
+    // What was said on stderr before the answer may be read after it, later in the same turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#question = undefined;
+    if (answer.kind !== 'line') this.#isUsable = false;
+    else this.#answers += 1;
+    // It was told to end, and will be gone when the guard is.
+    if (endedFor !== null) await this.#endNow(options);
+    if (answer.kind === 'line' || answer.kind === 'overlong') return { ...answer, seconds, endedFor };
+    return { kind: 'ended', end: answer, seconds, endedFor };
+  }
+
+  /** Ends it in order: the end of its input, SIGTERM, SIGKILL, each after a grace. */
+  async end({ graceSeconds, hurry, kill }: { graceSeconds: number; hurry: AbortSignal; kill: AbortSignal }) {
+    this.#isUsable = false;
+    this.#group.child.stdin?.end();
+    await this.#endedWithin(graceSeconds, AbortSignal.any([hurry, kill]));
+    this.#signal('SIGTERM');
+    await this.#endedWithin(graceSeconds, kill);
+    await this.kill();
+  }
+
+  /** Ends it at once. */
+  async kill(): Promise<void> {
+    this.#isUsable = false;
+    this.#signal('SIGKILL');
+    await this.ended;
+  }
+
+  /** It has its SIGTERM already. */
+  async #endNow({ graceSeconds, kill }: RunLimits): Promise<void> {
+    this.#isUsable = false;
+    this.#group.child.stdin?.end();
+    await this.#endedWithin(graceSeconds, kill);
+    await this.kill();
+  }
+
+  async #endedWithin(seconds: number, cut: AbortSignal): Promise<void> {
+    const gone = new AbortController();
+    void this.ended.then(() => gone.abort());
+    await sleep(seconds * 1_000, AbortSignal.any([gone.signal, cut]));
+  }
+
+  /** Its number may be somebody else's once it is gone. */
+  #signal(signal: NodeJS.Signals): void {
+    if (!this.#isGone) signalGroup(this.#group.pgid, signal);
+  }
+
+  #onOutput(chunk: Buffer): void {
+    let rest = chunk;
+    for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
+      this.#extend(rest.subarray(0, end));
+      this.#close();
+      rest = rest.subarray(end + 1);
+    }
+    this.#extend(rest);
+  }
+
+  #extend(part: Buffer): void {
+    if (part.length === 0 || !this.#isUsable) return;
+    const question = this.#question?.isAnswered ? undefined : this.#question;
+    // Nobody asked, or nobody asked for so much: what else comes could be taken for another task's answer.
+    if (question) {
+      this.#open.push(part);
+      this.#openBytes += part.length;
+    }
+    if (question ? this.#openBytes > question.maxBytes : !isBlank(part)) this.#break();
+  }
+
+  #close(): void {
+    const bytes = Buffer.concat(this.#open);
+    this.#open = [];
+    this.#openBytes = 0;
+    if (!this.#question || isBlank(bytes)) return;
+    this.#question.hear({ kind: 'line', bytes });
+    this.#question.isAnswered = true;
+  }
+
+  #break(): void {
+    this.#isUsable = false;
+    this.#open = [];
+    this.#question?.hear({ kind: 'overlong' });
+    this.#signal('SIGKILL');
+  }
+}
+
+const isBlank = (part: Buffer): boolean => part.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d));

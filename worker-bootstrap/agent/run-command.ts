@@ -1,0 +1,91 @@
+/** The command of one task, run by the protocol that its job chose. */
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { TaskMessage } from '../../core/messages.ts';
+import type { CommandRun } from './command-run.ts';
+import type { WorkSettings } from './config.ts';
+import { failureOfRun } from './describe-end.ts';
+import type { JsonlPool } from './jsonl-pool.ts';
+import { runJsonl } from './jsonl-task.ts';
+import type { Command, RunLimits } from './process-group.ts';
+import type { ProcessGroups } from './process-groups.ts';
+import { readResult } from './read-result.ts';
+import { runProgram } from './run-program.ts';
+import { jsonlEnvironment, taskEnvironment } from './task-environment.ts';
+import { makeTaskFolder } from './task-folder.ts';
+
+export interface CommandTools {
+  readonly settings: Pick<WorkSettings, 'workDir' | 'graceSeconds' | 'commandPath' | 'maxResultBytes'>;
+  readonly groups: ProcessGroups;
+  readonly pool: JsonlPool;
+  readonly kill: AbortSignal;
+}
+
+/** A task whose input is at hand, in its checkout. */
+export interface ReadyTask {
+  readonly message: TaskMessage;
+  readonly leaseId: string;
+  /** The checkout. */
+  readonly checkout: string;
+  /** One line of JSON. */
+  readonly input: string;
+  readonly key: string | undefined;
+  readonly stop: AbortSignal;
+  /** Called when all is prepared and the command is about to start. */
+  readonly onStart: () => Promise<void>;
+}
+
+export const runCommand = (task: ReadyTask, tools: CommandTools): Promise<CommandRun> =>
+  task.message.code.protocol === 'jsonl' ? runAsJsonl(task, tools) : runAsProcess(task, tools);
+
+/** `process`: started once a task. */
+async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<CommandRun> {
+  const { settings, groups } = tools;
+  await using folder = await makeTaskFolder(settings.workDir, task.leaseId);
+  await writeFile(folder.inputFile, `${task.input}\n`);
+  await task.onStart();
+  const environment = taskEnvironment(task.message, task.key, folder, settings.commandPath);
+  const stdin = `${task.input}\n`;
+  const run = await runProgram({ ...commandOf(task, environment), ...limitsOf(task, tools), stdin }, groups);
+  const { end, endedFor, seconds } = run;
+  if (end.kind === 'not-started') return end;
+  const failure = failureOfRun(run, task.message.timeoutSeconds);
+  if (failure) return { kind: 'ran', seconds, endedFor, outcome: { failure } };
+  const found = await readResult(folder.resultFile, run.lastLine, settings.maxResultBytes);
+  return { kind: 'ran', seconds, endedFor, outcome: found.kind === 'failed' ? { failure: found.failure } : found };
+}
+
+/** `jsonl`: a process of the same job and code that waits gets the task, or a new one. */
+async function runAsJsonl(task: ReadyTask, { settings, groups, pool, kill }: CommandTools): Promise<CommandRun> {
+  const { message } = task;
+  await task.onStart();
+  return runJsonl(
+    {
+      jobId: message.jobId,
+      key: JSON.stringify([message.jobId, task.checkout, message.code.run, message.code.env]),
+      line: task.input,
+      command: async () => {
+        const folder = await makeTaskFolder(settings.workDir, `jsonl-${task.leaseId}`);
+        const environment = jsonlEnvironment(message, folder, settings.commandPath);
+        return { command: commandOf(task, environment), cleanUp: () => folder[Symbol.asyncDispose]() };
+      },
+      limits: limitsOf(task, { settings, kill }),
+      maxResultBytes: settings.maxResultBytes,
+    },
+    { pool, groups },
+  );
+}
+
+function commandOf({ message, checkout }: ReadyTask, environment: Readonly<Record<string, string>>): Command {
+  const [command = '', ...parameters] = message.code.run;
+  // A command with a slash lies in the checkout; any other is looked up on the PATH.
+  const located = command.includes('/') ? resolve(checkout, command) : command;
+  return { command: located, arguments: parameters, cwd: checkout, environment };
+}
+
+const limitsOf = (task: ReadyTask, { settings, kill }: Pick<CommandTools, 'settings' | 'kill'>): RunLimits => ({
+  timeoutSeconds: task.message.timeoutSeconds,
+  graceSeconds: settings.graceSeconds,
+  stop: task.stop,
+  kill,
+});
