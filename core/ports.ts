@@ -225,7 +225,9 @@ export interface ControlChannel {
 export type ResolvedCode =
   | { readonly kind: 'resolved'; readonly commit: string }
   | { readonly kind: 'repository-not-found'; readonly message: string }
-  | { readonly kind: 'ref-not-found'; readonly message: string };
+  | { readonly kind: 'ref-not-found'; readonly message: string }
+  /** There is no secret of that name, or it is of no use for this repository. */
+  | { readonly kind: 'credential-unusable'; readonly message: string };
 
 export interface CodeResolver {
   /**

@@ -21,14 +21,17 @@ describe('the options of a run', () => {
 
   it('come over everything else in the environment of functions and machines', () => {
     const options = { environment: { AGENT_URL: 'other' }, machineEnvironment: { SHOAL_SETUP_SECONDS: '4' } };
-    const environment = functionOverrides(options, { instances: '/run/instances' }, agent, endpoints);
+    const places = { instances: '/run/instances', credentials: '/run/credentials' };
+    const environment = functionOverrides(options, places, agent, endpoints);
     expect(environment).toMatchObject({
       AGENT_URL: 'other',
       AGENT_SHA256: 'ab',
       LOCAL_INSTANCES_DIR: '/run/instances',
+      LOCAL_CREDENTIALS_DIR: '/run/credentials',
     });
     expect(JSON.parse(environment['LOCAL_MACHINE_ENVIRONMENT'] ?? '')).toMatchObject({
       SHOAL_SETUP_SECONDS: '4',
+      SHOAL_CREDENTIALS_DIR: '/run/credentials',
       AWS_ENDPOINT_URL_SQS: 'http://127.0.0.1:1',
       AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:2',
     });

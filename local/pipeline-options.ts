@@ -62,16 +62,21 @@ export interface MachineEndpoints {
 /** What comes over the template's environment of every function, only here. */
 export function functionOverrides(
   options: PipelineOptions,
-  { instances }: { instances: string },
+  { instances, credentials }: { instances: string; credentials: string },
   agent: PackagedAgent,
   endpoints: MachineEndpoints,
 ): Record<string, string> {
-  const machines = { ...machineSurroundings(endpoints), ...options.machineEnvironment };
+  const machines = {
+    ...machineSurroundings(endpoints),
+    SHOAL_CREDENTIALS_DIR: credentials,
+    ...options.machineEnvironment,
+  };
   return {
     // It is the user's own machine that is asked to fetch: it may ask the usual hosts.
     REPOSITORY_HOSTS: 'github.com,gitlab.com,bitbucket.org,codeberg.org',
     // Nowhere else: a deployed function has no disk that a user's repository could be on.
     ALLOW_LOCAL_REPOSITORIES: 'true',
+    LOCAL_CREDENTIALS_DIR: credentials,
     LOCAL_INSTANCES_DIR: instances,
     LOCAL_BOOTSTRAP: BOOTSTRAP_PATH,
     LOCAL_MACHINE_ENVIRONMENT: JSON.stringify(machines),

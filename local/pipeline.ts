@@ -207,7 +207,7 @@ class PipelineRun {
       logsDirectory: logs,
       queueUrlPrefix,
       endpoints,
-      environment: functionOverrides(this.#options, { instances }, agent, endpoints),
+      environment: functionOverrides(this.#options, this.#directory, agent, endpoints),
       tickSeconds: tickSecondsOf(this.#options),
       instancesDirectory: instances,
     };

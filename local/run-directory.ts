@@ -17,6 +17,8 @@ export class RunDirectory {
   readonly instances: string;
   /** What the functions read as `LAMBDA_TASK_ROOT`. */
   readonly taskRoot: string;
+  /** Credentials of private repositories: `credentials/{name}`, each a file of its owner alone. */
+  readonly credentials: string;
   readonly #lock: string;
   #taken = false;
 
@@ -27,6 +29,7 @@ export class RunDirectory {
     this.data = join(this.root, 'data');
     this.instances = join(this.root, 'instances');
     this.taskRoot = join(this.root, 'task-root');
+    this.credentials = join(this.root, 'credentials');
     this.#lock = join(this.root, 'lock');
   }
 

@@ -4,7 +4,9 @@
  */
 import { TransientError } from '../../core/errors.ts';
 import type { CodeResolver, ResolvedCode } from '../../core/ports.ts';
+import { networkReason } from './network-reason.ts';
 import { DELIMITER, FLUSH, packet, readPackets } from './pkt-line.ts';
+import type { CredentialUser } from './repository-credentials.ts';
 
 const FULL_SHA = /^[0-9a-f]{40}$/;
 const TIMEOUT_MS = 10_000;
@@ -12,23 +14,45 @@ const MAX_REDIRECTS = 3;
 /** Enough for the refs of any name, and for the first packets of a fetch. */
 const MAX_ANSWER_BYTES = 1_000_000;
 
+/** What is asked, and as whom: `authorization` never leaves this file but in the header of that name. */
+interface Source {
+  readonly kind: 'source';
+  readonly repository: string;
+  readonly credential: string | null;
+  readonly authorization: string | null;
+}
+
 type Answer = { readonly kind: 'packets'; readonly lines: readonly string[] } | ResolvedCode;
 
 export class SmartHttpCodeResolver implements CodeResolver {
   readonly #fetch: typeof fetch;
+  readonly #credentials: CredentialUser;
 
-  constructor(options: { fetch?: typeof fetch } = {}) {
+  constructor(options: { credentials: CredentialUser; fetch?: typeof fetch }) {
     this.#fetch = options.fetch ?? fetch;
+    this.#credentials = options.credentials;
   }
 
-  async resolve({ repository, ref }: { repository: string; ref: string }): Promise<ResolvedCode> {
-    return FULL_SHA.test(ref) ? this.#findCommit(repository, ref) : this.#findRef(repository, ref);
+  async resolve({ repository, ref, credential = null }: Parameters<CodeResolver['resolve']>[0]): Promise<ResolvedCode> {
+    const source = await this.#sourceOf(repository, credential);
+    if (source.kind === 'unusable') return { kind: 'credential-unusable', message: source.message };
+    return FULL_SHA.test(ref) ? this.#findCommit(source, ref) : this.#findRef(source, ref);
   }
 
-  async #findRef(repository: string, ref: string): Promise<ResolvedCode> {
+  async #sourceOf(
+    repository: string,
+    credential: string | null,
+  ): Promise<Source | { kind: 'unusable'; message: string }> {
+    const open: Source = { kind: 'source', repository, credential, authorization: null };
+    if (credential === null) return open;
+    const authorized = await this.#credentials.authorize(credential, repository);
+    return authorized.kind === 'unusable' ? authorized : { ...open, authorization: authorized.header };
+  }
+
+  async #findRef(source: Source, ref: string): Promise<ResolvedCode> {
     // In git's own order of precedence (gitrevisions).
     const names = ref === 'HEAD' || ref.startsWith('refs/') ? [ref] : [`refs/tags/${ref}`, `refs/heads/${ref}`];
-    const answer = await this.#ask(repository, [
+    const answer = await this.#ask(source, [
       packet('command=ls-refs\n'),
       DELIMITER,
       packet('peel\n'),
@@ -41,12 +65,12 @@ export class SmartHttpCodeResolver implements CodeResolver {
       const commit = line && (/ peeled:([0-9a-f]{40})/.exec(line)?.[1] ?? line.split(' ')[0]);
       if (commit && FULL_SHA.test(commit)) return { kind: 'resolved', commit };
     }
-    return { kind: 'ref-not-found', message: `there is no branch or tag "${ref}" in ${repository}` };
+    return { kind: 'ref-not-found', message: `there is no branch or tag "${ref}" in ${source.repository}` };
   }
 
   /** Asks for the commit itself; only the first packets of the answer are read. */
-  async #findCommit(repository: string, commit: string): Promise<ResolvedCode> {
-    const answer = await this.#ask(repository, [
+  async #findCommit(source: Source, commit: string): Promise<ResolvedCode> {
+    const answer = await this.#ask(source, [
       packet('command=fetch\n'),
       DELIMITER,
       packet(`want ${commit}\n`),
@@ -57,36 +81,39 @@ export class SmartHttpCodeResolver implements CodeResolver {
     if (answer.kind !== 'packets') return answer;
     const refusal = answer.lines.find((line) => line.startsWith('ERR '));
     if (refusal || answer.lines.length === 0) {
-      return { kind: 'ref-not-found', message: `there is no commit ${commit} in ${repository}` };
+      return { kind: 'ref-not-found', message: `there is no commit ${commit} in ${source.repository}` };
     }
     return { kind: 'resolved', commit };
   }
 
-  async #ask(repository: string, request: readonly string[]): Promise<Answer> {
+  async #ask(source: Source, request: readonly string[]): Promise<Answer> {
+    const { repository, authorization } = source;
     let url = new URL(`${repository.replace(/\/$/, '')}/git-upload-pack`);
     for (let redirects = 0; ; redirects += 1) {
-      const response = await this.#post(url, request.join(''));
+      const response = await this.#post(url, request.join(''), authorization);
       const location = response.headers.get('location');
       if (response.status >= 300 && response.status < 400 && location) {
         const next = new URL(location, url);
-        // A renamed repository stays on its host; a way to another host is not followed.
+        // A renamed repository stays on its host; a way to another host is not followed. With a credential none is,
+        // because git on a machine would carry it along to wherever it is sent.
+        if (authorization !== null) return moved(repository);
         if (next.origin === url.origin && redirects < MAX_REDIRECTS) {
           url = next;
           continue;
         }
-        return notFound(repository);
+        return notFound(source);
       }
       if (response.status >= 500 || response.status === 429) {
         throw new TransientError('the repository host does not answer as it should', {
           context: { repository, status: response.status },
         });
       }
-      if (!response.ok) return notFound(repository);
-      return this.#packets(repository, response);
+      if (!response.ok) return notFound(source);
+      return this.#packets(source, response);
     }
   }
 
-  async #post(url: URL, body: string): Promise<Response> {
+  async #post(url: URL, body: string, authorization: string | null): Promise<Response> {
     try {
       return await this.#fetch(url, {
         method: 'POST',
@@ -97,21 +124,26 @@ export class SmartHttpCodeResolver implements CodeResolver {
           'content-type': 'application/x-git-upload-pack-request',
           accept: 'application/x-git-upload-pack-result',
           'user-agent': 'git/2 shoal',
+          ...(authorization === null ? {} : { authorization }),
         },
         body,
       });
     } catch (error) {
-      throw new TransientError('the repository host cannot be reached', { cause: error, context: { host: url.host } });
+      // No cause where a credential was sent: who knows what a client quotes of a request that failed.
+      const cause = authorization === null ? { cause: error } : {};
+      const context = { host: url.host, reason: networkReason(error) };
+      throw new TransientError('the repository host cannot be reached', { ...cause, context });
     }
   }
 
-  async #packets(repository: string, response: Response): Promise<Answer> {
-    if (response.headers.get('content-type') !== 'application/x-git-upload-pack-result') return notFound(repository);
+  async #packets(source: Source, response: Response): Promise<Answer> {
+    if (response.headers.get('content-type') !== 'application/x-git-upload-pack-result') return notFound(source);
     try {
       return { kind: 'packets', lines: readPackets(await firstBytes(response)) };
     } catch (error) {
-      if (error instanceof RangeError) return notFound(repository);
-      throw new TransientError('the repository host broke off its answer', { cause: error, context: { repository } });
+      if (error instanceof RangeError) return notFound(source);
+      const context = { repository: source.repository };
+      throw new TransientError('the repository host broke off its answer', { cause: error, context });
     }
   }
 }
@@ -127,7 +159,14 @@ async function firstBytes(response: Response): Promise<Buffer> {
   return Buffer.concat(parts).subarray(0, MAX_ANSWER_BYTES);
 }
 
-const notFound = (repository: string): ResolvedCode => ({
+const notFound = ({ repository, credential }: Source): ResolvedCode => ({
   kind: 'repository-not-found',
-  message: `${repository} is not a git repository that can be read without a credential`,
+  message: `${repository} is not a git repository that can be read ${
+    credential === null ? 'without a credential' : `with the credential "${credential}"`
+  }`,
+});
+
+const moved = (repository: string): ResolvedCode => ({
+  kind: 'repository-not-found',
+  message: `${repository} is elsewhere by now: with a credential, name the address where it is`,
 });

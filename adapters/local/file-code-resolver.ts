@@ -12,7 +12,9 @@ const FULL_SHA = /^[0-9a-f]{40}$/;
 const TIMEOUT_MS = 10_000;
 
 export class FileCodeResolver implements CodeResolver {
-  async resolve({ repository, ref }: { repository: string; ref: string }): Promise<ResolvedCode> {
+  async resolve({ repository, ref, credential }: Parameters<CodeResolver['resolve']>[0]): Promise<ResolvedCode> {
+    if (credential)
+      return { kind: 'credential-unusable', message: 'a repository on disk is read without a credential' };
     const folder = folderOf(repository);
     if (folder === undefined || !(await isRepository(folder))) {
       return { kind: 'repository-not-found', message: `there is no git repository at ${repository}` };

@@ -99,6 +99,16 @@ describe('a bad submission', () => {
       { ...submissionFactory(), code: code({ repository: 'https://github.com/acme/nothing' }) },
       ['code.repository'],
     ],
+    [
+      'names a credential that is not there',
+      { ...submissionFactory(), code: code({ credential: 'github/nobody' }) },
+      ['code.credential'],
+    ],
+    [
+      'has a credential instead of naming one',
+      { ...submissionFactory(), code: code({ credential: 'not a name' }) },
+      ['code.credential'],
+    ],
     ['has a fleet that is unknown', submissionFactory({ fleet: 'moon' }), ['fleet']],
     ['has a fleet that is no name', { ...submissionFactory(), fleet: 7 }, ['fleet']],
     ['wants what is not there yet', { ...submissionFactory(), budgetUsd: 5 }, ['budgetUsd']],

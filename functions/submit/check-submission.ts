@@ -19,7 +19,7 @@ export interface CheckedSubmission {
   readonly commit: string;
 }
 
-/** @throws ValidationError naming every fault; TransientError when the repository's host cannot be reached */
+/** @throws ValidationError naming every fault; TransientError when the repository's host, or the store of secrets, does not answer */
 export async function checkSubmission(document: unknown, rules: SubmissionRules): Promise<CheckedSubmission> {
   const parsed = jobSubmissionSchema.safeParse(document);
   const shapeFaults = parsed.success ? [] : faultsOf(parsed.error);
@@ -56,7 +56,10 @@ async function checkCode(
   document: unknown,
   rules: SubmissionRules,
 ): Promise<{ commit: string | null; faults: readonly Fault[] }> {
-  const code = codeSchema.pick({ repository: true, ref: true }).strip().safeParse(field(document, 'code'));
+  const code = codeSchema
+    .pick({ repository: true, ref: true, credential: true })
+    .strip()
+    .safeParse(field(document, 'code'));
   if (!code.success) return { commit: null, faults: [] };
   const { repository } = code.data;
   const notAllowed = repositoryFault(repository, rules);
@@ -69,6 +72,8 @@ async function checkCode(
       return { commit: null, faults: [{ path: 'code.repository', message: resolved.message }] };
     case 'ref-not-found':
       return { commit: null, faults: [{ path: 'code.ref', message: resolved.message }] };
+    case 'credential-unusable':
+      return { commit: null, faults: [{ path: 'code.credential', message: resolved.message }] };
   }
 }
 

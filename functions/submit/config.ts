@@ -11,6 +11,9 @@ export const config = parseEnvironment(
     STATE_MACHINE_ARN: z.string().min(1),
     SCALER_FUNCTION_NAME: z.string().min(1),
     LAMBDA_TASK_ROOT: z.string().min(1),
+    STAGE: z.string().min(1),
+    /** The local run keeps its credentials here, as files. */
+    LOCAL_CREDENTIALS_DIR: z.string().min(1).optional(),
     /** Nothing else is asked for a commit: a submission must not make us call just any address. */
     REPOSITORY_HOSTS: list.default(['github.com']),
     /** Only the local run reads repositories from its own disk, or over plain HTTP. */

@@ -1,12 +1,18 @@
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { RepositoryCredentials } from '../../adapters/git/repository-credentials.ts';
 import { SmartHttpCodeResolver } from '../../adapters/git/smart-http-code-resolver.ts';
 import { FileCodeResolver } from '../../adapters/local/file-code-resolver.ts';
 import { TransientError } from '../../core/errors.ts';
 import { COMMIT } from '../factories/ids.ts';
+import { systemClock } from '../factories/manual-clock.ts';
 import { InMemoryCodeResolver } from '../fakes/in-memory-code-resolver.ts';
+import { InMemorySecretSource } from '../fakes/in-memory-secret-source.ts';
 import { describeCodeResolverContract } from './code-resolver.ts';
 import { type RunningServer, serve, startGitHttpServer } from './git-http-server.ts';
+import { createGitRepository, type GitRepository } from './git-repository.ts';
+
+const NO_CREDENTIALS = new RepositoryCredentials({ secrets: new InMemorySecretSource(), clock: systemClock });
 
 describeCodeResolverContract('in memory', async ({ name, refs, ancestor }) => ({
   resolver: new InMemoryCodeResolver({ [`memory:/${name}`]: { ...refs, [ancestor]: ancestor } }),
@@ -21,7 +27,7 @@ describeCodeResolverContract('file', async ({ root }) => ({
 describeCodeResolverContract('smart HTTP', async ({ root }) => {
   const server = await startGitHttpServer(root);
   return {
-    resolver: new SmartHttpCodeResolver(),
+    resolver: new SmartHttpCodeResolver({ credentials: NO_CREDENTIALS }),
     addressOf: (repository) => `${server.url}/${repository}`,
     stop: () => server.stop(),
   };
@@ -38,7 +44,7 @@ describe('smart HTTP, with a host that does not behave', () => {
     return server.url;
   };
   const resolve = (url: string, ref = 'main') =>
-    new SmartHttpCodeResolver().resolve({ repository: `${url}/acme/word-count`, ref });
+    new SmartHttpCodeResolver({ credentials: NO_CREDENTIALS }).resolve({ repository: `${url}/acme/word-count`, ref });
   const GIT = { 'content-type': 'application/x-git-upload-pack-result' };
   const line = `003d${COMMIT} refs/heads/main\n0000`;
 
@@ -149,5 +155,75 @@ describe('smart HTTP, with a host that does not behave', () => {
 
     expect(await resolve(url, COMMIT)).toMatchObject({ kind: 'resolved' });
     await expect.poll(() => open).toBe(false);
+  });
+});
+
+describe('a private repository over smart HTTP', () => {
+  const TOKEN = 'github_pat_private';
+  const authorization = `Basic ${Buffer.from(`x-access-token:${TOKEN}`).toString('base64')}`;
+  const secrets = new InMemorySecretSource({ acme: TOKEN, other: 'github_pat_other' });
+  const resolver = new SmartHttpCodeResolver({
+    credentials: new RepositoryCredentials({ secrets, clock: systemClock }),
+  });
+  let repository: GitRepository;
+  let host: RunningServer;
+  beforeAll(async () => {
+    repository = await createGitRepository();
+    host = await startGitHttpServer(repository.root, { authorization });
+  });
+  afterAll(async () => {
+    await host?.stop();
+    await repository?.remove();
+  });
+  const resolve = (ref: string, credential: string | null) =>
+    resolver.resolve({ repository: `${host.url}/${repository.name}`, ref, credential });
+
+  it('is read with its credential, by branch and by commit', async () => {
+    const commit = repository.refs['main'];
+
+    expect(await resolve('main', 'acme')).toEqual({ kind: 'resolved', commit });
+    expect(await resolve(commit ?? '', 'acme')).toEqual({ kind: 'resolved', commit });
+  });
+
+  it.each([null, 'other'])('is not there with the credential %j, and nothing of that is told', async (credential) => {
+    const answer = await resolve('main', credential);
+
+    expect(answer).toMatchObject({ kind: 'repository-not-found', message: expect.stringContaining('credential') });
+    expect(JSON.stringify(answer)).not.toMatch(/github_pat|Basic/);
+  });
+
+  it('is not asked for with a credential that is not there', async () => {
+    expect(await resolve('main', 'nobody')).toMatchObject({ kind: 'credential-unusable' });
+  });
+
+  it.each([301, 302, 307, 308])('sends no token after a %i, be it elsewhere or on the same host', async (status) => {
+    const shown: (string | undefined)[] = [];
+    const elsewhere = await serve((request, response) => {
+      shown.push(request.headers.authorization);
+      response.writeHead(404).end();
+    });
+    const here = await serve((request, response) => {
+      if (request.url?.startsWith('/there/')) shown.push(request.headers.authorization);
+      const location = request.url?.startsWith('/other/') ? elsewhere.url : '/there/git-upload-pack';
+      response.writeHead(status, { location }).end();
+    });
+
+    const answers = await Promise.all(
+      ['other', 'same'].map((name) =>
+        resolver.resolve({ repository: `${here.url}/${name}/x`, ref: 'main', credential: 'acme' }),
+      ),
+    );
+    await Promise.all([here.stop(), elsewhere.stop()]);
+
+    expect(answers.map(({ kind }) => kind)).toEqual(['repository-not-found', 'repository-not-found']);
+    expect(shown).toEqual([]);
+  });
+});
+
+it('a repository on disk is read without a credential', async () => {
+  const resolver = new FileCodeResolver();
+
+  expect(await resolver.resolve({ repository: 'file:///srv/x', ref: 'main', credential: 'acme' })).toMatchObject({
+    kind: 'credential-unusable',
   });
 });

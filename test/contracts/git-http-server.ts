@@ -21,9 +21,26 @@ export async function serve(listener: RequestListener): Promise<RunningServer> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, stop };
 }
 
+export interface GitHttpServerOptions {
+  /** Only requests with this `Authorization` are served, as a host does with private repositories. */
+  readonly authorization?: string;
+  /** Sees every request before it is answered. */
+  readonly onRequest?: (request: IncomingMessage) => void;
+}
+
 /** Serves every repository below `root`. */
-export const startGitHttpServer = (root: string): Promise<RunningServer> =>
-  serve((request, response) => void answer(root, request, response));
+export const startGitHttpServer = (root: string, options: GitHttpServerOptions = {}): Promise<RunningServer> =>
+  serve((request, response) => {
+    options.onRequest?.(request);
+    const { authorization } = options;
+    if (authorization === undefined || request.headers.authorization === authorization) {
+      void answer(root, request, response);
+      return;
+    }
+    // Says back what it was shown: the rudest that a host can be. Git prints such a text.
+    const body = `denied to ${request.headers.authorization ?? 'nobody'}\n`;
+    response.writeHead(401, { 'www-authenticate': 'Basic realm="git"', 'content-type': 'text/plain' }).end(body);
+  });
 
 async function answer(root: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, search } = new URL(request.url ?? '/', 'http://localhost');

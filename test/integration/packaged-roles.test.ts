@@ -139,8 +139,21 @@ describe('roles', () => {
       'sqs:DeleteMessage shoal-tasks-*-test',
       'sqs:ReceiveMessage shoal-tasks-*-test',
       'sqs:SendMessage StatusQueue',
+      'ssm:GetParameter parameter/shoal/test/credentials/*',
     ]);
     expect(stack.get('WorkerInstanceProfile').Properties.Roles).toEqual([{ Ref: 'WorkerRole' }]);
+  });
+
+  it('lets submit and machines, and nobody else, read the credentials of this stage', () => {
+    const readers = stack
+      .ofType('AWS::IAM::Role')
+      .filter(([roleId]) => grantedOn(roleId, 'ssm:GetParameter').length > 0)
+      .map(([roleId]) => roleId);
+
+    expect(readers.sort()).toEqual([roleIdOf('submit'), 'WorkerRole'].sort());
+    for (const roleId of readers) {
+      expect(grantedOn(roleId, 'ssm:GetParameter').map(nameOf)).toEqual(['parameter/shoal/test/credentials/*']);
+    }
   });
 
   /** The telling part of an ARN: a key in the bucket, a queue's name, a logical id. */
