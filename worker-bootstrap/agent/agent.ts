@@ -4,6 +4,7 @@
  * `READY → DRAINING → TERMINATED`. It ends by itself: when its queues stay empty, before its lifetime could cut a task,
  * when it is asked to, or when it cannot prepare any work. Nobody ends a busy machine from outside.
  */
+import type { CredentialUser } from '../../adapters/git/repository-credentials.ts';
 import type { InstanceState } from '../../core/instance.ts';
 import type { BlobStore, Clock, ControlChannel, StatusChannel, TaskQueues } from '../../core/ports.ts';
 import type { WorkSettings } from './config.ts';
@@ -24,6 +25,7 @@ export interface AgentPorts {
   readonly status: StatusChannel;
   readonly control: ControlChannel;
   readonly blobs: BlobStore;
+  readonly credentials: CredentialUser;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -33,6 +35,8 @@ export interface AgentPorts {
 export interface AgentTuning {
   /** How long a failed preparation stands. */
   readonly preparationBackoffSeconds: number;
+  /** How long a repository's host that does not answer is asked again: the job shall show why within a minute. */
+  readonly preparationPatienceSeconds: number;
 }
 
 const MAX_FAILURES_IN_A_ROW = 3;
@@ -44,7 +48,7 @@ export async function runAgent(
   settings: WorkSettings,
   ports: AgentPorts,
   lifecycle: Lifecycle,
-  tuning: AgentTuning = { preparationBackoffSeconds: 15 },
+  tuning: AgentTuning = { preparationBackoffSeconds: 15, preparationPatienceSeconds: 30 },
 ): Promise<string> {
   const { clock, random, log, queues } = ports;
   const parts = assemble(settings, ports, lifecycle, tuning);
@@ -72,7 +76,7 @@ export async function runAgent(
 }
 
 function assemble(settings: WorkSettings, ports: AgentPorts, lifecycle: Lifecycle, tuning: AgentTuning) {
-  const { status, blobs, clock, random, log } = ports;
+  const { status, blobs, credentials, clock, random, log } = ports;
   const outbox = new OutcomeOutbox({
     status,
     clock,
@@ -88,9 +92,12 @@ function assemble(settings: WorkSettings, ports: AgentPorts, lifecycle: Lifecycl
   const preparations: Preparations = new Preparations({
     settings,
     groups,
+    credentials,
     clock,
+    random,
     ...stops,
     backoffSeconds: tuning.preparationBackoffSeconds,
+    patienceSeconds: tuning.preparationPatienceSeconds,
     onTried: (commit, outcome, seconds) => {
       log.info('a checkout was prepared', { commit, outcome: outcome.kind, seconds });
       if (outcome.kind !== 'failed' || preparations.failuresInARow < MAX_FAILURES_IN_A_ROW) return;

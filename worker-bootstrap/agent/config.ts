@@ -26,6 +26,8 @@ const environmentSchema = z.object({
   SHOAL_CONTROL_SECONDS: seconds.default(15),
   SHOAL_MAX_RESULT_BYTES: whole.default(100 * 1024 * 1024),
   SHOAL_POLL_SECONDS: whole.refine((poll) => poll >= 1 && poll <= 20, 'must be 1 to 20').default(10),
+  /** The local run keeps its credentials here, as files. */
+  SHOAL_CREDENTIALS_DIR: text.optional(),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
 
@@ -59,6 +61,8 @@ export interface AgentConfig extends WorkSettings {
   readonly queueUrlPrefix: string;
   readonly statusQueueUrl: string;
   readonly bucket: string;
+  /** `null`: credentials are in the parameter store. */
+  readonly credentialsDir: string | null;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -79,6 +83,7 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
     queueUrlPrefix: parsed.SHOAL_QUEUE_URL_PREFIX,
     statusQueueUrl: parsed.SHOAL_STATUS_QUEUE_URL,
     bucket: parsed.SHOAL_BUCKET,
+    credentialsDir: parsed.SHOAL_CREDENTIALS_DIR ?? null,
     workDir: parsed.SHOAL_WORK_DIR,
     graceSeconds: parsed.SHOAL_GRACE_SECONDS,
     leaseGraceSeconds: parsed.SHOAL_LEASE_GRACE_SECONDS,

@@ -7,6 +7,7 @@ import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.t
 import { until } from '../../adapters/local/testing/until.ts';
 import { COMMIT } from '../../test/factories/ids.ts';
 import { PLAIN_CODE } from '../../test/factories/plain-code.ts';
+import { NO_CREDENTIALS } from '../../test/fakes/no-credentials.ts';
 import { readPath } from '../testing/config.ts';
 import { type Code, type Preparation, Preparations } from './preparations.ts';
 import { ProcessGroups } from './process-groups.ts';
@@ -18,10 +19,13 @@ function setUp({ backoffSeconds = 60, setupSeconds = 20, commandPath = readPath(
   const preparations = new Preparations({
     settings: { workDir, setupSeconds, graceSeconds: 0.2, commandPath },
     groups: new ProcessGroups(workDir),
+    credentials: NO_CREDENTIALS,
     clock: { now: () => new Date() },
+    random: () => 0.5,
     stop: stop.signal,
     kill: new AbortController().signal,
     backoffSeconds,
+    patienceSeconds: 0.3,
     onTried: (_, outcome) => tried.push(outcome.kind),
   });
   return { preparations, tried, stop, workDir };

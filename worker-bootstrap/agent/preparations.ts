@@ -1,17 +1,22 @@
 /**
- * The checkouts of this machine: one a commit and setup line, made once, shared by every task of it. A failure is
- * remembered for a short while, so that a machine does not spend its life failing at the same thing.
+ * The checkouts of this machine: one a commit and setup line, made once, shared by every task of it. A host that does
+ * not answer is asked again for a while; a failure then is remembered for a short time, so that a machine does not spend
+ * its life failing at the same thing.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CredentialUser } from '../../adapters/git/repository-credentials.ts';
+import { TransientError } from '../../core/errors.ts';
 import type { TaskMessage } from '../../core/messages.ts';
 import type { Clock } from '../../core/ports.ts';
-import { checkout, describeFailedRun } from './checkout.ts';
+import { type CheckoutOutcome, checkout, describeFailedRun, type RepositoryAuthorization } from './checkout.ts';
 import type { WorkSettings } from './config.ts';
 import { messageOf } from './log.ts';
 import type { ProcessGroups } from './process-groups.ts';
+import { backoffMs } from './retry.ts';
 import { runProgram } from './run-program.ts';
+import { sleep } from './sleep.ts';
 import { commandEnvironment } from './task-environment.ts';
 
 export type Code = TaskMessage['code'];
@@ -25,14 +30,26 @@ export type Preparation =
 export interface PreparationTools {
   readonly settings: Pick<WorkSettings, 'workDir' | 'setupSeconds' | 'graceSeconds' | 'commandPath'>;
   readonly groups: ProcessGroups;
+  readonly credentials: CredentialUser;
   readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
   /** How long a failure stands before it is tried again. */
   readonly backoffSeconds: number;
+  /** How long a host that does not answer is asked again, within the time for setup. */
+  readonly patienceSeconds: number;
   /** Told of every try that came to an end. */
   readonly onTried: (commit: string, outcome: Preparation, seconds: number) => void;
 }
+
+type Authorized =
+  | { readonly kind: 'ready'; readonly authorization: RepositoryAuthorization | null }
+  | Extract<CheckoutOutcome, { kind: 'failed' }>;
+
+/** A host that is down is asked less often than a queue: its pauses are so many times as long. */
+const PAUSE_FACTOR = 5;
 
 interface Entry {
   readonly outcome: Promise<Preparation>;
@@ -91,18 +108,11 @@ export class Preparations {
   async #make(code: Code, place: string): Promise<Preparation> {
     const { settings, groups, stop, kill } = this.#tools;
     const deadline = performance.now() + settings.setupSeconds * 1_000;
-    await rm(place, { recursive: true, force: true });
-    const folder = join(place, 'code');
-    const home = join(place, 'home');
-    await mkdir(home, { recursive: true });
-    const environment = commandEnvironment({ home, temporary: home, path: settings.commandPath });
-    const limits = { graceSeconds: settings.graceSeconds, stop, kill };
-
-    const { repository, commit, setup } = code;
-    const request = { repository, commit, folder, timeoutSeconds: settings.setupSeconds, environment, ...limits };
-    const checkedOut = await checkout(request, groups);
+    const { commit, setup } = code;
+    const fetched = await this.#fetch(code, place, deadline);
     if (stop.aborted || kill.aborted) return { kind: 'stopped' };
-    if (checkedOut.kind === 'failed') return checkedOut;
+    if (fetched.kind === 'failed') return { kind: 'failed', reason: fetched.reason };
+    const { folder, environment } = this.#placesIn(place);
     if (setup === null) return { kind: 'ready', folder };
 
     const run = await runProgram(
@@ -111,8 +121,10 @@ export class Preparations {
         arguments: ['-c', setup],
         cwd: folder,
         environment: { ...environment, ...code.env, SHOAL_COMMIT: commit },
-        timeoutSeconds: Math.max(0, (deadline - performance.now()) / 1_000),
-        ...limits,
+        timeoutSeconds: secondsUntil(deadline),
+        graceSeconds: settings.graceSeconds,
+        stop,
+        kill,
       },
       groups,
     );
@@ -121,15 +133,68 @@ export class Preparations {
     return good ? { kind: 'ready', folder } : { kind: 'failed', reason: describeFailedRun('setup', run) };
   }
 
+  /** Tries until the code is there, the failure is one that stays, or patience is over. */
+  async #fetch(code: Code, place: string, deadline: number): Promise<CheckoutOutcome> {
+    const { patienceSeconds, random, stop } = this.#tools;
+    const patientUntil = Math.min(deadline, performance.now() + patienceSeconds * 1_000);
+    for (let tries = 1; ; tries += 1) {
+      const outcome = await this.#fetchOnce(code, place, deadline);
+      if (outcome.kind === 'done' || !outcome.mayPass || stop.aborted) return outcome;
+      const pause = PAUSE_FACTOR * backoffMs(tries, random());
+      if (performance.now() + pause >= patientUntil) {
+        return { ...outcome, reason: `${outcome.reason} (tried ${tries} ${tries === 1 ? 'time' : 'times'})` };
+      }
+      await sleep(pause, stop);
+    }
+  }
+
+  async #fetchOnce(code: Code, place: string, deadline: number): Promise<CheckoutOutcome> {
+    const { settings, groups, stop, kill } = this.#tools;
+    const authorized = await this.#authorize(code);
+    if (authorized.kind === 'failed') return authorized;
+    // What an earlier try left is of no use to git.
+    await rm(place, { recursive: true, force: true });
+    const { folder, home, environment } = this.#placesIn(place);
+    await mkdir(home, { recursive: true });
+    const { repository, commit, submodules } = code;
+    const { authorization } = authorized;
+    const limits = { timeoutSeconds: secondsUntil(deadline), graceSeconds: settings.graceSeconds, stop, kill };
+    return checkout({ repository, commit, submodules, authorization, folder, environment, ...limits }, groups);
+  }
+
+  /** Asked at every try: a token may expire between two. */
+  async #authorize({ credential, repository }: Code): Promise<Authorized> {
+    if (credential === null) return { kind: 'ready', authorization: null };
+    try {
+      const authorization = await this.#tools.credentials.authorize(credential, repository);
+      if (authorization.kind === 'authorized') return { kind: 'ready', authorization };
+      return { kind: 'failed', reason: authorization.message, mayPass: false };
+    } catch (error) {
+      return { kind: 'failed', reason: messageOf(error), mayPass: error instanceof TransientError };
+    }
+  }
+
+  #placesIn(place: string) {
+    const home = join(place, 'home');
+    const { commandPath } = this.#tools.settings;
+    const environment = commandEnvironment({ home, temporary: home, path: commandPath });
+    return { folder: join(place, 'code'), home, environment };
+  }
+
   #now(): number {
     return this.#tools.clock.now().getTime();
   }
 }
 
-/** `setup` changes the checkout and sees the job's environment: another line or environment is another checkout. */
+const secondsUntil = (deadline: number): number => Math.max(0, (deadline - performance.now()) / 1_000);
+
+/**
+ * `setup` changes the checkout and sees the job's environment: another line or environment is another checkout. So is
+ * one that was made with another credential: who may use this one need not be able to read what that one reads.
+ */
 function keyOf(code: Code): string {
-  const { repository, commit, setup } = code;
+  const { repository, commit, setup, submodules, credential } = code;
   const env = setup === null ? [] : Object.entries(code.env).toSorted(([one], [other]) => (one < other ? -1 : 1));
-  const digest = createHash('sha256').update(JSON.stringify([repository, commit, setup, env]));
+  const digest = createHash('sha256').update(JSON.stringify([repository, commit, setup, env, submodules, credential]));
   return `${commit.slice(0, 12)}-${digest.digest('hex').slice(0, 12)}`;
 }

@@ -5,6 +5,7 @@ import { type StatusEvent, statusEventSchema, type TaskEvent, type TaskMessage }
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
 import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
+import { NO_CREDENTIALS } from '../../test/fakes/no-credentials.ts';
 import { runAgent } from '../agent/agent.ts';
 import type { WorkSettings } from '../agent/config.ts';
 import { Lifecycle } from '../agent/lifecycle.ts';
@@ -57,8 +58,12 @@ export class AgentHarness {
     const log = createJsonLog((line) => this.logLines.push(line), clock, {});
     const queues = (_: string, priority: Priority) => this.queues[priority];
     const { control, blobs } = this;
-    const ports = { queues, status, control, blobs, clock, random: () => 0.5, log };
-    return runAgent(this.settings, ports, this.lifecycle, { preparationBackoffSeconds: 0.2 });
+    const credentials = NO_CREDENTIALS;
+    const ports = { queues, status, control, blobs, credentials, clock, random: () => 0.5, log };
+    return runAgent(this.settings, ports, this.lifecycle, {
+      preparationBackoffSeconds: 0.2,
+      preparationPatienceSeconds: 0.5,
+    });
   }
 
   async send(...messages: Partial<TaskMessage>[]): Promise<void> {

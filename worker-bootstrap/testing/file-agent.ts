@@ -4,6 +4,7 @@ import type { Priority } from '../../core/ids.ts';
 import type { StatusEvent, TaskMessage } from '../../core/messages.ts';
 import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
+import { NO_CREDENTIALS } from '../../test/fakes/no-credentials.ts';
 import { runAgent } from '../agent/agent.ts';
 import { parseAgentConfig } from '../agent/config.ts';
 import { Lifecycle } from '../agent/lifecycle.ts';
@@ -30,6 +31,7 @@ await runAsProgram(async () => {
       status: { publish },
       control: new InMemoryControlChannel(),
       blobs: new InMemoryBlobStore(),
+      credentials: NO_CREDENTIALS,
       clock,
       random: Math.random,
       log: createJsonLog((line) => process.stdout.write(line), clock, {}),
