@@ -67,7 +67,7 @@ describe('the agent', () => {
 
     const ended = agent.taskEvents.filter((event) => event.kind === 'completed').map((event) => event.taskId);
     expect(ended).toEqual([1, 2, 3].map((index) => taskIdFactory(index)));
-    expect(agent.queues.normal.receives.every((call) => call.maxMessages === 1)).toBe(true);
+    expect(agent.queues.high.receives[0]).toMatchObject({ maxMessages: 1 });
   });
 
   it('leaves an unreadable message to the dead-letter queue', async () => {
@@ -147,7 +147,8 @@ describe('a lease', () => {
     // Before any task is known, one of 300 s is expected.
     expect(receives[0]?.leaseSeconds).toBe(600 + 300 + 60);
     expect(leaseChanges).toEqual([{ leases: 1, seconds: 600 + 40 + 60 }]);
-    expect(receives[1]?.leaseSeconds).toBe(40 + 60);
+    // A third more, because now that tasks are known to be short some may wait for their turn.
+    expect(receives[1]?.leaseSeconds).toBe(Math.ceil(((40 + 60) * 4) / 3));
   });
 });
 
@@ -185,7 +186,7 @@ describe('preparation that fails', () => {
 describe('a report that cannot be published', () => {
   it('leaves the message on the queue, and keeps the machine from taking more', async () => {
     const agent = new AgentHarness({ slots: 1, idleSeconds: 60 });
-    await agent.send(...tasks(5, { code: shell('sleep 0.25; echo 1'), timeoutSeconds: 30 }));
+    await agent.send(...tasks(60, { code: shell('sleep 0.25; echo 1'), timeoutSeconds: 30 }));
     let down = false;
     agent.beforePublish = (events) => {
       down ||= events.some((event) => event.kind === 'completed');
@@ -199,8 +200,8 @@ describe('a report that cannot be published', () => {
       () => agent.logLines.filter((line) => line.includes('could not be published')).length >= 3,
       'more tries',
     );
-    // At most the task that was running when the trouble began has joined.
-    expect(agent.depth.inFlight).toBeLessThanOrEqual(leased + 1);
+    // At most the call that was in flight when the trouble began has brought more.
+    expect(agent.depth.inFlight).toBeLessThanOrEqual(leased + 10);
     expect(agent.depth.visible).toBeGreaterThan(0);
     expect(agent.queues.normal.acknowledged).toEqual([]);
 
@@ -208,7 +209,7 @@ describe('a report that cannot be published', () => {
     await agent.whenPublished('completed', 5);
     agent.lifecycle.drain('test');
     await running;
-    expect(agent.depth).toEqual(done);
+    expect(agent.depth).toMatchObject({ inFlight: 0, delayed: 0 });
   });
 
   it('for as long as a machine may idle ends it, for it is of no use', async () => {
@@ -302,7 +303,7 @@ describe('SIGTERM', () => {
     expect(agent.taskEvents).toMatchObject([{ kind: 'released', cause: 'interrupted', taskId: taskIdFactory(0) }]);
     expect(agent.depth).toEqual(untouched);
     expect(agent.published.at(-1)).toMatchObject({ state: 'TERMINATED', reason: 'SIGTERM' });
-    expect(runningWith(marker)).toEqual([]);
+    await until(() => runningWith(marker).length === 0, 'the preparation is gone');
   });
 
   it('counts the outcome of a command that finishes in the grace', async () => {

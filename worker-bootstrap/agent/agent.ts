@@ -7,6 +7,7 @@
 import type { CredentialUser } from '../../adapters/git/repository-credentials.ts';
 import type { InstanceState } from '../../core/instance.ts';
 import type { BlobStore, Clock, ControlChannel, StatusChannel, TaskQueues } from '../../core/ports.ts';
+import { timesIn } from './capacity.ts';
 import type { WorkSettings } from './config.ts';
 import { ControlWatch } from './control-watch.ts';
 import { JsonlPool } from './jsonl-pool.ts';
@@ -18,6 +19,7 @@ import { Preparations } from './preparations.ts';
 import { ProcessGroups } from './process-groups.ts';
 import { TaskBench } from './task-bench.ts';
 import { TaskInputs } from './task-input.ts';
+import { TaskPace } from './task-pace.ts';
 import { runTask } from './task-runner.ts';
 
 export interface AgentPorts {
@@ -53,16 +55,19 @@ export async function runAgent(
   const { clock, random, log, queues } = ports;
   const parts = assemble(settings, ports, lifecycle, tuning);
   const { outbox, bench } = parts;
+  const lifeEndsAt = new Date(clock.now().getTime() + settings.maxLifetimeSeconds * 1_000);
+  const slots = Math.max(1, timesIn(settings.slot, settings.capacity));
+  const expiresAt = lifeEndsAt.toISOString();
   const tell = (state: InstanceState, reason: string | null): void => {
     log.info('the instance changes its state', { state, reason });
     const { instanceId, fleet } = settings;
     const at = clock.now().toISOString();
-    void outbox.put({ event: { kind: 'instance', instanceId, fleet, state, reason, at }, urgent: true });
+    const event = { kind: 'instance', instanceId, fleet, state, reason, at, slots, expiresAt } as const;
+    void outbox.put({ event, urgent: true });
   };
 
   lifecycle.draining.addEventListener('abort', () => tell('DRAINING', lifecycle.reason), { once: true });
   tell('READY', null);
-  const lifeEndsAt = new Date(clock.now().getTime() + settings.maxLifetimeSeconds * 1_000);
   using _lifetime = endAtLifetime(settings, lifecycle);
   using _watch = watchControl(settings, parts, lifecycle);
 
@@ -105,20 +110,27 @@ function assemble(settings: WorkSettings, ports: AgentPorts, lifecycle: Lifecycl
     },
   });
   const { graceSeconds } = settings;
-  const pool = new JsonlPool({ graceSeconds, hurry: lifecycle.interrupting, kill: lifecycle.killing });
+  const pool: JsonlPool = new JsonlPool({
+    graceSeconds,
+    hurry: lifecycle.interrupting,
+    kill: lifecycle.killing,
+    room: () => bench.freeSlots,
+  });
   const inputs = new TaskInputs(blobs);
   const taskTools = { settings, preparations, inputs, blobs, groups, pool, clock, random, kill: lifecycle.killing };
-  const bench = new TaskBench({
+  const pace = new TaskPace();
+  const bench: TaskBench = new TaskBench({
     settings,
     lifecycle,
     control,
     outbox,
+    pace,
     clock,
     random,
     log,
     run: (assignment, announce) => runTask(assignment, { ...taskTools, announce }),
   });
-  return { outbox, control, preparations, bench, pool };
+  return { outbox, control, preparations, bench, pace, pool };
 }
 
 const stageOf = (lifecycle: Lifecycle): keyof typeof LAST_WORDS_MS =>

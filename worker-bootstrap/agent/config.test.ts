@@ -1,3 +1,4 @@
+import { availableParallelism, totalmem } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { ValidationError } from '../../core/errors.ts';
 import { parseAgentConfig } from './config.ts';
@@ -28,13 +29,34 @@ const faultsOf = (changed: Record<string, string | undefined>): string[] => {
 describe('parseAgentConfig', () => {
   it('fills in what may be left out', () => {
     expect(parseAgentConfig(environment)).toMatchObject({
-      slots: 4,
+      capacity: { vcpus: 4, memoryMiB: 4_096 },
+      slot: { vcpus: 1, memoryMiB: 1_024 },
       graceSeconds: 30,
       leaseGraceSeconds: 60,
       setupSeconds: 600,
       controlSeconds: 15,
       pollSeconds: 10,
       commandPath: expect.stringMatching(/^\/usr\/bin:/),
+    });
+  });
+
+  it('takes what the machine has, when nothing is said of it', () => {
+    const { capacity, slot } = parseAgentConfig({ ...environment, SHOAL_SLOTS: undefined });
+
+    expect(capacity.vcpus).toBe(availableParallelism());
+    expect(capacity.memoryMiB).toBeGreaterThanOrEqual(totalmem() / 2 ** 20);
+    expect(capacity.memoryMiB - totalmem() / 2 ** 20).toBeLessThan(1_024);
+    expect(slot.vcpus).toBeLessThanOrEqual(capacity.vcpus);
+  });
+
+  it('believes what is said of the machine, and counts in slots of the fleet', () => {
+    const said = { SHOAL_SLOTS: '3', SHOAL_SLOT_VCPU: '0.5', SHOAL_SLOT_MEMORY_MIB: '256' };
+
+    expect(parseAgentConfig({ ...environment, ...said }).capacity).toEqual({ vcpus: 1.5, memoryMiB: 768 });
+    expect(parseAgentConfig({ ...environment, ...said, SHOAL_VCPUS: '8', SHOAL_MEMORY_MIB: '128' })).toMatchObject({
+      capacity: { vcpus: 8, memoryMiB: 128 },
+      // On a machine smaller than a slot one task runs at a time.
+      slot: { vcpus: 0.5, memoryMiB: 128 },
     });
   });
 

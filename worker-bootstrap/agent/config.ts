@@ -1,19 +1,26 @@
 /** The agent's settings, parsed from the environment once; every fault is reported at once. Nothing else reads it. */
+import { availableParallelism, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { FLEET_NAME } from '../../core/fleet.ts';
 import { parseDocument } from '../../core/validation.ts';
+import type { Capacity } from './capacity.ts';
 
 const text = z.string({ error: 'is required' }).min(1, { error: 'must not be empty', abort: true });
 const number = text.regex(/^\d+(\.\d+)?$/, 'must be a number').transform(Number);
 const seconds = number.refine((value) => value <= 604_800, 'must be at most a week (604800)');
+const positive = number.refine((value) => value > 0, 'must be more than 0');
 const whole = number.refine(Number.isInteger, 'must be a whole number');
 
 const environmentSchema = z.object({
   SHOAL_STAGE: text,
   SHOAL_FLEET: text.regex(FLEET_NAME, 'must be the name of a fleet'),
   SHOAL_INSTANCE_ID: text,
-  SHOAL_SLOTS: whole.refine((slots) => slots >= 1 && slots <= 1_000, 'must be 1 to 1000'),
+  SHOAL_SLOTS: whole.refine((slots) => slots >= 1 && slots <= 1_000, 'must be 1 to 1000').optional(),
+  SHOAL_SLOT_VCPU: positive.default(1),
+  SHOAL_SLOT_MEMORY_MIB: positive.default(1_024),
+  SHOAL_VCPUS: positive.optional(),
+  SHOAL_MEMORY_MIB: positive.optional(),
   SHOAL_IDLE_SECONDS: seconds,
   SHOAL_MAX_LIFETIME_SECONDS: seconds,
   SHOAL_QUEUE_URL_PREFIX: z.url({ error: 'must be a URL' }),
@@ -35,7 +42,10 @@ const environmentSchema = z.object({
 export interface WorkSettings {
   readonly fleet: string;
   readonly instanceId: string;
-  readonly slots: number;
+  /** What the machine has for tasks; a slot of the fleet always fits. */
+  readonly capacity: Capacity;
+  /** What a task takes that names no resources of its own. */
+  readonly slot: Capacity;
   /** The machine ends itself when no message came for so long. */
   readonly idleSeconds: number;
   readonly maxLifetimeSeconds: number;
@@ -77,7 +87,7 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
     stage: parsed.SHOAL_STAGE,
     fleet: parsed.SHOAL_FLEET,
     instanceId: parsed.SHOAL_INSTANCE_ID,
-    slots: parsed.SHOAL_SLOTS,
+    ...capacityOf(parsed),
     idleSeconds: parsed.SHOAL_IDLE_SECONDS,
     maxLifetimeSeconds: parsed.SHOAL_MAX_LIFETIME_SECONDS,
     queueUrlPrefix: parsed.SHOAL_QUEUE_URL_PREFIX,
@@ -94,6 +104,19 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
     commandPath: withOwnNode(parsed.PATH),
   });
 }
+
+/** What is said of the machine goes; else so many slots; else what the machine itself has. */
+function capacityOf(parsed: z.infer<typeof environmentSchema>): Pick<WorkSettings, 'capacity' | 'slot'> {
+  const slots = parsed.SHOAL_SLOTS;
+  const slot = { vcpus: parsed.SHOAL_SLOT_VCPU, memoryMiB: parsed.SHOAL_SLOT_MEMORY_MIB };
+  const vcpus = parsed.SHOAL_VCPUS ?? (slots ? slots * slot.vcpus : availableParallelism());
+  const memoryMiB = parsed.SHOAL_MEMORY_MIB ?? (slots ? slots * slot.memoryMiB : nominalMemoryMiB());
+  const capacity = { vcpus, memoryMiB };
+  return { capacity, slot: { vcpus: Math.min(slot.vcpus, vcpus), memoryMiB: Math.min(slot.memoryMiB, memoryMiB) } };
+}
+
+/** The kernel keeps a part of what a machine is sold with, which comes in whole GiB. */
+const nominalMemoryMiB = (): number => Math.ceil(totalmem() / 2 ** 30) * 1_024;
 
 /** A machine whose Node is not on the PATH still runs `node count.js`: the agent's own comes last. */
 function withOwnNode(path: string): string {

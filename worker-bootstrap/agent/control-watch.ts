@@ -31,10 +31,15 @@ export class ControlWatch {
     return this.#document.drainingInstances.includes(this.#options.instanceId);
   }
 
+  /** Whether the document was not read lately. */
+  get isStale(): boolean {
+    const { clock, maxAgeSeconds } = this.#options;
+    return clock.now().getTime() - this.#readAt >= maxAgeSeconds * 1_000;
+  }
+
   /** Reads the document unless it was read lately. If that fails the old one stands: work goes on. */
   async refresh(): Promise<void> {
-    const { clock, maxAgeSeconds } = this.#options;
-    if (clock.now().getTime() - this.#readAt < maxAgeSeconds * 1_000) return;
+    if (!this.isStale) return;
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined;
     });

@@ -15,6 +15,8 @@ export interface JsonlPoolTools {
   /** Aborted: no waiting for the end of the input to be noticed. */
   readonly hurry: AbortSignal;
   readonly kill: AbortSignal;
+  /** How many slots are free: so many processes may be idle. */
+  readonly room: () => number;
   readonly idleMs?: number;
 }
 
@@ -56,16 +58,14 @@ export class JsonlPool {
     const expires = setTimeout(() => this.#end(idle), this.#tools.idleMs ?? IDLE_MS);
     expires.unref();
     const idle = { key, jobId, process, expires };
-    this.#idle.push(idle);
+    this.#idle = [...this.#idle, idle];
     void process.ended.then(() => this.#remove(idle));
   }
 
-  /** Ends idle processes, those that waited longest first, until so many of them may stay. */
-  trim(atMost: number): void {
-    while (this.#idle.length > Math.max(0, atMost)) {
-      const [longest] = this.#idle;
-      if (longest) this.#end(longest);
-    }
+  /** Ends idle processes, those that waited longest first, until no slot has two. */
+  makeRoom(): void {
+    const tooMany = Math.max(0, this.#idle.length - this.#tools.room());
+    for (const longest of this.#idle.slice(0, tooMany)) this.#end(longest);
   }
 
   /** Ends the idle processes of jobs that need them no more. */
@@ -75,7 +75,7 @@ export class JsonlPool {
 
   /** Ends every idle process; resolves when all are gone. */
   async close(): Promise<void> {
-    this.trim(0);
+    for (const idle of this.#idle) this.#end(idle);
     while (this.#ending.size > 0) await Promise.all(this.#ending);
   }
 

@@ -40,7 +40,7 @@ export interface JsonlTools {
 export async function runJsonl(question: JsonlQuestion, tools: JsonlTools): Promise<CommandRun> {
   const stderr = new BoundedOutput(KEPT_STDERR_BYTES);
   for (;;) {
-    const process = tools.pool.take(question.key) ?? (await startProcess(question, tools.groups));
+    const process = tools.pool.take(question.key) ?? (await startProcess(question, tools));
     if (!(process instanceof JsonlProcess)) return process;
     const before = process.answers;
     const answer = await process.ask(question.line, { ...question.limits, stderr, maxBytes: question.maxResultBytes });
@@ -53,7 +53,8 @@ export async function runJsonl(question: JsonlQuestion, tools: JsonlTools): Prom
   }
 }
 
-async function startProcess(question: JsonlQuestion, groups: ProcessGroups): Promise<JsonlProcess | NotStarted> {
+async function startProcess(question: JsonlQuestion, { pool, groups }: JsonlTools): Promise<JsonlProcess | NotStarted> {
+  pool.makeRoom();
   const { command, cleanUp } = await question.command();
   return JsonlProcess.start(command, groups, cleanUp);
 }

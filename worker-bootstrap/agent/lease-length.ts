@@ -10,20 +10,43 @@ const MAX_LEASE_SECONDS = 12 * 3600;
 /** Before any task is known: what a job that sets no timeout has. */
 const DEFAULT_TIMEOUT_SECONDS = 300;
 
+/** A lease that may wait here is longer by as much as it may wait: a quarter of the whole. */
+const WAITING_FACTOR = 4 / 3;
+
+/** How long a lease must be whose task may wait for its turn; `null` if no lease can be that long. */
+export function waitingLeaseSeconds(neededSeconds: number): number | null {
+  const seconds = Math.ceil(neededSeconds * WAITING_FACTOR);
+  return seconds <= MAX_LEASE_SECONDS ? seconds : null;
+}
+
 type Allowances = Pick<WorkSettings, 'setupSeconds' | 'leaseGraceSeconds'>;
 type Timed = Pick<TaskMessage, 'code' | 'timeoutSeconds'>;
+type Observed = Timed & Pick<TaskMessage, 'jobId'>;
 
-/** Whole seconds from receipt to the end of the lease. */
-export function neededLeaseSeconds(timeoutSeconds: number, prepared: boolean, allowances: Allowances): number {
-  const needed = (prepared ? 0 : allowances.setupSeconds) + timeoutSeconds + allowances.leaseGraceSeconds;
+/**
+ * Whole seconds from receipt to the end of the lease.
+ * @param preparationSeconds what is to be done before the task can start: checkout, setup
+ */
+export function neededLeaseSeconds(
+  timeoutSeconds: number,
+  preparationSeconds: number,
+  allowances: Pick<Allowances, 'leaseGraceSeconds'>,
+): number {
+  const needed = preparationSeconds + timeoutSeconds + allowances.leaseGraceSeconds;
   return Math.min(MAX_LEASE_SECONDS, Math.max(1, Math.ceil(needed)));
 }
+
+/** What checkout and setup may take together. */
+const preparationSeconds = (
+  { setup, setupTimeoutSeconds }: TaskMessage['code'],
+  { setupSeconds }: Allowances,
+): number => setupSeconds + (setup === null ? 0 : setupTimeoutSeconds);
 
 /** Guesses the next task's lease from the last one's, so that the receive call mostly asks for the right one. */
 export class LeaseForecast {
   readonly #allowances: Allowances;
   readonly #isReady: (code: TaskMessage['code']) => boolean;
-  #last: Timed | undefined;
+  #last: Observed | undefined;
 
   constructor(allowances: Allowances, isReady: (code: TaskMessage['code']) => boolean) {
     this.#allowances = allowances;
@@ -32,16 +55,23 @@ export class LeaseForecast {
 
   /** What to ask for in the next receive call. */
   expected(): number {
-    if (!this.#last) return neededLeaseSeconds(DEFAULT_TIMEOUT_SECONDS, false, this.#allowances);
+    if (!this.#last)
+      return neededLeaseSeconds(DEFAULT_TIMEOUT_SECONDS, this.#allowances.setupSeconds, this.#allowances);
     return this.needed(this.#last);
   }
 
   /** What this task needs, now. */
   needed(task: Timed): number {
-    return neededLeaseSeconds(task.timeoutSeconds, this.#isReady(task.code), this.#allowances);
+    const preparation = this.#isReady(task.code) ? 0 : preparationSeconds(task.code, this.#allowances);
+    return neededLeaseSeconds(task.timeoutSeconds, preparation, this.#allowances);
   }
 
-  observe(task: Timed): void {
-    this.#last = task;
+  /** The job of the last task: the next one is most likely of the same. */
+  get lastJobId(): string | null {
+    return this.#last?.jobId ?? null;
+  }
+
+  observe({ code, timeoutSeconds, jobId }: Observed): void {
+    this.#last = { code, timeoutSeconds, jobId };
   }
 }

@@ -1,8 +1,10 @@
-/** Leases tasks while there are free slots, until the machine drains. */
-import type { Clock, Received, TaskQueues } from '../../core/ports.ts';
+/** Leases tasks while there are free slots or short tasks may wait for one, until the machine drains. */
+import type { TaskMessage } from '../../core/messages.ts';
+import type { Clock, TaskQueues } from '../../core/ports.ts';
+import type { Capacity } from './capacity.ts';
 import type { WorkSettings } from './config.ts';
 import type { ControlWatch } from './control-watch.ts';
-import { LeaseForecast } from './lease-length.ts';
+import { LeaseForecast, waitingLeaseSeconds } from './lease-length.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { type Log, messageOf } from './log.ts';
 import type { OutcomeOutbox } from './outcome-outbox.ts';
@@ -11,6 +13,7 @@ import type { Preparations } from './preparations.ts';
 import { backoffMs } from './retry.ts';
 import { sleep, unlessAborted } from './sleep.ts';
 import type { HeldLease, TaskBench } from './task-bench.ts';
+import type { TaskPace } from './task-pace.ts';
 
 /** How many messages one receive call brings at most (SQS ReceiveMessage). */
 const MAX_RECEIVE = 10;
@@ -24,6 +27,7 @@ export interface LeaseLoopTools {
   readonly settings: WorkSettings;
   readonly queues: TaskQueues;
   readonly bench: TaskBench;
+  readonly pace: TaskPace;
   readonly preparations: Preparations;
   readonly control: ControlWatch;
   readonly outbox: OutcomeOutbox;
@@ -43,35 +47,57 @@ export async function leaseLoop(tools: LeaseLoopTools): Promise<void> {
   let failures = 0;
 
   while (!lifecycle.draining.aborted) {
-    if (bench.free === 0) {
-      await unlessAborted(bench.whenOneEnds(), lifecycle.draining);
-      continue;
-    }
     const idleMs = clock.now().getTime() - bench.lastBusyAt;
     const idle = idleMs >= settings.idleSeconds * 1_000;
     if (idle && (outbox.failing || outbox.isEmpty)) {
       lifecycle.drain(outbox.failing ? 'the status channel cannot be reached' : 'idle');
       break;
     }
-    if (outbox.failing || (idle && !outbox.isEmpty)) {
+    if (outbox.failing || outbox.isFull || (idle && !outbox.isEmpty)) {
       // What could not be reported will be done again: no reason to do more of it.
       await sleep(50, lifecycle.draining);
       continue;
     }
+    const wish = wishFor(forecast, tools);
+    if (wish.messages === 0) {
+      await unlessAborted(bench.whenOneEnds(), lifecycle.draining);
+      continue;
+    }
     const poll = schedule.next(clock.now().getTime());
-    const received = await receive(poll, forecast.expected(), idleMs, tools);
+    const received = await receive(poll, wish, idleMs, tools);
     if (received === 'failed') {
       failures += 1;
       await sleep(backoffMs(failures, tools.random()), lifecycle.draining);
       continue;
     }
     failures = 0;
-    schedule.report(poll.priority, received.leases.length > 0, clock.now().getTime());
-    if (received.leases.length > 0) await admit(received.leases, forecast, tools);
+    schedule.report(poll.priority, received.length > 0, clock.now().getTime());
+    if (received.length > 0) await admit(received, forecast, tools);
   }
 }
 
-interface Arrived extends HeldLease {
+/** What to ask for in the next receive call. */
+interface Wish {
+  /** 0: nothing now. */
+  readonly messages: number;
+  readonly leaseSeconds: number;
+}
+
+/** Free slots, and what will start soon: asked for ten at a time where that many may wait. */
+function wishFor(forecast: LeaseForecast, { bench, pace }: LeaseLoopTools): Wish {
+  const needed = forecast.expected();
+  const waitingLease = waitingLeaseSeconds(needed);
+  const { lastJobId } = forecast;
+  const mayWait =
+    waitingLease === null || lastJobId === null ? 0 : pace.waitingAllowed(lastJobId, bench.slots, waitingLease);
+  const missing = bench.freeSlots + mayWait - bench.waiting;
+  const worthACall = Math.min(MAX_RECEIVE, Math.ceil(mayWait / 2));
+  const isStarved = bench.freeSlots > bench.waiting;
+  const messages = missing > 0 && (isStarved || missing >= worthACall) ? Math.min(MAX_RECEIVE, missing) : 0;
+  return { messages, leaseSeconds: mayWait > 0 && waitingLease !== null ? waitingLease : needed };
+}
+
+interface Arrived extends Omit<HeldLease, 'startBy'> {
   readonly askedSeconds: number;
 }
 
@@ -81,27 +107,26 @@ interface Arrived extends HeldLease {
  */
 async function receive(
   poll: Poll,
-  leaseSeconds: number,
+  { messages, leaseSeconds }: Wish,
   idleMs: number,
   { settings, queues, bench, lifecycle, clock, log }: LeaseLoopTools,
-): Promise<(Omit<Received, 'leases'> & { leases: readonly Arrived[] }) | 'failed'> {
-  const queue = queues(settings.fleet, poll.priority);
+): Promise<readonly Arrived[] | 'failed'> {
+  const { priority } = poll;
+  const queue = queues(settings.fleet, priority);
   const untilIdle = Math.ceil((settings.idleSeconds * 1_000 - idleMs) / 1_000);
   const waitSeconds = bench.isEmpty ? Math.max(0, Math.min(poll.waitSeconds, untilIdle)) : poll.waitSeconds;
-  const maxMessages = Math.min(MAX_RECEIVE, bench.free);
   try {
-    const received = await unlessAborted(queue.receive({ maxMessages, waitSeconds, leaseSeconds }), lifecycle.killing);
-    if (!received) return { leases: [], unreadable: [] };
+    const call = queue.receive({ maxMessages: messages, waitSeconds, leaseSeconds });
+    const received = await unlessAborted(call, lifecycle.killing);
+    if (!received) return [];
     for (const { reason, receiveCount } of received.unreadable) {
       // Left alone: its receive count takes it to the dead-letter queue, where somebody looks at it.
-      log.warn('a message is no task message', { priority: poll.priority, receiveCount, reason });
+      log.warn('a message is no task message', { priority, receiveCount, reason });
     }
     const endsAt = new Date(clock.now().getTime() + leaseSeconds * 1_000);
-    const { priority } = poll;
-    const leases = received.leases.map((lease) => ({ lease, queue, priority, endsAt, askedSeconds: leaseSeconds }));
-    return { leases, unreadable: received.unreadable };
+    return received.leases.map((lease) => ({ lease, queue, priority, endsAt, askedSeconds: leaseSeconds }));
   } catch (error) {
-    log.warn('the task queue could not be asked', { priority: poll.priority, error: messageOf(error) });
+    log.warn('the task queue could not be asked', { priority, error: messageOf(error) });
     return 'failed';
   }
 }
@@ -109,7 +134,7 @@ async function receive(
 /** Decides on each lease that came: cancelled, given back, or put to work with the lease it needs. */
 async function admit(arrived: readonly Arrived[], forecast: LeaseForecast, tools: LeaseLoopTools): Promise<void> {
   const { bench, control, lifecycle, log } = tools;
-  if (!lifecycle.draining.aborted) {
+  if (!lifecycle.draining.aborted && control.isStale) {
     const limit = AbortSignal.any([lifecycle.draining, AbortSignal.timeout(CONTROL_MS)]);
     await unlessAborted(control.refresh(), limit);
   }
@@ -119,18 +144,16 @@ async function admit(arrived: readonly Arrived[], forecast: LeaseForecast, tools
   const wanted: Arrived[] = [];
   const unfit: Arrived[] = [];
   for (const each of arrived) {
-    const { message } = each.lease;
-    forecast.observe(message);
-    const needed = forecast.needed(message);
-    const kind = judge(each, needed, tools);
-    if (kind === 'cancelled') bench.settleCancelled(each);
-    else if (kind === 'never-fits') {
-      const lifetime = tools.settings.maxLifetimeSeconds;
-      bench.release(each, `the task needs ${needed} s, a machine of this fleet lives for ${lifetime} s`);
-    } else if (kind === 'too-late') unfit.push(each);
-    else wanted.push(each);
+    const held = { ...each, startBy: each.endsAt };
+    const verdict = judge(each, forecast.needed(each.lease.message), tools);
+    if (verdict === 'cancelled') bench.settleCancelled(held);
+    else if (verdict === 'too-late') unfit.push(each);
+    else if (verdict === 'fits') {
+      forecast.observe(each.lease.message);
+      wanted.push(each);
+    } else bench.release(held, verdict.neverFits);
   }
-  for (const each of await withFittingLeases(wanted, forecast, tools)) bench.start(each);
+  for (const each of await withFittingLeases(wanted, forecast, tools)) bench.take(each);
   if (unfit.length > 0) {
     log.info('the rest of the lifetime is too short for a task', { leases: unfit.length });
     lifecycle.drain('lifetime');
@@ -138,31 +161,47 @@ async function admit(arrived: readonly Arrived[], forecast: LeaseForecast, tools
   }
 }
 
-type Verdict = 'cancelled' | 'never-fits' | 'too-late' | 'fits';
+type Verdict = 'cancelled' | { readonly neverFits: string } | 'too-late' | 'fits';
 
 function judge({ lease }: Arrived, neededSeconds: number, tools: LeaseLoopTools): Verdict {
   const { control, settings, lifeEndsAt, clock, bench } = tools;
   if (control.isCancelled(lease.message.jobId)) return 'cancelled';
   // No machine of the fleet could hold it, and given back it would go round for ever: a release is counted.
-  if (lease.message.timeoutSeconds + settings.graceSeconds > settings.maxLifetimeSeconds) return 'never-fits';
+  const { maxLifetimeSeconds } = settings;
+  if (lease.message.timeoutSeconds + settings.graceSeconds > maxLifetimeSeconds) {
+    const neverFits = `the task needs ${neededSeconds} s, a machine of this fleet lives for ${maxLifetimeSeconds} s`;
+    return { neverFits };
+  }
+  if (!bench.canEverRun(lease.message)) return { neverFits: describeMisfit(lease.message, settings.capacity) };
   const leftSeconds = (lifeEndsAt.getTime() - clock.now().getTime()) / 1_000;
   // The next machine would have no more time than a fresh one: this one must try.
   const fresh = !bench.hasWorked && leftSeconds > 0.9 * settings.maxLifetimeSeconds;
   return fresh || neededSeconds <= leftSeconds ? 'fits' : 'too-late';
 }
 
-/** Sets the lease of each task to what it needs, where that is not what was asked for. */
+function describeMisfit({ resources }: TaskMessage, { vcpus, memoryMiB }: Capacity): string {
+  const needs = `${resources?.vcpu} vCPUs and ${resources?.memoryMiB} MiB of memory`;
+  return `the task needs ${needs}, this machine has ${vcpus} and ${memoryMiB} MiB`;
+}
+
+/** Sets the lease of each task to what it needs, where what was asked for is too short, or longer than any wait. */
 async function withFittingLeases(
   arrived: readonly Arrived[],
   forecast: LeaseForecast,
-  { bench, clock }: LeaseLoopTools,
+  { bench, clock, settings }: LeaseLoopTools,
 ): Promise<HeldLease[]> {
+  const slackMs = Math.max(1, settings.leaseGraceSeconds / 2) * 1_000;
   const fitted: HeldLease[] = [];
   for (const [needed, group] of Map.groupBy(arrived, (each) => forecast.needed(each.lease.message))) {
-    const differing = group.filter((each) => each.askedSeconds !== needed);
+    const longest = waitingLeaseSeconds(needed) ?? needed;
+    const isRight = ({ askedSeconds }: Arrived): boolean => askedSeconds >= needed && askedSeconds <= longest;
+    const differing = group.filter((each) => !isRight(each));
     const endsAt = new Date(clock.now().getTime() + needed * 1_000);
     if (differing.length > 0) await bench.changeLease(differing, needed);
-    fitted.push(...group.map((each) => (each.askedSeconds === needed ? each : { ...each, endsAt })));
+    for (const each of group) {
+      const ends = isRight(each) ? each.endsAt : endsAt;
+      fitted.push({ ...each, endsAt: ends, startBy: new Date(ends.getTime() - needed * 1_000 + slackMs) });
+    }
   }
   return fitted;
 }

@@ -11,6 +11,8 @@ import { sleep } from './sleep.ts';
 
 export const FLUSH_EVENTS = 50;
 export const FLUSH_MS = 200;
+/** With so many reports unpublished no more work is taken: the channel is slower than the work. */
+const FULL_EVENTS = 500;
 /** An acknowledgement that fails for so long is left: the message comes again, and its report is stale. */
 const ACKNOWLEDGE_MS = 5_000;
 /** One refused report is a broken report, several in a row are a broken channel. */
@@ -55,6 +57,10 @@ export class OutcomeOutbox {
   /** Whether the channel cannot be reached right now: a reason to take no more work. */
   get failing(): boolean {
     return this.#failing;
+  }
+
+  get isFull(): boolean {
+    return this.#entries.length >= FULL_EVENTS;
   }
 
   get isEmpty(): boolean {

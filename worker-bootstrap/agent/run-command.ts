@@ -41,6 +41,7 @@ export const runCommand = (task: ReadyTask, tools: CommandTools): Promise<Comman
 /** `process`: started once a task. */
 async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<CommandRun> {
   const { settings, groups } = tools;
+  tools.pool.makeRoom();
   await using folder = await makeTaskFolder(settings.workDir, task.leaseId);
   await writeFile(folder.inputFile, `${task.input}\n`);
   await task.onStart();

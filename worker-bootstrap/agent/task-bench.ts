@@ -1,9 +1,12 @@
 /**
- * The slots of this machine and the tasks in them. A lease that comes in is either put to work, or given back, or
- * settled because its job is cancelled; every lease that was ever held ends in exactly one of these ways.
+ * The tasks that this machine holds: those that run, as many as its vCPUs and memory take, and short ones that wait for
+ * their turn. A lease that comes in is either put to work, or given back, or settled because its job is cancelled; every
+ * lease that was ever held ends in exactly one of these ways.
  */
-import type { Priority } from '../../core/ids.ts';
+import { PRIORITIES, type Priority } from '../../core/ids.ts';
+import type { TaskMessage } from '../../core/messages.ts';
 import type { Clock, Lease, TaskQueue } from '../../core/ports.ts';
+import { type Capacity, fits, needOf, timesIn, without } from './capacity.ts';
 import type { WorkSettings } from './config.ts';
 import type { ControlWatch } from './control-watch.ts';
 import type { Lifecycle, StopCause } from './lifecycle.ts';
@@ -12,17 +15,22 @@ import type { OutcomeOutbox } from './outcome-outbox.ts';
 import { retry } from './retry.ts';
 import { sleep } from './sleep.ts';
 import { mustAnnounce, outcomeEvent, startedEvent } from './task-events.ts';
+import type { TaskPace } from './task-pace.ts';
 import type { TaskAssignment, TaskOutcome } from './task-runner.ts';
 
 /** A start is not held up for longer by a status channel that cannot be reached. */
 const ANNOUNCE_MS = 5_000;
 const CHANGE_LEASE_MS = 5_000;
+/** A task that is known to be short is announced when it turns out not to be: most never cost this message. */
+const SHORT_SECONDS = 5;
+const LATE_ANNOUNCE_MS = 15_000;
 
 export interface BenchTools {
-  readonly settings: Pick<WorkSettings, 'slots' | 'instanceId'>;
+  readonly settings: Pick<WorkSettings, 'capacity' | 'slot' | 'instanceId'>;
   readonly lifecycle: Lifecycle;
   readonly control: ControlWatch;
   readonly outbox: OutcomeOutbox;
+  readonly pace: TaskPace;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -38,33 +46,61 @@ export interface HeldLease {
   readonly queue: TaskQueue;
   readonly priority: Priority;
   readonly endsAt: Date;
+  /** After it too little of the lease would be left for the task. */
+  readonly startBy: Date;
 }
 
 interface Slot {
   readonly held: HeldLease;
+  readonly need: Capacity;
   readonly stop: AbortController;
   cause: StopCause;
-  readonly done: Promise<void>;
+  lateAnnouncement: NodeJS.Timeout | undefined;
 }
 
 export class TaskBench {
   readonly #tools: BenchTools;
   readonly #slots = new Set<Slot>();
+  /** In the order in which they are to start. */
+  #waiting: HeldLease[] = [];
+  #overdue: NodeJS.Timeout | undefined;
+  /** Leases on their way back. */
+  #returning = 0;
+  #onChange: (() => void)[] = [];
   #lastBusyAt: number;
+  #lastNeed: Capacity;
   #hasWorked = false;
 
   constructor(tools: BenchTools) {
     this.#tools = tools;
     this.#lastBusyAt = tools.clock.now().getTime();
-    tools.lifecycle.interrupting.addEventListener('abort', () => this.#stopAll(tools.lifecycle.cause), { once: true });
+    this.#lastNeed = tools.settings.slot;
+    const { draining, interrupting } = tools.lifecycle;
+    draining.addEventListener('abort', () => this.#giveBack(this.#waiting), { once: true });
+    interrupting.addEventListener('abort', () => this.#stopAll(tools.lifecycle.cause), { once: true });
   }
 
-  get free(): number {
-    return this.#tools.settings.slots - this.#slots.size;
+  /** How many more tasks like the last one would start at once. */
+  get freeSlots(): number {
+    const free = without(
+      this.#tools.settings.capacity,
+      [...this.#slots].map((slot) => slot.need),
+    );
+    return timesIn(this.#lastNeed, free);
+  }
+
+  /** How many tasks like the last one run here at a time. */
+  get slots(): number {
+    return Math.max(1, timesIn(this.#lastNeed, this.#tools.settings.capacity));
+  }
+
+  /** Tasks that wait for their turn. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   get isEmpty(): boolean {
-    return this.#slots.size === 0;
+    return this.#slots.size + this.#waiting.length + this.#returning === 0;
   }
 
   /** Whether any task was put to work yet. */
@@ -77,35 +113,37 @@ export class TaskBench {
     return this.isEmpty ? this.#lastBusyAt : this.#tools.clock.now().getTime();
   }
 
-  /** Puts a lease to work. There must be a free slot. */
-  start(held: HeldLease): void {
+  /** Whether the machine could ever run such a task. */
+  canEverRun(message: TaskMessage): boolean {
+    const { capacity, slot } = this.#tools.settings;
+    return fits(needOf(message, slot), capacity);
+  }
+
+  /** Puts a lease to work, now or when its turn comes. */
+  take(held: HeldLease): void {
     this.#hasWorked = true;
-    const stop = new AbortController();
-    const slot: Slot = {
-      held,
-      stop,
-      cause: 'interrupted',
-      // Starts a turn later, when the slot is there to be found.
-      done: Promise.resolve().then(() => this.#work(slot)),
-    };
-    this.#slots.add(slot);
-    if (this.#tools.lifecycle.interrupting.aborted) this.#stop(slot, this.#tools.lifecycle.cause);
+    this.#waiting.push(held);
+    // Stable: tasks of one priority keep their order.
+    this.#waiting.sort((one, other) => PRIORITIES.indexOf(one.priority) - PRIORITIES.indexOf(other.priority));
+    this.#startWaiting();
   }
 
   /** Ends the tasks of jobs that are cancelled by now. */
   stopCancelled(): void {
-    for (const slot of this.#slots) {
-      if (this.#tools.control.isCancelled(slot.held.lease.message.jobId)) this.#stop(slot, 'cancelled');
-    }
+    const isCancelled = ({ lease }: HeldLease): boolean => this.#tools.control.isCancelled(lease.message.jobId);
+    for (const slot of this.#slots) if (isCancelled(slot.held)) this.#stop(slot, 'cancelled');
+    const cancelled = this.#waiting.filter(isCancelled);
+    this.#waiting = this.#waiting.filter((held) => !isCancelled(held));
+    for (const held of cancelled) this.settleCancelled(held);
   }
 
-  /** Resolves when a task ends that runs now. */
-  async whenOneEnds(): Promise<void> {
-    await Promise.race([...this.#slots].map((slot) => slot.done));
+  /** Resolves when a task ends, or a lease that waited is given back. */
+  whenOneEnds(): Promise<void> {
+    return new Promise((resolve) => this.#onChange.push(resolve));
   }
 
   async whenEmpty(): Promise<void> {
-    while (!this.isEmpty) await Promise.all([...this.#slots].map((slot) => slot.done));
+    while (!this.isEmpty) await this.whenOneEnds();
   }
 
   /** Settles a lease whose job is cancelled before it was started. */
@@ -135,6 +173,50 @@ export class TaskBench {
     }
   }
 
+  /** Starts what fits, in order: a large task is not overtaken by small ones for ever. */
+  #startWaiting(): void {
+    const { settings, lifecycle, clock } = this.#tools;
+    this.#giveBack(lifecycle.draining.aborted ? this.#waiting : this.#waiting.filter((held) => isOverdue(held, clock)));
+    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+      const need = needOf(next.lease.message, settings.slot);
+      this.#lastNeed = need;
+      const taken = [...this.#slots].map((slot) => slot.need);
+      if (!fits(need, without(settings.capacity, taken))) break;
+      this.#waiting.shift();
+      this.#start(next, need);
+    }
+    this.#watchOverdue();
+  }
+
+  #start(held: HeldLease, need: Capacity): void {
+    const stop = new AbortController();
+    const slot: Slot = { held, need, stop, cause: 'interrupted', lateAnnouncement: undefined };
+    this.#slots.add(slot);
+    // A turn later, when the slot is there to be found.
+    queueMicrotask(() => void this.#work(slot));
+    if (this.#tools.lifecycle.interrupting.aborted) this.#stop(slot, this.#tools.lifecycle.cause);
+  }
+
+  /** What waits behind a long task goes back while somebody else still has the time for it. */
+  #watchOverdue(): void {
+    clearTimeout(this.#overdue);
+    if (this.#waiting.length === 0) return;
+    const earliest = Math.min(...this.#waiting.map((held) => held.startBy.getTime()));
+    const wait = Math.max(0, earliest - this.#tools.clock.now().getTime()) + 1;
+    this.#overdue = setTimeout(() => this.#startWaiting(), Math.min(wait, 2 ** 31 - 1));
+  }
+
+  #giveBack(held: readonly HeldLease[]): void {
+    if (held.length === 0) return;
+    const back = new Set(held);
+    this.#waiting = this.#waiting.filter((each) => !back.has(each));
+    this.#returning += back.size;
+    void this.changeLease([...back], 0).then(() => {
+      this.#returning -= back.size;
+      this.#changed();
+    });
+  }
+
   async #work(slot: Slot): Promise<void> {
     const { held } = slot;
     const assignment: TaskAssignment = {
@@ -144,22 +226,41 @@ export class TaskBench {
       stopCause: () => slot.cause,
     };
     try {
-      const outcome = await this.#tools.run(assignment, (started) => this.#announce(started));
+      const outcome = await this.#tools.run(assignment, () => this.#announce(slot));
       this.#log(held.lease, outcome);
       if (outcome.kind === 'returned') await this.changeLease([held], 0);
       else this.#report(held, outcome);
+      if (outcome.kind === 'completed' || outcome.kind === 'failed') {
+        this.#tools.pace.observe(held.lease.message.jobId, outcome.seconds);
+      }
     } finally {
+      clearTimeout(slot.lateAnnouncement);
       this.#slots.delete(slot);
       this.#lastBusyAt = this.#tools.clock.now().getTime();
+      this.#startWaiting();
+      this.#changed();
     }
   }
 
-  async #announce({ lease, leaseEndsAt }: TaskAssignment): Promise<void> {
+  #changed(): void {
+    const waiting = this.#onChange;
+    this.#onChange = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  async #announce(slot: Slot): Promise<void> {
+    const { lease, endsAt } = slot.held;
     if (!mustAnnounce(lease)) return;
-    const { outbox, settings, clock } = this.#tools;
+    const { outbox, settings, clock, pace } = this.#tools;
     const event = startedEvent(lease, settings.instanceId, clock.now());
+    const put = (): Promise<boolean> => outbox.put({ event, until: endsAt, urgent: true });
+    const mean = pace.meanSeconds(lease.message.jobId);
+    if (lease.receiveCount === 1 && mean !== undefined && mean <= SHORT_SECONDS) {
+      slot.lateAnnouncement = setTimeout(() => void put(), LATE_ANNOUNCE_MS);
+      return;
+    }
     const waited = new AbortController();
-    await Promise.race([outbox.put({ event, until: leaseEndsAt, urgent: true }), sleep(ANNOUNCE_MS, waited.signal)]);
+    await Promise.race([put(), sleep(ANNOUNCE_MS, waited.signal)]);
     waited.abort();
   }
 
@@ -194,3 +295,5 @@ export class TaskBench {
     });
   }
 }
+
+const isOverdue = (held: HeldLease, clock: Clock): boolean => held.startBy <= clock.now();

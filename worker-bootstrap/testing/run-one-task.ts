@@ -50,6 +50,7 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
   const { blobs = new InMemoryBlobStore(), ...fields } = message;
   const workDir = join(dirname(folder), 'work');
   if (checkoutIsGone) rmSync(folder, { recursive: true });
+  const never = new AbortController().signal;
   const code = { ...taskMessageFactory().code, run: [...run], env };
   return runTask(
     {
@@ -69,7 +70,7 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
       inputs: new TaskInputs(blobs),
       blobs,
       groups: new ProcessGroups(workDir),
-      pool: new JsonlPool({ graceSeconds, hurry: new AbortController().signal, kill: new AbortController().signal }),
+      pool: new JsonlPool({ graceSeconds, hurry: never, kill: never, room: () => 1 }),
       clock: { now: () => new Date() },
       random: () => 0.5,
       kill: kill ?? new AbortController().signal,
