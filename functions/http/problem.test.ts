@@ -31,6 +31,24 @@ describe('an error as a problem document', () => {
     expect(bodyOf(new NotFoundError('no'))).not.toHaveProperty('errors');
   });
 
+  it('tells the first of very many faults, and how many there are', () => {
+    const faults = Array.from({ length: 5_000 }, (_, n) => ({ path: `tasks[${n}]`, message: 'bad' }));
+
+    const { detail, errors } = bodyOf(new ValidationError('the job has 5000 faults', faults));
+
+    expect(errors).toEqual(faults.slice(0, 1_000));
+    expect(detail).toBe('the job has 5000 faults; the first 1000 are told');
+  });
+
+  it('shortens a name that somebody made very long', () => {
+    const fault = { path: `code.env.${'x'.repeat(100_000)}`, message: `the key "${'y'.repeat(100_000)}" is taken` };
+
+    const { errors } = bodyOf(new ValidationError('the job has 1 fault', [fault]));
+
+    expect(errors[0].path).toMatch(/^code\.env\.x{50,300}…$/);
+    expect(errors[0].message).toMatch(/^the key "y{50,400}…$/);
+  });
+
   it('says when to come again if that may help', () => {
     expect(toProblem(new TransientError('throttled')).headers).toMatchObject({ 'retry-after': '10' });
   });

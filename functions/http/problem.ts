@@ -29,6 +29,10 @@ const TITLES: Readonly<Record<number, string>> = {
 
 const RETRY_AFTER_SECONDS = 10;
 
+/** Lambda answers with 6 MB at most, and a small body may have more faults, and longer names, than fit into that. */
+const MAX_FAULTS_TOLD = 1_000;
+const MAX_TEXT = 300;
+
 function problem(
   status: number,
   detail: string,
@@ -43,10 +47,20 @@ function problem(
   };
 }
 
+function invalid({ message, faults }: ValidationError): APIGatewayProxyStructuredResultV2 {
+  const told = faults
+    .slice(0, MAX_FAULTS_TOLD)
+    .map((fault) => ({ path: shortened(fault.path), message: shortened(fault.message) }));
+  const more = faults.length > told.length ? `; the first ${told.length} are told` : '';
+  return problem(422, message + more, told);
+}
+
+const shortened = (text: string): string => (text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text);
+
 /** What a caller is told of an error. Whatever is not meant for callers says nothing of itself. */
 export function toProblem(error: unknown): APIGatewayProxyStructuredResultV2 {
   if (error instanceof HttpError) return problem(error.status, error.message, [], error.headers);
-  if (error instanceof ValidationError) return problem(422, error.message, error.faults);
+  if (error instanceof ValidationError) return invalid(error);
   if (error instanceof NotFoundError) return problem(404, error.message);
   if (error instanceof ConflictError) return problem(409, error.message);
   if (error instanceof TransientError) {
