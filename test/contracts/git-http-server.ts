@@ -24,6 +24,8 @@ export async function serve(listener: RequestListener): Promise<RunningServer> {
 export interface GitHttpServerOptions {
   /** Only requests with this `Authorization` are served, as a host does with private repositories. */
   readonly authorization?: string;
+  /** While it says so, nobody is served. */
+  readonly closed?: () => boolean;
   /** Sees every request before it is answered. */
   readonly onRequest?: (request: IncomingMessage) => void;
 }
@@ -32,8 +34,8 @@ export interface GitHttpServerOptions {
 export const startGitHttpServer = (root: string, options: GitHttpServerOptions = {}): Promise<RunningServer> =>
   serve((request, response) => {
     options.onRequest?.(request);
-    const { authorization } = options;
-    if (authorization === undefined || request.headers.authorization === authorization) {
+    const { authorization, closed = () => false } = options;
+    if (!closed() && (authorization === undefined || request.headers.authorization === authorization)) {
       void answer(root, request, response);
       return;
     }
