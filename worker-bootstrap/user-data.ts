@@ -1,0 +1,117 @@
+/**
+ * The user data of a machine: a script that root runs at the first boot. It fetches `bootstrap.sh`, runs it as the task
+ * user if its hash is right, and shuts the machine down when it ends, whatever becomes of it. A machine that never got
+ * ready says why, with the end of its log, on the status queue.
+ */
+import { PermanentError } from '../core/errors.ts';
+
+export interface UserData {
+  /** Of bootstrap.sh: `s3://` (fetched with the machine's own role) or `https://`. */
+  readonly url: string;
+  /** In hex. */
+  readonly sha256: string;
+  /** For bootstrap.sh and the agent. No secret belongs here: every command on the machine may read its user data. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** EC2 takes 16 KB, but user data is sent with every launch, and what a machine runs belongs under a hash. */
+export const MAX_USER_DATA_BYTES = 4_096;
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** @throws PermanentError for a name that no variable can have, a value with NUL, or more than 4 KB altogether */
+export function renderUserData({ url, sha256, environment }: UserData): string {
+  const variables = Object.entries(environment).map(([name, value]) => {
+    if (!NAME.test(name)) throw new PermanentError(`"${name}" is no name of an environment variable`);
+    return `export ${name}=${quote(value)}`;
+  });
+  const script = ['#!/bin/bash', ...variables, `url=${quote(url)} sha256=${quote(sha256)}`, STUB].join('\n');
+  const bytes = Buffer.byteLength(script);
+  if (bytes > MAX_USER_DATA_BYTES) {
+    throw new PermanentError(`the user data has ${bytes} bytes, more than ${MAX_USER_DATA_BYTES}`, {
+      context: { bytes },
+    });
+  }
+  return script;
+}
+
+/** In single quotes the shell takes everything for itself; only a single quote ends them. */
+function quote(text: string): string {
+  if (text.includes('\0')) throw new PermanentError('no environment can hold NUL');
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * What it needs beyond a shell: the AWS CLI where an address is `s3://`, curl otherwise; both are part of Amazon Linux.
+ * `shutdown -h +…` at the start is the machine's own end of life, should everything after it fail. A backslash hides the
+ * shell's braces from this language, and is taken off at the end.
+ */
+const STUB = String.raw`# Shoal: see worker-bootstrap/user-data.ts
+set -u
+: "\${SHOAL_WORK_DIR:=/var/lib/shoal}" "\${SHOAL_TASK_USER:=shoal}" "\${SHOAL_LOG:=/var/log/shoal.log}"
+: "\${SHOAL_INSTANCE_ID:=$(cat /var/lib/cloud/data/instance-id 2>/dev/null || hostname)}"
+off=\${SHOAL_SHUTDOWN_COMMAND:-shutdown -h now}
+unset SHOAL_SHUTDOWN_COMMAND # this script does it, after bootstrap.sh
+export SHOAL_WORK_DIR SHOAL_INSTANCE_ID HOME=$SHOAL_WORK_DIR
+exec > >(tee -a "$SHOAL_LOG") 2>&1
+step='the machine was ended'
+report() {
+  local log at body
+  log=$(tail -c 1500 "$SHOAL_LOG" | LC_ALL=C tr -cd '\n -~' | sed 's/[\\"]/\\&/g' | awk '{ printf "%s\\n", $0 }')
+  at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  body='{"v":1,"source":"'$SHOAL_INSTANCE_ID'","events":[{"kind":"instance","instanceId":"'$SHOAL_INSTANCE_ID'",'
+  body+='"fleet":"'$SHOAL_FLEET'","state":"FAILED","reason":"'"$step: $log"'","at":"'$at'"}]}'
+  timeout 60 aws sqs send-message --queue-url "$SHOAL_STATUS_QUEUE_URL" --message-body "$body" >/dev/null ||
+    echo "not reported: $body"
+}
+finish() {
+  trap '' TERM INT HUP
+  sleep 0.2 # the log is written by another process
+  [[ -e $SHOAL_WORK_DIR/ready ]] || report
+  sh -c "$off"
+}
+trap finish EXIT
+pid=''
+ended() {
+  trap '' TERM INT HUP
+  if [[ -n $pid ]]; then kill "$pid" && wait "$pid"; fi
+  exit 143
+}
+trap ended TERM INT HUP
+fail() {
+  step=$1
+  exit 1
+}
+life=\${SHOAL_MAX_LIFETIME_SECONDS:-86400}
+shutdown -h "+$((\${life%.*} / 60 + 5))" || echo 'the shutdown at the end of life could not be scheduled'
+mkdir -p "$SHOAL_WORK_DIR" || fail 'no work folder could be made'
+rm -f "$SHOAL_WORK_DIR/ready"
+
+need=()
+command -v git >/dev/null || need+=(git-core)
+[[ -n \${SHOAL_NODE:-}\${SHOAL_NODE_URL:-} ]] || command -v node >/dev/null || need+=(nodejs22)
+if ((\${#need[@]})) && command -v dnf >/dev/null; then
+  dnf install -y -q "\${need[@]}" || fail "\${need[*]} could not be installed"
+fi
+
+get() {
+  case $url in
+  s3://*) aws s3 cp --only-show-errors "$url" "$1" ;;
+  file:///*) cp -- "\${url#file://}" "$1" ;;
+  *) curl -fsSL --proto =https --retry 5 --retry-connrefused -m 120 -o "$1" -- "$url" ;;
+  esac
+}
+boot=$(mktemp)
+get "$boot" || { sleep 5 && get "$boot"; } || fail 'bootstrap.sh could not be fetched'
+echo "$sha256  $boot" | sha256sum --check --status || fail 'bootstrap.sh is not the one of that hash'
+run=(bash "$boot")
+if [[ $(id -u) == 0 && $SHOAL_TASK_USER != root ]]; then
+  id "$SHOAL_TASK_USER" >/dev/null 2>&1 || useradd --system --create-home "$SHOAL_TASK_USER" || fail 'no task user'
+  chmod 644 "$boot" && chown -R "$SHOAL_TASK_USER": "$SHOAL_WORK_DIR"
+  run=(setpriv --reuid "$SHOAL_TASK_USER" --regid "$SHOAL_TASK_USER" --init-groups "\${run[@]}")
+fi
+"\${run[@]}" &
+pid=$!
+wait "$pid" || fail "bootstrap.sh ended with $?"
+step='bootstrap.sh ended before the machine was ready'
+`.replaceAll('\\$', '$');
