@@ -1,4 +1,4 @@
-/** `GET /v1/jobs/{jobId}/tasks`, `…/results` and `GET /v1/tasks/{taskId}`. */
+/** `GET /v1/jobs/{jobId}/tasks`, `…/results`, `GET /v1/tasks/{taskId}` and `…/logs`. */
 import { z } from 'zod';
 import { NotFoundError } from '../../core/errors.ts';
 import { taskIdOf } from '../../core/ids.ts';
@@ -9,6 +9,7 @@ import { jobIdOf, taskPositionOf } from '../http/path-parameters.ts';
 import { limitParameter, readQuery } from '../http/query-parameters.ts';
 import { progressOf } from './jobs.ts';
 import { taskKeys } from './task-keys.ts';
+import { logText } from './task-log.ts';
 import { taskAsSeen, taskPage } from './task-pages.ts';
 import { resultOf, taskView } from './task-view.ts';
 
@@ -28,6 +29,12 @@ const cursorParameter = z
   .regex(/^\d{1,7}$/, 'is not a cursor of ours')
   .transform(Number)
   .default(0);
+
+const attemptParameter = z
+  .string()
+  .regex(/^[1-9]\d{0,4}$/, 'must be the number of an attempt, from 1')
+  .transform(Number)
+  .optional();
 
 export interface TaskPorts {
   readonly jobs: JobStore;
@@ -94,6 +101,16 @@ export function taskRoutes(ports: TaskPorts): Record<string, Route> {
       const keys = await taskKeys(job, [index], ports.blobs);
       const result = await resultOf(task, MAX_DETAIL_BYTES, ports.blobs);
       return { status: 200, body: { ...taskView(task, keys.get(index)), ...result, attempts: task.attempts } };
+    },
+
+    'GET /v1/tasks/{taskId}/logs': async (request) => {
+      const { jobId, index } = taskPositionOf(request);
+      const { attempt } = readQuery(request, { attempt: attemptParameter });
+      const { job } = await progressOf(ports.jobs, jobId);
+      if (index >= job.taskCount) throw new NotFoundError('there is no such task');
+      const rows = await ports.tasks.getMany([taskIdOf(jobId, index)]);
+      const text = await logText(rows.get(taskIdOf(jobId, index)), attempt, ports.blobs);
+      return { status: 200, body: text, headers: { 'content-type': 'text/plain; charset=utf-8' } };
     },
   };
 }

@@ -144,6 +144,7 @@ describe('functions', () => {
       'GET /v1/jobs/{jobId}/results',
       'GET /v1/jobs/{jobId}/tasks',
       'GET /v1/tasks/{taskId}',
+      'GET /v1/tasks/{taskId}/logs',
       'POST /v1/jobs',
     ]);
   });

@@ -11,6 +11,11 @@ export class BoundedOutput {
     this.#limit = limit;
   }
 
+  /** Whether anything was said. */
+  get isEmpty(): boolean {
+    return this.#kept === 0;
+  }
+
   append(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#kept += chunk.length;

@@ -1,5 +1,6 @@
 /** How a task's command ended, by whichever protocol it was run. */
 import type { Failure } from '../../core/task.ts';
+import type { KeptOutput } from './kept-output.ts';
 import type { EndedFor, NotStarted } from './process-group.ts';
 
 export type CommandRun =
@@ -9,5 +10,7 @@ export type CommandRun =
       readonly seconds: number;
       /** What we ended it for, if we did. */
       readonly endedFor: EndedFor;
+      /** What it printed, if that was anything but its result. */
+      readonly printed: KeptOutput | null;
       readonly outcome: { readonly json: string } | { readonly failure: Failure };
     };

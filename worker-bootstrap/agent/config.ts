@@ -32,6 +32,7 @@ const environmentSchema = z.object({
   SHOAL_SETUP_SECONDS: seconds.default(600),
   SHOAL_CONTROL_SECONDS: seconds.default(15),
   SHOAL_MAX_RESULT_BYTES: whole.default(100 * 1024 * 1024),
+  SHOAL_MAX_LOG_BYTES: whole.default(256 * 1024),
   SHOAL_POLL_SECONDS: whole.refine((poll) => poll >= 1 && poll <= 20, 'must be 1 to 20').default(10),
   /** The local run keeps its credentials here, as files. */
   SHOAL_CREDENTIALS_DIR: text.optional(),
@@ -62,6 +63,8 @@ export interface WorkSettings {
   readonly pollSeconds: number;
   /** A larger result fails its task. */
   readonly maxResultBytes: number;
+  /** So much of what a task prints is kept. */
+  readonly maxLogBytes: number;
   /** PATH for the task's command. */
   readonly commandPath: string;
 }
@@ -101,6 +104,7 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
     controlSeconds: parsed.SHOAL_CONTROL_SECONDS,
     pollSeconds: parsed.SHOAL_POLL_SECONDS,
     maxResultBytes: parsed.SHOAL_MAX_RESULT_BYTES,
+    maxLogBytes: parsed.SHOAL_MAX_LOG_BYTES,
     commandPath: withOwnNode(parsed.PATH),
   });
 }

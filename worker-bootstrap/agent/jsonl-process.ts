@@ -3,7 +3,7 @@
  * line of JSON on stdout. One question at a time. A process that breaks this (a line that nobody asked for, a line too
  * long) or that had to be stopped is not asked again.
  */
-import type { BoundedOutput } from './bounded-output.ts';
+import { OutputGate } from './output-gate.ts';
 import {
   type Command,
   type EndedFor,
@@ -29,7 +29,7 @@ export type JsonlAnswer =
 type Heard = { readonly kind: 'line'; readonly bytes: Buffer } | { readonly kind: 'overlong' };
 
 interface Question {
-  readonly stderr: BoundedOutput;
+  readonly onStderr: (chunk: Buffer) => void;
   readonly maxBytes: number;
   readonly hear: (heard: Heard) => void;
   isAnswered: boolean;
@@ -48,11 +48,13 @@ export class JsonlProcess {
 
   private constructor(group: StartedGroup, cleanUp: () => PromiseLike<void>) {
     this.#group = group;
+    const gate = new OutputGate();
     group.child.stdout?.on('data', (chunk: Buffer) => this.#onOutput(chunk));
     // What is said between two tasks belongs to none.
-    group.child.stderr?.on('data', (chunk: Buffer) => this.#question?.stderr.append(chunk));
+    gate.read(group.child.stderr, (chunk) => this.#question?.onStderr(chunk));
     this.ended = group.exited.then(async (end) => {
       this.#isUsable = false;
+      gate.open();
       await group.cleanUp();
       this.#isGone = true;
       await cleanUp();
@@ -83,13 +85,10 @@ export class JsonlProcess {
   }
 
   /** Asks one question and waits for its answer, or for the end of the process. */
-  async ask(
-    line: string,
-    options: RunLimits & { readonly stderr: BoundedOutput; readonly maxBytes: number },
-  ): Promise<JsonlAnswer> {
+  async ask(line: string, options: RunLimits & Pick<Question, 'onStderr' | 'maxBytes'>): Promise<JsonlAnswer> {
     const began = performance.now();
     const heard = new Promise<Heard>((hear) => {
-      this.#question = { stderr: options.stderr, maxBytes: options.maxBytes, hear, isAnswered: false };
+      this.#question = { onStderr: options.onStderr, maxBytes: options.maxBytes, hear, isAnswered: false };
     });
     using guard = guardGroup(options, this.#group.pgid);
     this.#group.child.stdin?.write(`${line}\n`);

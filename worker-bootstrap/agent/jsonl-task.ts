@@ -12,6 +12,7 @@ import type { CommandRun } from './command-run.ts';
 import { failureOfRun } from './describe-end.ts';
 import type { JsonlPool } from './jsonl-pool.ts';
 import { type JsonlAnswer, JsonlProcess } from './jsonl-process.ts';
+import { KeptOutput } from './kept-output.ts';
 import type { Command, NotStarted, RunLimits } from './process-group.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { firstBytes, parseJson, tooLargeResult } from './read-result.ts';
@@ -29,6 +30,7 @@ export interface JsonlQuestion {
   readonly command: () => Promise<{ readonly command: Command; readonly cleanUp: () => PromiseLike<void> }>;
   readonly limits: RunLimits;
   readonly maxResultBytes: number;
+  readonly maxLogBytes: number;
 }
 
 export interface JsonlTools {
@@ -39,17 +41,27 @@ export interface JsonlTools {
 /** Asks a process that waits, or a new one, and keeps it for the next task where that is possible. */
 export async function runJsonl(question: JsonlQuestion, tools: JsonlTools): Promise<CommandRun> {
   const stderr = new BoundedOutput(KEPT_STDERR_BYTES);
+  const kept = new KeptOutput(question.maxLogBytes);
+  const onStderr = (chunk: Buffer): void => {
+    stderr.append(chunk);
+    kept.append(chunk);
+  };
   for (;;) {
     const process = tools.pool.take(question.key) ?? (await startProcess(question, tools));
     if (!(process instanceof JsonlProcess)) return process;
     const before = process.answers;
-    const answer = await process.ask(question.line, { ...question.limits, stderr, maxBytes: question.maxResultBytes });
+    const answer = await process.ask(question.line, {
+      ...question.limits,
+      onStderr,
+      maxBytes: question.maxResultBytes,
+    });
     // It ended between two tasks, of its own accord: nobody's failure. A new one has not answered yet, so this ends.
     if (retired(answer) && before > 0) continue;
     const outcome = outcomeOf(answer, question, stderr);
     if (!('json' in outcome) && outcome.failure.code === 'result-invalid') await process.kill();
     tools.pool.giveBack(question.key, question.jobId, process);
-    return { kind: 'ran', seconds: answer.seconds, endedFor: answer.endedFor, outcome };
+    const printed = kept.bytes > 0 ? kept : null;
+    return { kind: 'ran', seconds: answer.seconds, endedFor: answer.endedFor, printed, outcome };
   }
 }
 

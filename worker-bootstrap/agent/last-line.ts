@@ -4,7 +4,9 @@
  */
 
 /** A larger result belongs into `$SHOAL_RESULT_FILE`. */
-export const MAX_LINE_BYTES = 1024 * 1024;
+export const MAX_LINE_BYTES = 16 * 1024 * 1024;
+/** Of a line that does not begin like a JSON object, array or text only so much is kept: it is no large result. */
+const MAX_OTHER_LINE_BYTES = 64 * 1024;
 
 const NEWLINE = 0x0a;
 const isBlank = (line: Buffer): boolean => line.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d));
@@ -17,15 +19,20 @@ export class LastLineReader {
   #complete: LastLine = { kind: 'line', bytes: Buffer.alloc(0) };
   #open: Buffer[] = [];
   #openBytes = 0;
+  /** Lines that are not blank and complete; counted to 2. */
+  #lines = 0;
 
   append(chunk: Buffer): void {
-    let rest = chunk;
-    for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
-      this.#extend(rest.subarray(0, end));
-      this.#complete = this.#close() ?? this.#complete;
-      rest = rest.subarray(end + 1);
+    const first = chunk.indexOf(NEWLINE);
+    if (first < 0) {
+      this.#extend(chunk);
+      return;
     }
-    this.#extend(rest);
+    this.#extend(chunk.subarray(0, first));
+    this.#complete = this.#close() ?? this.#complete;
+    const last = chunk.lastIndexOf(NEWLINE);
+    this.#readBackwards(chunk, first, last);
+    this.#extend(chunk.subarray(last + 1));
   }
 
   /** The last line so far, with or without a newline at its end. */
@@ -33,9 +40,28 @@ export class LastLineReader {
     return this.#peek() ?? this.#complete;
   }
 
+  /** Whether there was no other line that is not blank. */
+  get isOnlyLine(): boolean {
+    return this.#lines + (this.#peek() ? 1 : 0) === 1;
+  }
+
+  /** From the end, so that a flood of lines costs no more than the few that matter. */
+  #readBackwards(chunk: Buffer, first: number, last: number): void {
+    let isFound = false;
+    for (let end = last; end > first && !(isFound && this.#lines >= 2); ) {
+      const start = chunk.lastIndexOf(NEWLINE, end - 1);
+      const line = chunk.subarray(start + 1, end);
+      end = start;
+      if (isBlank(line)) continue;
+      if (!isFound) this.#complete = { kind: 'line', bytes: Buffer.from(line) };
+      isFound = true;
+      this.#lines = Math.min(2, this.#lines + 1);
+    }
+  }
+
   #extend(part: Buffer): void {
     // Of an overlong line only the beginning is kept, to tell a result from a progress bar.
-    if (this.#openBytes <= MAX_LINE_BYTES && part.length > 0) this.#open.push(Buffer.from(part));
+    if (this.#openBytes <= this.#limit && part.length > 0) this.#open.push(Buffer.from(part));
     this.#openBytes += part.length;
   }
 
@@ -43,13 +69,19 @@ export class LastLineReader {
     const line = this.#peek();
     this.#open = [];
     this.#openBytes = 0;
+    if (line) this.#lines = Math.min(2, this.#lines + 1);
     return line;
   }
 
   #peek(): LastLine | undefined {
     const bytes = Buffer.concat(this.#open);
     if (isBlank(bytes)) return undefined;
-    if (this.#openBytes > MAX_LINE_BYTES) return { kind: 'overlong', first: bytes.toString('latin1', 0, 64).trim() };
+    if (this.#openBytes > this.#limit) return { kind: 'overlong', first: bytes.toString('latin1', 0, 64).trim() };
     return { kind: 'line', bytes };
+  }
+
+  get #limit(): number {
+    const start = this.#open[0]?.toString('latin1', 0, 64).trimStart() ?? '{';
+    return /^[{["]/.test(start) ? MAX_LINE_BYTES : MAX_OTHER_LINE_BYTES;
   }
 }

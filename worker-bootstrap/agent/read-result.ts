@@ -5,7 +5,8 @@ import type { Failure } from '../../core/task.ts';
 import { type LastLineReader, MAX_LINE_BYTES } from './last-line.ts';
 
 export type FoundResult =
-  | { readonly kind: 'result'; readonly json: string }
+  /** `isPrinted`: it was a line of stdout. */
+  | { readonly kind: 'result'; readonly json: string; readonly isPrinted: boolean }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 const invalid = (message: string): FoundResult => ({ kind: 'failed', failure: { code: 'result-invalid', message } });
@@ -34,19 +35,22 @@ async function readResultFile(path: string, maxBytes: number): Promise<FoundResu
   await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   const bytes = await file.readFile();
   const json = parseJson(bytes);
-  if (json !== undefined) return { kind: 'result', json };
+  if (json !== undefined) return { kind: 'result', json, isPrinted: false };
   return invalid(`$SHOAL_RESULT_FILE does not hold JSON in UTF-8; it starts with ${firstBytes(bytes)}`);
 }
+
+const NO_RESULT: FoundResult = { kind: 'result', json: 'null', isPrinted: false };
 
 function readLastLine(reader: LastLineReader, maxBytes: number): FoundResult {
   const line = reader.read();
   if (line.kind === 'line') {
-    const json = parseJson(line.bytes) ?? 'null';
-    if (line.bytes.length <= maxBytes || json === 'null') return { kind: 'result', json };
+    const json = parseJson(line.bytes);
+    if (json === undefined) return NO_RESULT;
+    if (line.bytes.length <= maxBytes) return { kind: 'result', json, isPrinted: true };
     return tooLarge(`it has ${line.bytes.length} bytes, ${maxBytes} are allowed`);
   }
   // A progress bar is no result; what begins like JSON most likely is one, and must not be lost in silence.
-  if (!/^[{["]/.test(line.first)) return { kind: 'result', json: 'null' };
+  if (!/^[{["]/.test(line.first)) return NO_RESULT;
   return tooLarge(`on stdout ${MAX_LINE_BYTES} bytes are allowed; write a larger one to $SHOAL_RESULT_FILE`);
 }
 

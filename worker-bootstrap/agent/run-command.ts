@@ -7,6 +7,7 @@ import type { WorkSettings } from './config.ts';
 import { failureOfRun } from './describe-end.ts';
 import type { JsonlPool } from './jsonl-pool.ts';
 import { runJsonl } from './jsonl-task.ts';
+import { KeptOutput } from './kept-output.ts';
 import type { Command, RunLimits } from './process-group.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { readResult } from './read-result.ts';
@@ -15,7 +16,7 @@ import { jsonlEnvironment, taskEnvironment } from './task-environment.ts';
 import { makeTaskFolder } from './task-folder.ts';
 
 export interface CommandTools {
-  readonly settings: Pick<WorkSettings, 'workDir' | 'graceSeconds' | 'commandPath' | 'maxResultBytes'>;
+  readonly settings: Pick<WorkSettings, 'workDir' | 'graceSeconds' | 'commandPath' | 'maxResultBytes' | 'maxLogBytes'>;
   readonly groups: ProcessGroups;
   readonly pool: JsonlPool;
   readonly kill: AbortSignal;
@@ -47,13 +48,16 @@ async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<Comma
   await task.onStart();
   const environment = taskEnvironment(task.message, task.key, folder, settings.commandPath);
   const stdin = `${task.input}\n`;
-  const run = await runProgram({ ...commandOf(task, environment), ...limitsOf(task, tools), stdin }, groups);
-  const { end, endedFor, seconds } = run;
+  const kept = new KeptOutput(settings.maxLogBytes);
+  const run = await runProgram({ ...commandOf(task, environment), ...limitsOf(task, tools), stdin, kept }, groups);
+  const { end, endedFor, seconds, stderr, lastLine } = run;
   if (end.kind === 'not-started') return end;
   const failure = failureOfRun(run, task.message.timeoutSeconds);
-  if (failure) return { kind: 'ran', seconds, endedFor, outcome: { failure } };
-  const found = await readResult(folder.resultFile, run.lastLine, settings.maxResultBytes);
-  return { kind: 'ran', seconds, endedFor, outcome: found.kind === 'failed' ? { failure: found.failure } : found };
+  const found = failure ?? (await readResult(folder.resultFile, lastLine, settings.maxResultBytes));
+  const isOnlyResult = 'json' in found && found.isPrinted && lastLine.isOnlyLine && stderr.isEmpty;
+  const printed = kept.bytes === 0 || isOnlyResult ? null : kept;
+  const outcome = 'json' in found ? { json: found.json } : { failure: 'failure' in found ? found.failure : found };
+  return { kind: 'ran', seconds, endedFor, printed, outcome };
 }
 
 /** `jsonl`: a process of the same job and code that waits gets the task, or a new one. */
@@ -72,6 +76,7 @@ async function runAsJsonl(task: ReadyTask, { settings, groups, pool, kill }: Com
       },
       limits: limitsOf(task, { settings, kill }),
       maxResultBytes: settings.maxResultBytes,
+      maxLogBytes: settings.maxLogBytes,
     },
     { pool, groups },
   );

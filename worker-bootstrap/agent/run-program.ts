@@ -3,7 +3,9 @@
  * the grace) or a kill. When the program ends, whatever it left behind in its group is killed.
  */
 import { BoundedOutput } from './bounded-output.ts';
+import type { KeptOutput } from './kept-output.ts';
 import { LastLineReader } from './last-line.ts';
+import { OutputGate } from './output-gate.ts';
 import {
   type Command,
   type EndedFor,
@@ -19,6 +21,8 @@ const KEPT_OUTPUT_BYTES = 64 * 1024;
 
 export interface Program extends Command, RunLimits {
   readonly stdin?: string;
+  /** Gets all that is printed. */
+  readonly kept?: KeptOutput;
 }
 
 export interface ProgramRun {
@@ -42,15 +46,21 @@ export async function runProgram(program: Program, groups: ProcessGroups): Promi
   const group = await startGroup(program, groups);
   if (group.kind === 'not-started') return { end: group, endedFor: null, seconds: 0, ...output };
   const { child, pgid, exited } = group;
-  child.stdout?.on('data', (chunk: Buffer) => {
+  const gate = new OutputGate();
+  gate.read(child.stdout, (chunk) => {
     output.stdout.append(chunk);
     output.lastLine.append(chunk);
+    program.kept?.append(chunk);
   });
-  child.stderr?.on('data', (chunk: Buffer) => output.stderr.append(chunk));
+  gate.read(child.stderr, (chunk) => {
+    output.stderr.append(chunk);
+    program.kept?.append(chunk);
+  });
   child.stdin?.end(program.stdin ?? '');
 
   const { end, endedFor } = await endOf(program, pgid, exited);
   const seconds = secondsSince(began);
+  gate.open();
   await group.cleanUp();
   return { end, endedFor, seconds, ...output };
 }

@@ -95,6 +95,17 @@ describe('a command', () => {
     });
   });
 
+  it('that is killed for its memory has died by a signal, which is tried again', async () => {
+    // As the kernel's out-of-memory killer does it: SIGKILL to a child, which the shell reports as 137, or to itself.
+    expect(await sh('kill -KILL $$')).toMatchObject({ failure: { code: 'signal', signal: 'SIGKILL' } });
+  });
+
+  it('may close its input at once', async () => {
+    const outcome = await sh('exec <&-; sleep 0.05; echo 1', { input: 'x'.repeat(1_000_000) });
+
+    expect(resultOf(outcome)).toBe(1);
+  });
+
   it('is ended when its time is up, with all its children', async () => {
     const marker = `timed-${process.pid}`;
 
@@ -202,7 +213,7 @@ describe('its result', () => {
   });
 
   it('is not lost in silence when the last line is too long to be kept', async () => {
-    const outcome = await runOneTask({ run: ['node', '-e', "console.log('[' + '1,'.repeat(1e6) + '1]')"] });
+    const outcome = await runOneTask({ run: ['node', '-e', "console.log('[' + '1,'.repeat(9e6) + '1]')"] });
 
     expect(outcome).toMatchObject({ kind: 'failed', failure: { code: 'result-too-large' } });
   });
@@ -210,7 +221,32 @@ describe('its result', () => {
   it('above 100 MB is refused', async () => {
     const outcome = await sh('truncate -s 101M "$SHOAL_RESULT_FILE"');
 
-    expect(outcome).toMatchObject({ kind: 'failed', failure: { code: 'result-too-large' } });
+    expect(outcome).toMatchObject({
+      kind: 'failed',
+      failure: { code: 'result-too-large', message: 'result too large: it has 105906176 bytes, 104857600 are allowed' },
+    });
+  });
+
+  it.each([
+    ['in a file', 'node -p "JSON.stringify(\'x\'.repeat(1e7))" > "$SHOAL_RESULT_FILE"'],
+    ['on stdout', 'node -p "JSON.stringify(\'x\'.repeat(1e7))"'],
+  ])('of 10 MB goes by reference: %s', async (_, script) => {
+    const blobs = new InMemoryBlobStore();
+
+    const outcome = await sh(script, { blobs });
+
+    expect(outcome).toMatchObject({ kind: 'completed', result: { blob: expect.any(String), bytes: 10_000_002 } });
+  });
+
+  it.each([
+    ['in a file', 'echo "[1, 2, 3, 4, 5]" > "$SHOAL_RESULT_FILE"'],
+    ['on stdout', 'echo "[1, 2, 3, 4, 5]"'],
+  ])('above the limit of the machine is refused: %s', async (_, script) => {
+    const outcome = await sh(script, { maxResultBytes: 10 });
+
+    expect(outcome).toMatchObject({
+      failure: { code: 'result-too-large', message: expect.stringMatching(/^result too large/) },
+    });
   });
 
   it('that cannot be stored is no fault of the task', async () => {

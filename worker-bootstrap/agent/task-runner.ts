@@ -2,9 +2,10 @@
 import { blobKeys } from '../../core/ids.ts';
 import { MAX_INLINE_RESULT_BYTES } from '../../core/messages.ts';
 import type { BlobStore, Clock, Lease } from '../../core/ports.ts';
-import type { Failure, TaskResult } from '../../core/task.ts';
+import type { Failure, TaskLog, TaskResult } from '../../core/task.ts';
 import type { CommandRun } from './command-run.ts';
 import { explainStartFailure } from './describe-end.ts';
+import type { KeptOutput } from './kept-output.ts';
 import type { StopCause } from './lifecycle.ts';
 import { messageOf } from './log.ts';
 import type { Preparations } from './preparations.ts';
@@ -16,11 +17,15 @@ import type { TaskInputs } from './task-input.ts';
 /** How long an input is tried to be read: a slot that waits for it does no work. */
 const INPUT_MS = 30_000;
 
+/** How long it is tried to store what a command printed. */
+const LOG_MS = 10_000;
+
 export type TaskOutcome =
-  | { readonly kind: 'completed'; readonly seconds: number; readonly result: TaskResult }
-  | { readonly kind: 'failed'; readonly seconds: number; readonly failure: Failure }
+  | { readonly kind: 'completed'; readonly seconds: number; readonly result: TaskResult; readonly log?: TaskLog }
+  | { readonly kind: 'failed'; readonly seconds: number; readonly failure: Failure; readonly log?: TaskLog }
   | {
       readonly kind: 'released';
+      readonly log?: TaskLog;
       readonly seconds: number;
       readonly cause: StopCause | 'machine';
       readonly reason: string;
@@ -73,7 +78,10 @@ async function prepareAndRun(assignment: TaskAssignment, tools: TaskTools): Prom
   const onStart = (): Promise<void> => tools.announce(assignment);
   const { json, key } = input;
   const run = await runCommand({ message, leaseId, checkout, input: json, key, stop, onStart }, tools);
-  return await outcomeOf(run, assignment, tools, checkout);
+  const outcome = await outcomeOf(run, assignment, tools, checkout);
+  if (run.kind === 'not-started' || !run.printed || outcome.kind === 'returned') return outcome;
+  const log = await storeLog(run.printed, assignment, tools);
+  return log ? { ...outcome, log } : outcome;
 }
 
 async function outcomeOf(
@@ -119,6 +127,24 @@ async function storeResult(
     return { kind: 'completed', seconds, result: { blob, bytes } };
   } catch (error) {
     return released('machine', `the result could not be stored: ${messageOf(error)}`, seconds);
+  }
+}
+
+/** What the command printed, for people: worth a few tries, but never the task's outcome. */
+async function storeLog(
+  printed: KeptOutput,
+  assignment: TaskAssignment,
+  tools: TaskTools,
+): Promise<TaskLog | undefined> {
+  const { leaseId, message } = assignment.lease;
+  const blob = blobKeys.log(message.jobId, message.taskId, message.attempt, leaseId);
+  const body = printed.render();
+  const until = new Date(Math.min(assignment.leaseEndsAt.getTime(), tools.clock.now().getTime() + LOG_MS));
+  try {
+    await retry(() => tools.blobs.put(blob, body, 'text/plain'), { ...retryOf(assignment, tools), until });
+    return { blob, bytes: body.length, truncated: printed.isTruncated };
+  } catch {
+    return undefined;
   }
 }
 

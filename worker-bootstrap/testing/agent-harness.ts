@@ -42,6 +42,7 @@ export class AgentHarness {
       controlSeconds: 0.1,
       pollSeconds: 1,
       maxResultBytes: 100 * 1024 * 1024,
+      maxLogBytes: 256 * 1024,
       commandPath: '/usr/local/bin:/usr/bin:/bin',
       ...settings,
     };

@@ -22,6 +22,7 @@ export interface OneTask extends Partial<Omit<TaskMessage, 'code'>> {
   readonly kill?: AbortSignal;
   readonly graceSeconds?: number;
   readonly maxResultBytes?: number;
+  readonly maxLogBytes?: number;
   /** As if an earlier task had removed it. */
   readonly checkoutIsGone?: boolean;
 }
@@ -37,6 +38,7 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
     stopCause = 'interrupted',
     graceSeconds = 0.3,
     maxResultBytes = 100 * 1024 * 1024,
+    maxLogBytes = 256 * 1024,
     checkoutIsGone = false,
     ...message
   } = task;
@@ -65,7 +67,7 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
       stopCause: () => stopCause,
     },
     {
-      settings: { workDir, graceSeconds, maxResultBytes, commandPath: readPath() },
+      settings: { workDir, graceSeconds, maxResultBytes, maxLogBytes, commandPath: readPath() },
       preparations: { prepare: async () => ({ kind: 'ready', folder }), forget: () => undefined },
       inputs: new TaskInputs(blobs),
       blobs,
