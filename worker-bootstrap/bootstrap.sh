@@ -5,12 +5,15 @@
 # of its tasks are ended, what it left behind is removed, and the machine is shut down.
 #
 #   SHOAL_WORK_DIR                 an absolute path; everything lies below it
-#   SHOAL_AGENT_URL                https:// or file:///, one file
+#   SHOAL_AGENT_URL                s3:// (with the AWS CLI and the machine's own role), https:// or file:///, one file
 #   SHOAL_AGENT_SHA256             its hash in hex; nothing else is run
 #   SHOAL_MAX_LIFETIME_SECONDS     enforced here too, should the agent fail to
 #   SHOAL_GRACE_SECONDS            optional, 30: what the agent gets between SIGTERM and SIGKILL
 #   SHOAL_LIFETIME_MARGIN_SECONDS  optional, 60: how much later than the agent this script ends its life
-#   SHOAL_NODE                     optional: the Node to use, 22 or later
+#   SHOAL_READY_DEADLINE_SECONDS   optional: an agent that has not written `ready` to the work folder by then is ended
+#   SHOAL_NODE                     optional: the Node to use, 22 or later; else the first such one on the PATH
+#   SHOAL_NODE_URL                 optional: where to fetch a Node if there is none, as nodejs.org packs it
+#   SHOAL_NODE_SHA256              its hash in hex; nothing else is unpacked
 #   SHOAL_SHUTDOWN_COMMAND         optional: run at the very end, on a real machine "shutdown -h now"
 #
 # shellcheck disable=SC2317 # what traps call looks unreachable
@@ -84,7 +87,7 @@ on_exit() {
   if [[ -n $agent_pid ]]; then kill -KILL "$agent_pid" 2>/dev/null; fi
   if [[ -n $work_dir ]]; then
     end_groups
-    rm -rf -- "${work_dir:?}"/{groups,tasks,checkouts,agent.mjs}
+    rm -rf -- "${work_dir:?}"/{groups,tasks,checkouts,agent.mjs,node,node.tar}
     printf '%s\n' "$exit_code" >"$work_dir/ended"
   fi
   say "ended with exit code $exit_code"
@@ -113,53 +116,100 @@ check_settings() {
   command -v git >/dev/null || fail 'there is no git on this machine'
 }
 
-find_node() {
+# Whether a Node runs here and is new enough; otherwise `why` says what is wrong with it.
+is_suitable() {
   local version
-  node=${SHOAL_NODE:-$(command -v node || true)}
-  [[ -n $node ]] || fail 'there is no node on this machine: install Node 22 or later, or set SHOAL_NODE'
-  version=$("$node" --version 2>/dev/null) || fail "$node is not a Node that runs here"
+  version=$("$1" --version 2>/dev/null) || {
+    why="$1 is not a Node that runs here"
+    return 1
+  }
   version=${version#v}
-  [[ ${version%%.*} =~ ^[0-9]+$ && ${version%%.*} -ge 22 ]] ||
-    fail "$node is version $version, Node 22 or later is needed"
-  say "using $node, version $version"
+  [[ ${version%%.*} =~ ^[0-9]+$ && ${version%%.*} -ge 22 ]] || {
+    why="$1 is version $version, Node 22 or later is needed"
+    return 1
+  }
+  say "using $1, version $version"
 }
 
-fetch_agent() {
+# The one it is told to use; one of the distribution, under its plain name or that of its version; one from the bucket.
+find_node() {
+  local name why='there is no node on this machine: install Node 22 or later, or set SHOAL_NODE'
+  if [[ -n ${SHOAL_NODE:-} ]]; then
+    node=$SHOAL_NODE
+    is_suitable "$node" || fail "$why"
+    return
+  fi
+  for name in node node-24 node-22 nodejs; do
+    node=$(command -v "$name") || continue
+    if is_suitable "$node"; then return; fi
+  done
+  [[ -n ${SHOAL_NODE_URL:-} ]] || fail "$why"
+  fetch Node "$SHOAL_NODE_URL" "${SHOAL_NODE_SHA256:-}" "$work_dir/node.tar"
+  say 'unpacking Node'
+  mkdir -p -- "$work_dir/node"
+  tar -x --strip-components=1 -f "$work_dir/node.tar" -C "$work_dir/node" || fail 'Node could not be unpacked'
+  rm -f -- "$work_dir/node.tar"
+  node=$work_dir/node/bin/node
+  is_suitable "$node" || fail "$why"
+}
+
+# fetch WHAT URL SHA256 FILE
+fetch() {
   local path sum
-  say "fetching the agent from $SHOAL_AGENT_URL"
-  case $SHOAL_AGENT_URL in
+  say "fetching $1 from $2"
+  case $2 in
   file:///*)
-    path=${SHOAL_AGENT_URL#file://}
+    path=${2#file://}
     # A blank in a path is %20 in its address.
-    cp -- "$(printf '%b' "${path//%/\\x}")" "$1" || fail 'the agent could not be copied'
+    cp -- "$(printf '%b' "${path//%/\\x}")" "$4" || fail "$1 could not be copied"
     ;;
+  s3://*) aws s3 cp --only-show-errors "$2" "$4" || fail "$1 could not be fetched" ;;
   https://*)
     curl --fail --silent --show-error --location --proto '=https' --retry 5 --retry-connrefused --max-time 120 \
-      --output "$1" -- "$SHOAL_AGENT_URL" || fail 'the agent could not be fetched'
+      --output "$4" -- "$2" || fail "$1 could not be fetched"
     ;;
-  *) fail 'SHOAL_AGENT_URL must be a file:/// or https:// address' ;;
+  *) fail "$1 must be at a file:///, s3:// or https:// address" ;;
   esac
-  if command -v sha256sum >/dev/null; then sum=$(sha256sum -- "$1"); else sum=$(shasum -a 256 -- "$1"); fi
+  if command -v sha256sum >/dev/null; then sum=$(sha256sum -- "$4"); else sum=$(shasum -a 256 -- "$4"); fi
   # A name with special characters makes sha256sum put a backslash first.
   sum=${sum#\\}
-  [[ ${sum%% *} == "$SHOAL_AGENT_SHA256" ]] || fail "the agent's SHA-256 is ${sum%% *}, not $SHOAL_AGENT_SHA256"
+  [[ ${sum%% *} == "$3" ]] || fail "the SHA-256 of $1 is ${sum%% *}, not $3"
 }
 
-# Ends the agent a while after it should have ended by itself. It reads from a pipe whose other end only this script
-# holds, so that it ends with the script, even one that was killed with -9.
-lifetime_timer() {
+# The timers read from a pipe whose other end only this script holds, so that they end with the script, even one that was
+# killed with -9.
+
+# Ends the agent by force if need be.
+end_agent() {
+  local status=0
+  kill -TERM "$1" 2>/dev/null || true
+  read -r -t "${SHOAL_GRACE_SECONDS:-30}" || status=$?
+  ((status > 128)) || return 0
+  kill -KILL "$1" 2>/dev/null || true
+}
+
+# Ends an agent that did not get ready in time.
+ready_timer() {
   trap '' TERM INT HUP
   local status=0
+  read -r -t "$SHOAL_READY_DEADLINE_SECONDS" || status=$?
+  ((status > 128)) || return 0
+  [[ ! -e $work_dir/ready ]] || return 0
+  say "the agent was not ready within $SHOAL_READY_DEADLINE_SECONDS s: ending it"
+  end_agent "$1"
+}
+
+# Ends the agent a while after it should have ended by itself.
+lifetime_timer() {
+  trap '' TERM INT HUP
+  local status=0 seconds
   for seconds in "$SHOAL_MAX_LIFETIME_SECONDS" "${SHOAL_LIFETIME_MARGIN_SECONDS:-60}"; do
     read -r -t "$seconds" || status=$?
     # Above 128: time is up. Else: the script is gone.
     ((status > 128)) || return 0
   done
   say 'the lifetime is over and the agent still runs: ending it'
-  kill -TERM "$1" 2>/dev/null || true
-  read -r -t "${SHOAL_GRACE_SECONDS:-30}" || status=$?
-  ((status > 128)) || return 0
-  kill -KILL "$1" 2>/dev/null || true
+  end_agent "$1"
 }
 
 # `wait` returns early, with a status of its own, when a signal is trapped; asked again it has the agent's.
@@ -183,15 +233,16 @@ trap 'forward INT' INT
 check_settings
 say "preparing $SHOAL_WORK_DIR"
 mkdir -p -- "$SHOAL_WORK_DIR"/{groups,tasks,checkouts}
-rm -f -- "$SHOAL_WORK_DIR/ended"
+rm -f -- "$SHOAL_WORK_DIR"/{ended,ready}
 work_dir=$SHOAL_WORK_DIR
 find_node
-fetch_agent "$work_dir/agent.mjs"
+fetch 'the agent' "$SHOAL_AGENT_URL" "$SHOAL_AGENT_SHA256" "$work_dir/agent.mjs"
 
 say 'starting the agent'
 "$node" "$work_dir/agent.mjs" &
 agent_pid=$!
 exec 9> >(exec 9>&-; lifetime_timer "$agent_pid")
+if [[ -n ${SHOAL_READY_DEADLINE_SECONDS:-} ]]; then exec 8> >(exec 8>&- 9>&-; ready_timer "$agent_pid"); fi
 wait_for_agent
 say "the agent ended with exit code $exit_code"
 exit "$exit_code"

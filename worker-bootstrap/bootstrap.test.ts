@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -10,6 +10,7 @@ import { isInGroup, isRunning, runningWith } from '../adapters/local/testing/pro
 import { temporaryFolder } from '../adapters/local/testing/temporary-folder.ts';
 import { until } from '../adapters/local/testing/until.ts';
 import { PLAIN_CODE } from '../test/factories/plain-code.ts';
+import { readPath } from './testing/config.ts';
 import { BOOTSTRAP, testMachine } from './testing/test-machine.ts';
 
 interface Boot {
@@ -68,7 +69,7 @@ describe('bootstrap.sh', () => {
     const machine = bootScript('process.exit(0)', { SHOAL_AGENT_SHA256: 'f'.repeat(64) });
 
     expect(await machine.exited).toBe(1);
-    expect(machine.output()).toContain("error: the agent's SHA-256 is");
+    expect(machine.output()).toContain('error: the SHA-256 of the agent is');
     expect(machine.output()).not.toContain('starting the agent');
   });
 
@@ -92,6 +93,102 @@ describe('bootstrap.sh', () => {
 
     expect(await machine.exited).toBe(1);
     expect(machine.output()).toContain('is version 20.11.0, Node 22 or later is needed');
+  });
+
+  it('ends an agent that is not ready by its deadline, by force if need be', async () => {
+    const machine = bootScript("process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);", {
+      SHOAL_READY_DEADLINE_SECONDS: '0.5',
+      SHOAL_GRACE_SECONDS: '0.2',
+    });
+
+    // 128 + SIGKILL.
+    expect(await machine.exited).toBe(137);
+    expect(machine.output()).toContain('the agent was not ready within 0.5 s');
+  });
+
+  it('leaves an agent alone that is ready by its deadline', async () => {
+    const ready = `import { writeFileSync } from 'node:fs';
+writeFileSync(process.env.SHOAL_WORK_DIR + '/ready', '');
+setTimeout(() => process.exit(5), 800);`;
+
+    const machine = bootScript(ready, { SHOAL_READY_DEADLINE_SECONDS: '0.3' });
+
+    expect(await machine.exited).toBe(5);
+    expect(machine.output()).not.toContain('not ready');
+    expect(existsSync(join(machine.workDir, 'ready'))).toBe(true);
+  });
+
+  describe('where there is no suitable Node', () => {
+    /** As nodejs.org packs it: one folder, in it `bin/node`. */
+    function packedNode(): { url: string; sha256: string } {
+      const folder = temporaryFolder();
+      mkdirSync(join(folder, 'node-v24/bin'), { recursive: true });
+      writeFileSync(join(folder, 'node-v24/bin/node'), `#!/bin/sh\nexec '${process.execPath}' "$@"\n`, { mode: 0o755 });
+      const packed = join(folder, 'node.tar.gz');
+      execFileSync('tar', ['-czf', packed, '-C', folder, 'node-v24']);
+      return {
+        url: pathToFileURL(packed).href,
+        sha256: createHash('sha256').update(readFileSync(packed)).digest('hex'),
+      };
+    }
+    /** A PATH on which every Node is old. */
+    function oldNode(): string {
+      const bin = temporaryFolder();
+      const script = '#!/bin/sh\necho v20.11.0\n';
+      for (const name of ['node', 'node-24', 'node-22', 'nodejs'])
+        writeFileSync(join(bin, name), script, { mode: 0o755 });
+      return `${bin}:${readPath()}`;
+    }
+
+    it('fetches one from the bucket', async () => {
+      const { url, sha256 } = packedNode();
+
+      const machine = bootScript('console.log(process.version); process.exit(4)', {
+        PATH: oldNode(),
+        SHOAL_NODE: '',
+        SHOAL_NODE_URL: url,
+        SHOAL_NODE_SHA256: sha256,
+      });
+
+      expect(await machine.exited).toBe(4);
+      expect(machine.output()).toContain(`using ${machine.workDir}/node/bin/node`);
+      expect(readdirSync(machine.workDir)).toEqual(['ended']);
+    });
+
+    it('unpacks nothing of another hash', async () => {
+      const { url } = packedNode();
+      const settings = { SHOAL_NODE: '', SHOAL_NODE_URL: url, SHOAL_NODE_SHA256: 'f'.repeat(64) };
+
+      const machine = bootScript('', { PATH: oldNode(), ...settings });
+
+      expect(await machine.exited).toBe(1);
+      expect(machine.output()).toContain('error: the SHA-256 of Node is');
+      expect(machine.output()).not.toContain('unpacking');
+    });
+
+    it('says what is wrong with the one that is there', async () => {
+      const machine = bootScript('', { PATH: oldNode(), SHOAL_NODE: '' });
+
+      expect(await machine.exited).toBe(1);
+      expect(machine.output()).toContain('is version 20.11.0, Node 22 or later is needed');
+    });
+  });
+
+  it('fetches the agent from the bucket with the AWS CLI', async () => {
+    const bin = temporaryFolder();
+    const script = 'process.exit(6)';
+    writeFileSync(join(bin, 'aws'), `#!/bin/bash\n[[ "$1 $2" == 's3 cp' ]] && printf '${script}' > "\${@: -1}"\n`, {
+      mode: 0o755,
+    });
+
+    const machine = bootScript(script, { PATH: `${bin}:${readPath()}`, SHOAL_AGENT_URL: 's3://bucket/agent.mjs' });
+
+    expect(await machine.exited).toBe(6);
+  });
+
+  const linter = spawnSync('shellcheck', ['--version']).status === 0;
+  it.skipIf(!linter)('passes shellcheck (skipped where that is not installed)', () => {
+    expect(spawnSync('shellcheck', [BOOTSTRAP], { encoding: 'utf8' }).stdout).toBe('');
   });
 
   it('hands a termination signal to the agent and waits for its end', async () => {

@@ -71,4 +71,5 @@ export const machineEnvironment = (fleet: Fleet, settings: MachineSettings): Rec
   SHOAL_BUCKET: settings.bucket,
   SHOAL_AGENT_URL: settings.agentUrl,
   SHOAL_AGENT_SHA256: settings.agentSha256,
+  SHOAL_READY_DEADLINE_SECONDS: String(settings.readyDeadlineSeconds),
 });

@@ -11,6 +11,7 @@ import { type AgentPorts, runAgent } from './agent.ts';
 import { parseAgentConfig } from './config.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createJsonLog } from './log.ts';
+import { withReadyFile } from './ready-file.ts';
 import { runAsProgram } from './run-as-program.ts';
 
 await runAsProgram(async () => {
@@ -26,7 +27,10 @@ await runAsProgram(async () => {
     : new SsmSecretSource({ client: createSsmClient(), stage });
   const ports: AgentPorts = {
     queues: sqsTaskQueues({ client: sqs, queueUrlPrefix, stage }),
-    status: new SqsStatusChannel({ client: sqs, queueUrl: statusQueueUrl, source: instanceId }),
+    status: withReadyFile(
+      new SqsStatusChannel({ client: sqs, queueUrl: statusQueueUrl, source: instanceId }),
+      config.workDir,
+    ),
     control: new S3ControlChannel({ client: s3, bucket }),
     blobs: new S3BlobStore({ client: s3, bucket }),
     credentials: new RepositoryCredentials({ secrets, clock }),
