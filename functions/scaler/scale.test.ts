@@ -27,6 +27,7 @@ const settings: ScaleSettings = {
   drainTargetSeconds: 60,
   unknownSecondsPerTask: 60,
   readyDeadlineSeconds: 300,
+  slotsPerInstance: 1,
   intentSeconds: 120,
   listGraceSeconds: 60,
 };
@@ -50,9 +51,15 @@ interface Options {
   readonly capacity?: number;
   /** Seconds after the start; at 0 the tick also looks at fleets without jobs. */
   readonly seconds?: number;
+  readonly slotsPerInstance?: number;
 }
 
-function prepare({ fleets = { default: { provider: 'aws' } }, capacity, seconds = 60 }: Options = {}) {
+function prepare({
+  fleets = { default: { provider: 'aws' } },
+  capacity,
+  seconds = 60,
+  slotsPerInstance = 1,
+}: Options = {}) {
   const clock = new ManualClock(at(seconds));
   const tables = new InMemoryTables();
   const store = new InMemoryFleetStore();
@@ -83,7 +90,7 @@ function prepare({ fleets = { default: { provider: 'aws' } }, capacity, seconds 
     calls,
     failures,
     ports,
-    tick: (over: Partial<TickPorts> = {}) => scale(list, { ...ports, ...over }, settings),
+    tick: (over: Partial<TickPorts> = {}) => scale(list, { ...ports, ...over }, { ...settings, slotsPerInstance }),
     plan: async (fleet = 'default') => (await store.read(fleet)).state.lastPlan,
     running: () => [...provider.machines.values()].filter((machine) => machine.running).length,
     /** An open job with so many messages on its queue. */
@@ -177,6 +184,8 @@ describe('a fleet with work', () => {
       SHOAL_STAGE: 'test',
       SHOAL_FLEET: 'default',
       SHOAL_SLOTS: '1',
+      SHOAL_SLOT_VCPU: '1',
+      SHOAL_SLOT_MEMORY_MIB: '1024',
       SHOAL_IDLE_SECONDS: '60',
       SHOAL_MAX_LIFETIME_SECONDS: '86400',
       SHOAL_QUEUE_URL_PREFIX: 'https://sqs/',
@@ -184,7 +193,23 @@ describe('a fleet with work', () => {
       SHOAL_BUCKET: 'bucket',
       SHOAL_AGENT_URL: 'https://bucket/agent',
       SHOAL_AGENT_SHA256: 'abc',
+      SHOAL_READY_DEADLINE_SECONDS: '300',
     });
+  });
+
+  it('counts machines by their slots, and tasks by the slots they take', async () => {
+    const many = prepare({ slotsPerInstance: 4 });
+    await many.work(9);
+    const wide = prepare({ slotsPerInstance: 4 });
+    await wide.work(9, { resources: { vcpu: 1, memoryMiB: 2_048, diskGiB: 5 } });
+
+    await many.tick();
+    await wide.tick();
+
+    expect([many.running(), wide.running()]).toEqual([3, 5]);
+    const [machine] = many.provider.machines.values();
+    expect(machine?.request.environment).toMatchObject({ SHOAL_SLOTS: '4' });
+    expect((await many.store.read('default')).instances[0]).toMatchObject({ slots: 4 });
   });
 
   it('is not topped up at the next tick, nor beyond its maximum (lessons 22 and 26)', async () => {
