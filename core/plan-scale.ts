@@ -23,6 +23,8 @@ export interface OpenWork {
   readonly openTasks: number;
   /** Measured, or as the user expects, or `null` when nothing is known. */
   readonly secondsPerTask: number | null;
+  /** How many slots one task takes; 1 unless told otherwise. */
+  readonly slotsPerTask?: number;
   readonly maxInstances: number | null;
 }
 
@@ -100,13 +102,15 @@ function wantedInstances(snapshot: ScaleSnapshot, limits: ScaleLimits, reasons: 
     reasons.push(onQueue > 0 ? `${onQueue} messages on the queues, but no open task` : 'no work on the queues');
     return Math.min(limits.minInstances, limits.maxInstances);
   }
+  const openSlots = jobs.reduce((sum, job) => sum + job.openTasks * (job.slotsPerTask ?? 1), 0);
   const openSeconds = jobs.reduce(
-    (sum, job) => sum + job.openTasks * (job.secondsPerTask ?? limits.unknownSecondsPerTask),
+    (sum, job) => sum + job.openTasks * (job.slotsPerTask ?? 1) * (job.secondsPerTask ?? limits.unknownSecondsPerTask),
     0,
   );
   const workSeconds = openSeconds * (tasks / openTasks);
   const forTarget = Math.ceil(workSeconds / (limits.drainTargetSeconds * limits.slotsPerInstance));
-  const forTasks = Math.ceil(tasks / limits.slotsPerInstance);
+  // A task never runs on two machines: a larger one than a machine's slots hold is for the machine to refuse.
+  const forTasks = Math.min(tasks, Math.ceil((openSlots * (tasks / openTasks)) / limits.slotsPerInstance));
   const jobsBound = boundOfJobs(jobs);
   const needed = Math.max(1, Math.min(forTarget, forTasks));
   const wanted = Math.min(Math.max(Math.min(needed, jobsBound), limits.minInstances), limits.maxInstances);

@@ -14,9 +14,14 @@ export const config = parseEnvironment(
     /** Where machines fetch the agent, and what it must hash to. */
     AGENT_URL: z.string().optional(),
     AGENT_SHA256: z.string().optional(),
+    /** Likewise what a real machine boots with. */
+    BOOTSTRAP_URL: z.string().optional(),
+    BOOTSTRAP_SHA256: z.string().optional(),
     /** The local run: machines are processes, their files lie here. */
     LOCAL_INSTANCES_DIR: z.string().optional(),
     LOCAL_BOOTSTRAP: z.string().optional(),
+    /** How many tasks a local machine runs at a time. */
+    LOCAL_SLOTS: z.coerce.number().int().min(1).max(1_000).default(1),
     DRAIN_TARGET_SECONDS: z.coerce.number().positive().default(60),
     READY_DEADLINE_SECONDS: z.coerce.number().positive().default(300),
     /** What local machines get beside their launch request (where the emulated services are), as JSON. */

@@ -29,6 +29,7 @@ const settings = {
   drainTargetSeconds: config.DRAIN_TARGET_SECONDS,
   unknownSecondsPerTask: 60,
   readyDeadlineSeconds: config.READY_DEADLINE_SECONDS,
+  slotsPerInstance: config.LOCAL_INSTANCES_DIR ? config.LOCAL_SLOTS : 1,
   intentSeconds: 120,
   listGraceSeconds: 60,
 };

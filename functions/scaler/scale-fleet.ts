@@ -48,14 +48,14 @@ export async function scaleFleet(
     {
       now,
       depth: jobs.length > 0 ? await totalDepth(fleet, ports.queues) : { visible: 0, inFlight: 0, delayed: 0 },
-      jobs: jobs.map(openWork),
+      jobs: jobs.map((job) => openWork(job, fleet.slot)),
       instances,
       intents: state.intents,
     },
     {
       minInstances: fleet.minInstances,
       maxInstances: fleet.maxInstances,
-      slotsPerInstance: 1,
+      slotsPerInstance: settings.slotsPerInstance,
       drainTargetSeconds: settings.drainTargetSeconds,
       unknownSecondsPerTask: settings.unknownSecondsPerTask,
     },

@@ -1,7 +1,7 @@
 /** From what is stored to what `planScale` reads, and from a launch to what is stored. Pure. */
 import type { Fleet } from '../../core/fleet.ts';
 import type { Instance } from '../../core/instance.ts';
-import { isClosed } from '../../core/job.ts';
+import { isClosed, type Job } from '../../core/job.ts';
 import type { OpenWork } from '../../core/plan-scale.ts';
 import type { JobProgress, LaunchedInstance } from '../../core/ports.ts';
 
@@ -14,22 +14,29 @@ export interface MachineSettings {
   readonly agentUrl: string;
   readonly agentSha256: string;
   readonly readyDeadlineSeconds: number;
+  /** How many tasks of a slot each a machine runs at a time. */
+  readonly slotsPerInstance: number;
 }
 
 /**
  * What a job still asks for. One that is being cancelled asks for nothing, and neither does a closed one, which the
  * index of open jobs may name a while longer.
  */
-export function openWork({ job, counters }: JobProgress): OpenWork {
+export function openWork({ job, counters }: JobProgress, slot: Fleet['slot']): OpenWork {
   const ended = counters.completed + counters.failed + counters.cancelled;
   const measured = counters.completed > 0 ? counters.completedSeconds / counters.completed : null;
   return {
     jobId: job.jobId,
     openTasks: isClosed(job.status) || job.status === 'CANCELLING' ? 0 : job.taskCount - ended,
     secondsPerTask: measured ?? job.expectedSeconds,
+    slotsPerTask: slotsOf(job.resources, slot),
     maxInstances: job.maxInstances,
   };
 }
+
+/** How much of a machine one task takes, counted in slots: it is the scarcer part that counts. */
+const slotsOf = (resources: Job['resources'], slot: Fleet['slot']): number =>
+  resources ? Math.max(resources.vcpu / slot.vcpu, resources.memoryMiB / slot.memoryMiB) : 1;
 
 export function launchedInstance(
   fleet: Fleet,
@@ -48,7 +55,7 @@ export function launchedInstance(
     stateReason: null,
     intentId,
     instanceType: machine.instanceType,
-    slots: 1,
+    slots: settings.slotsPerInstance,
     hourlyPriceUsd: machine.hourlyPriceUsd,
     requestedAt: machine.launchedAt,
     readyAt: null,
@@ -63,7 +70,9 @@ export const machineEnvironment = (fleet: Fleet, settings: MachineSettings): Rec
   AWS_REGION: settings.region,
   SHOAL_STAGE: settings.stage,
   SHOAL_FLEET: fleet.name,
-  SHOAL_SLOTS: '1',
+  SHOAL_SLOTS: String(settings.slotsPerInstance),
+  SHOAL_SLOT_VCPU: String(fleet.slot.vcpu),
+  SHOAL_SLOT_MEMORY_MIB: String(fleet.slot.memoryMiB),
   SHOAL_IDLE_SECONDS: String(fleet.idleSeconds),
   SHOAL_MAX_LIFETIME_SECONDS: String(fleet.maxLifetimeHours * 3_600),
   SHOAL_QUEUE_URL_PREFIX: settings.queueUrlPrefix,

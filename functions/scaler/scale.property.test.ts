@@ -34,6 +34,7 @@ const settings: ScaleSettings = {
   drainTargetSeconds: 60,
   unknownSecondsPerTask: 60,
   readyDeadlineSeconds: 300,
+  slotsPerInstance: 1,
   intentSeconds: 120,
   listGraceSeconds: 60,
 };

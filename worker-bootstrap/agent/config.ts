@@ -56,7 +56,7 @@ export interface WorkSettings {
   readonly graceSeconds: number;
   /** What a lease is longer than the work it covers. */
   readonly leaseGraceSeconds: number;
-  /** What checkout and `setup` of a commit may take together; the lease allows for it. */
+  /** What the checkout of a commit may take; the lease allows for it, and for the time limit of the job's `setup`. */
   readonly setupSeconds: number;
   readonly controlSeconds: number;
   /** How long a poll waits on an empty queue. A shutdown waits for the poll in flight. */

@@ -152,9 +152,12 @@ describe('a preparation', () => {
   });
 
   it('takes no longer than it may', async () => {
-    const { preparations } = setUp({ setupSeconds: 0.5 });
+    const { preparations } = setUp();
     const { url, commit } = gitRepository();
-    const code = codeOf(url, commit({ a: 'one' }), { setup: "trap '' TERM; while :; do sleep 0.1; done" });
+    const code = codeOf(url, commit({ a: 'one' }), {
+      setup: "trap '' TERM; while :; do sleep 0.1; done",
+      setupTimeoutSeconds: 0.5,
+    });
 
     const prepared = await preparations.prepare(code);
 

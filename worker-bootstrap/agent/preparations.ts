@@ -121,7 +121,7 @@ export class Preparations {
         arguments: ['-c', setup],
         cwd: folder,
         environment: { ...environment, ...code.env, SHOAL_COMMIT: commit },
-        timeoutSeconds: secondsUntil(deadline),
+        timeoutSeconds: code.setupTimeoutSeconds,
         graceSeconds: settings.graceSeconds,
         stop,
         kill,
