@@ -25,6 +25,7 @@ const SOURCES = [
   'statemachine',
   'plugins',
   'functions',
+  'worker-bootstrap', // its hash is in the template
   'adapters',
   'core',
 ];

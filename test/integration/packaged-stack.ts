@@ -17,6 +17,8 @@ export interface Resource {
 
 export interface PackagedStack extends AsyncDisposable {
   readonly templatePath: string;
+  /** What was packaged lies here. */
+  readonly output: string;
   readonly resources: Readonly<Record<string, Resource>>;
   /** @throws Error if the template has no such resource */
   readonly get: (logicalId: string) => Resource;
@@ -50,6 +52,7 @@ export async function packageStack(): Promise<PackagedStack> {
   const resources: Record<string, Resource> = JSON.parse(await readFile(templatePath, 'utf8')).Resources;
   return {
     templatePath,
+    output,
     resources,
     ...queriesOf(resources),
     filesOf: async (functionName) => unzipSync(await readFile(join(output, `${functionName}.zip`))),
@@ -77,8 +80,8 @@ function queriesOf(
   };
 }
 
-/** Folders are linked, files copied: a link to a file would be packaged as a link. */
-async function mirrorRepository(directory: string): Promise<void> {
+/** The repository in another folder. Folders are linked, files copied: a link to a file would be packaged as a link. */
+export async function mirrorRepository(directory: string): Promise<void> {
   const entries = await readdir(repository, { withFileTypes: true });
   const visible = entries.filter(({ name }) => !name.startsWith('.'));
   for (const entry of visible) {
