@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { checkPorts, portsFrom } from './ports.ts';
+import { checkPorts, portsFrom, portsOrFree } from './ports.ts';
 
 let server: Server | undefined;
 afterEach(() => server?.close());
@@ -23,5 +23,19 @@ describe('ports', () => {
 
   it('that are free pass', async () => {
     await expect(checkPorts(portsFrom(0))).resolves.toBeUndefined();
+  });
+
+  it('give way to free ones when somebody has the usual ones, and say so', async () => {
+    const listening = createServer();
+    server = listening;
+    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+    const address = listening.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    const told: string[] = [];
+
+    expect(await portsOrFree(port - 2, (line) => told.push(line))).toBe(0);
+    expect(told).toEqual([`ports ${port - 2} to ${port + 3} are not all free: taking others`]);
+    expect(await portsOrFree(0, (line) => told.push(line))).toBe(0);
+    expect(told).toHaveLength(1);
   });
 });

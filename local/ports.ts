@@ -25,6 +25,20 @@ export async function checkPorts(ports: Ports): Promise<void> {
   throw new Error(`port ${list}; choose others with --port, which takes ${SERVICES.length} from the one you name`);
 }
 
+/**
+ * The usual ports, unless somebody (another checkout, most likely) has one of them: then free ones, told in a line.
+ * @returns what {@link portsFrom} takes
+ */
+export async function portsOrFree(base: number, tell: (line: string) => void): Promise<number> {
+  try {
+    await checkPorts(portsFrom(base));
+    return base;
+  } catch {
+    tell(`ports ${base} to ${base + SERVICES.length - 1} are not all free: taking others`);
+    return 0;
+  }
+}
+
 function tryPort(port: number): Promise<string | undefined> {
   if (port === 0) return Promise.resolve(undefined);
   return new Promise((resolve) => {

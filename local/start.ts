@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util';
 import { type FirstJob, makeFirstJob } from './first-job.ts';
 import type { LocalDescription } from './local-description.ts';
 import { type Pipeline, startPipeline } from './pipeline.ts';
-import { SERVICES } from './ports.ts';
+import type { PipelineOptions } from './pipeline-options.ts';
+import { portsOrFree, SERVICES } from './ports.ts';
 import { RunDirectory } from './run-directory.ts';
 import { onStopSignals } from './stop-signals.ts';
 
@@ -15,16 +16,17 @@ const HELP = `Runs Shoal on this machine until Ctrl-C: the API, the functions, t
 
   npm start -- [--port 4100] [--data .shoal]
 
-  --port  the first of ${SERVICES.length} consecutive ports (${SERVICES.join(', ')}); 0 takes free ones (default: ${DEFAULT_PORT})
+  --port  the first of ${SERVICES.length} consecutive ports (${SERVICES.join(', ')}); 0 takes free ones
+          (default: ${DEFAULT_PORT}, or free ones when another checkout has these)
   --data  the folder for everything that the run writes (default: .shoal in the checkout)
 
 Example:  npm start -- --port 5000 --data /tmp/shoal
 
 SHOAL_TICK_SECONDS sets how often the scaler looks by itself (default: 5).`;
 
-function readArguments(): { basePort: number; dataDirectory: string | undefined } {
+function readArguments(): { basePort: number | undefined; dataDirectory: string | undefined } {
   const options = {
-    port: { type: 'string', default: String(DEFAULT_PORT) },
+    port: { type: 'string' },
     data: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   } as const;
@@ -34,9 +36,9 @@ function readArguments(): { basePort: number; dataDirectory: string | undefined 
       console.log(HELP);
       process.exit(0);
     }
-    const basePort = Number(values.port);
+    const basePort = values.port === undefined ? undefined : Number(values.port);
     const highest = 65_536 - SERVICES.length;
-    if (!/^\d+$/.test(values.port) || basePort > highest)
+    if (basePort !== undefined && (!/^\d+$/.test(values.port ?? '') || basePort > highest))
       throw new Error(`--port must be a number from 0 to ${highest}`);
     return { basePort, dataDirectory: values.data };
   } catch (error) {
@@ -83,6 +85,20 @@ For the aws CLI or an SDK:
 Ctrl-C stops everything.`;
 }
 
+/** On the ports that were asked for; unasked on the usual ones, or on others when somebody else has, or just takes, one of these. */
+async function startSomewhere(basePort: number | undefined, options: PipelineOptions): Promise<Pipeline> {
+  if (basePort !== undefined) return startPipeline({ ...options, basePort });
+  const usual = await portsOrFree(DEFAULT_PORT, (line) => console.log(line));
+  try {
+    return await startPipeline({ ...options, basePort: usual });
+  } catch (error) {
+    // Between the look and the start another run was faster.
+    if (usual === 0 || !messageOf(error).includes('is already in use')) throw error;
+    console.log('somebody took one of the ports just now: taking others');
+    return startPipeline({ ...options, basePort: 0 });
+  }
+}
+
 async function main(): Promise<number> {
   const { basePort, dataDirectory } = readArguments();
   const abort = new AbortController();
@@ -101,8 +117,7 @@ async function main(): Promise<number> {
   });
   try {
     firstJob = await makeFirstJob();
-    pipeline = await startPipeline({
-      basePort,
+    pipeline = await startSomewhere(basePort, {
       ...(dataDirectory === undefined ? {} : { dataDirectory }),
       signal: abort.signal,
       onProgress: (line) => console.log(`${line} …`),
