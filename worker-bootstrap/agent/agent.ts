@@ -8,8 +8,10 @@ import type { CredentialUser } from '../../adapters/git/repository-credentials.t
 import type { InstanceState } from '../../core/instance.ts';
 import type { BlobStore, Clock, ControlChannel, StatusChannel, TaskQueues } from '../../core/ports.ts';
 import { timesIn } from './capacity.ts';
+import { CheckoutShelf } from './checkout-shelf.ts';
 import type { WorkSettings } from './config.ts';
 import { ControlWatch } from './control-watch.ts';
+import { DiskSpace, probeOf } from './disk-space.ts';
 import { JsonlPool } from './jsonl-pool.ts';
 import { leaseLoop } from './lease-loop.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -117,7 +119,13 @@ function assemble(settings: WorkSettings, ports: AgentPorts, lifecycle: Lifecycl
     room: () => bench.freeSlots,
   });
   const inputs = new TaskInputs(blobs);
-  const taskTools = { settings, preparations, inputs, blobs, groups, pool, clock, random, kill: lifecycle.killing };
+  const disk = new DiskSpace(probeOf(settings.workDir));
+  const { maxCheckouts, minFreeDiskMiB } = settings;
+  const onRemoved = (commit: string): void => log.info('a checkout was removed', { commit });
+  const checkouts = new CheckoutShelf({ preparations, disk, maxCheckouts, minFreeDiskMiB, onRemoved });
+  const onDiskFull = (): void => lifecycle.drain('the disk is full');
+  const { killing: kill } = lifecycle;
+  const taskTools = { settings, checkouts, disk, onDiskFull, inputs, blobs, groups, pool, clock, random, kill };
   const pace = new TaskPace();
   const bench: TaskBench = new TaskBench({
     settings,

@@ -10,6 +10,8 @@ export type CommandRun =
       readonly seconds: number;
       /** What we ended it for, if we did. */
       readonly endedFor: EndedFor;
+      /** Why it failed, if the machine's disk was full: no fault of the task. */
+      readonly diskFull: string | null;
       /** What it printed, if that was anything but its result. */
       readonly printed: KeptOutput | null;
       readonly outcome: { readonly json: string } | { readonly failure: Failure };

@@ -33,6 +33,8 @@ const environmentSchema = z.object({
   SHOAL_CONTROL_SECONDS: seconds.default(15),
   SHOAL_MAX_RESULT_BYTES: whole.default(100 * 1024 * 1024),
   SHOAL_MAX_LOG_BYTES: whole.default(256 * 1024),
+  SHOAL_MAX_CHECKOUTS: whole.refine((count) => count >= 1, 'must be 1 or more').default(20),
+  SHOAL_MIN_FREE_DISK_MIB: number.default(1_024),
   SHOAL_POLL_SECONDS: whole.refine((poll) => poll >= 1 && poll <= 20, 'must be 1 to 20').default(10),
   /** The local run keeps its credentials here, as files. */
   SHOAL_CREDENTIALS_DIR: text.optional(),
@@ -65,6 +67,10 @@ export interface WorkSettings {
   readonly maxResultBytes: number;
   /** So much of what a task prints is kept. */
   readonly maxLogBytes: number;
+  /** So many checkouts are kept. */
+  readonly maxCheckouts: number;
+  /** With less of the disk free, checkouts that are not in use are removed. */
+  readonly minFreeDiskMiB: number;
   /** PATH for the task's command. */
   readonly commandPath: string;
 }
@@ -105,6 +111,8 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
     pollSeconds: parsed.SHOAL_POLL_SECONDS,
     maxResultBytes: parsed.SHOAL_MAX_RESULT_BYTES,
     maxLogBytes: parsed.SHOAL_MAX_LOG_BYTES,
+    maxCheckouts: parsed.SHOAL_MAX_CHECKOUTS,
+    minFreeDiskMiB: parsed.SHOAL_MIN_FREE_DISK_MIB,
     commandPath: withOwnNode(parsed.PATH),
   });
 }

@@ -10,6 +10,7 @@ import type { Failure } from '../../core/task.ts';
 import { BoundedOutput } from './bounded-output.ts';
 import type { CommandRun } from './command-run.ts';
 import { failureOfRun } from './describe-end.ts';
+import type { DiskSpace } from './disk-space.ts';
 import type { JsonlPool } from './jsonl-pool.ts';
 import { type JsonlAnswer, JsonlProcess } from './jsonl-process.ts';
 import { KeptOutput } from './kept-output.ts';
@@ -36,12 +37,14 @@ export interface JsonlQuestion {
 export interface JsonlTools {
   readonly pool: JsonlPool;
   readonly groups: ProcessGroups;
+  readonly disk: DiskSpace;
 }
 
 /** Asks a process that waits, or a new one, and keeps it for the next task where that is possible. */
 export async function runJsonl(question: JsonlQuestion, tools: JsonlTools): Promise<CommandRun> {
   const stderr = new BoundedOutput(KEPT_STDERR_BYTES);
   const kept = new KeptOutput(question.maxLogBytes);
+  using watch = tools.disk.watch();
   const onStderr = (chunk: Buffer): void => {
     stderr.append(chunk);
     kept.append(chunk);
@@ -61,7 +64,8 @@ export async function runJsonl(question: JsonlQuestion, tools: JsonlTools): Prom
     if (!('json' in outcome) && outcome.failure.code === 'result-invalid') await process.kill();
     tools.pool.giveBack(question.key, question.jobId, process);
     const printed = kept.bytes > 0 ? kept : null;
-    return { kind: 'ran', seconds: answer.seconds, endedFor: answer.endedFor, printed, outcome };
+    const diskFull = 'failure' in outcome ? await watch.fullness() : null;
+    return { kind: 'ran', seconds: answer.seconds, endedFor: answer.endedFor, diskFull, printed, outcome };
   }
 }
 

@@ -2,9 +2,11 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { TaskMessage } from '../../core/messages.ts';
+import type { CheckoutShelf } from './checkout-shelf.ts';
 import type { CommandRun } from './command-run.ts';
 import type { WorkSettings } from './config.ts';
 import { failureOfRun } from './describe-end.ts';
+import type { DiskSpace } from './disk-space.ts';
 import type { JsonlPool } from './jsonl-pool.ts';
 import { runJsonl } from './jsonl-task.ts';
 import { KeptOutput } from './kept-output.ts';
@@ -19,6 +21,8 @@ export interface CommandTools {
   readonly settings: Pick<WorkSettings, 'workDir' | 'graceSeconds' | 'commandPath' | 'maxResultBytes' | 'maxLogBytes'>;
   readonly groups: ProcessGroups;
   readonly pool: JsonlPool;
+  readonly checkouts: Pick<CheckoutShelf, 'use' | 'keep' | 'forget'>;
+  readonly disk: DiskSpace;
   readonly kill: AbortSignal;
 }
 
@@ -49,6 +53,7 @@ async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<Comma
   const environment = taskEnvironment(task.message, task.key, folder, settings.commandPath);
   const stdin = `${task.input}\n`;
   const kept = new KeptOutput(settings.maxLogBytes);
+  using watch = tools.disk.watch();
   const run = await runProgram({ ...commandOf(task, environment), ...limitsOf(task, tools), stdin, kept }, groups);
   const { end, endedFor, seconds, stderr, lastLine } = run;
   if (end.kind === 'not-started') return end;
@@ -57,11 +62,14 @@ async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<Comma
   const isOnlyResult = 'json' in found && found.isPrinted && lastLine.isOnlyLine && stderr.isEmpty;
   const printed = kept.bytes === 0 || isOnlyResult ? null : kept;
   const outcome = 'json' in found ? { json: found.json } : { failure: 'failure' in found ? found.failure : found };
-  return { kind: 'ran', seconds, endedFor, printed, outcome };
+  // While all that the command left is still there.
+  const diskFull = 'failure' in outcome ? await watch.fullness() : null;
+  return { kind: 'ran', seconds, endedFor, diskFull, printed, outcome };
 }
 
 /** `jsonl`: a process of the same job and code that waits gets the task, or a new one. */
-async function runAsJsonl(task: ReadyTask, { settings, groups, pool, kill }: CommandTools): Promise<CommandRun> {
+async function runAsJsonl(task: ReadyTask, tools: CommandTools): Promise<CommandRun> {
+  const { settings, groups, pool, checkouts, disk } = tools;
   const { message } = task;
   await task.onStart();
   return runJsonl(
@@ -72,13 +80,18 @@ async function runAsJsonl(task: ReadyTask, { settings, groups, pool, kill }: Com
       command: async () => {
         const folder = await makeTaskFolder(settings.workDir, `jsonl-${task.leaseId}`);
         const environment = jsonlEnvironment(message, folder, settings.commandPath);
-        return { command: commandOf(task, environment), cleanUp: () => folder[Symbol.asyncDispose]() };
+        const letGo = checkouts.keep(task.checkout);
+        const cleanUp = async (): Promise<void> => {
+          letGo();
+          await folder[Symbol.asyncDispose]();
+        };
+        return { command: commandOf(task, environment), cleanUp };
       },
-      limits: limitsOf(task, { settings, kill }),
+      limits: limitsOf(task, tools),
       maxResultBytes: settings.maxResultBytes,
       maxLogBytes: settings.maxLogBytes,
     },
-    { pool, groups },
+    { pool, groups, disk },
   );
 }
 

@@ -5,10 +5,10 @@ import type { BlobStore, Clock, Lease } from '../../core/ports.ts';
 import type { Failure, TaskLog, TaskResult } from '../../core/task.ts';
 import type { CommandRun } from './command-run.ts';
 import { explainStartFailure } from './describe-end.ts';
+import { isDiskError } from './disk-space.ts';
 import type { KeptOutput } from './kept-output.ts';
 import type { StopCause } from './lifecycle.ts';
 import { messageOf } from './log.ts';
-import type { Preparations } from './preparations.ts';
 import { type RetryOptions, retry } from './retry.ts';
 import { type CommandTools, runCommand } from './run-command.ts';
 import { unlessAborted } from './sleep.ts';
@@ -43,7 +43,8 @@ export interface TaskAssignment {
 }
 
 export interface TaskTools extends CommandTools {
-  readonly preparations: Pick<Preparations, 'prepare' | 'forget'>;
+  /** Told when the disk is full: this machine is of no more use. */
+  readonly onDiskFull: () => void;
   readonly inputs: TaskInputs;
   readonly blobs: BlobStore;
   readonly clock: Clock;
@@ -57,16 +58,39 @@ export async function runTask(assignment: TaskAssignment, tools: TaskTools): Pro
   try {
     return await prepareAndRun(assignment, tools);
   } catch (error) {
-    return released('machine', `the machine could not run the task: ${messageOf(error)}`);
+    const full = isDiskError(error) ? await diskTrouble(messageOf(error), tools) : null;
+    return released('machine', full ?? `the machine could not run the task: ${messageOf(error)}`);
   }
 }
 
 async function prepareAndRun(assignment: TaskAssignment, tools: TaskTools): Promise<TaskOutcome> {
   const { lease, stop } = assignment;
-  const prepared = await unlessAborted(tools.preparations.prepare(lease.message.code), stop);
-  if (stop.aborted || prepared?.kind === 'stopped' || !prepared) return neverStarted(assignment);
-  if (prepared.kind === 'failed') return released('machine', prepared.reason);
+  const wanted = tools.checkouts.use(lease.message.code);
+  const used = await unlessAborted(wanted, stop);
+  if (!used) void wanted.then(({ giveBack }) => giveBack());
+  const prepared = used?.preparation;
+  try {
+    if (stop.aborted || prepared?.kind === 'stopped' || !prepared) return neverStarted(assignment);
+    if (prepared.kind === 'ready') return await runPrepared(assignment, prepared.folder, tools);
+    const full = SAYS_FULL.test(prepared.reason) || (await tools.disk.fullness()) !== null;
+    return released('machine', full ? await diskTrouble(prepared.reason, tools) : prepared.reason);
+  } finally {
+    used?.giveBack();
+  }
+}
 
+/** How git, package managers and the system itself say that a disk or a quota is used up. */
+const SAYS_FULL = /no space left on device|disk quota exceeded|\bENOSPC\b|\bEDQUOT\b/i;
+
+/** Drains the machine; the reason names the disk. */
+async function diskTrouble(what: string, { disk, onDiskFull }: TaskTools): Promise<string> {
+  const full = (await disk.fullness()) ?? 'the disk of the machine is full';
+  onDiskFull();
+  return `${full}: ${what}`;
+}
+
+async function runPrepared(assignment: TaskAssignment, checkout: string, tools: TaskTools): Promise<TaskOutcome> {
+  const { lease, stop } = assignment;
   const soon = new Date(Math.min(assignment.leaseEndsAt.getTime(), tools.clock.now().getTime() + INPUT_MS));
   const input = await tools.inputs.read(lease.message, { ...retryOf(assignment, tools), until: soon, signal: stop });
   if (stop.aborted) return neverStarted(assignment);
@@ -74,7 +98,6 @@ async function prepareAndRun(assignment: TaskAssignment, tools: TaskTools): Prom
   if (input.kind === 'missing') return failed({ code: 'input-unavailable', message: input.reason }, 0);
 
   const { message, leaseId } = lease;
-  const checkout = prepared.folder;
   const onStart = (): Promise<void> => tools.announce(assignment);
   const { json, key } = input;
   const run = await runCommand({ message, leaseId, checkout, input: json, key, stop, onStart }, tools);
@@ -96,7 +119,7 @@ async function outcomeOf(
     const path = env['PATH'] ?? tools.settings.commandPath;
     const why = await explainStartFailure(run, words[0] ?? '', checkout, path);
     if (why.kind === 'failure') return failed(why.failure, 0);
-    tools.preparations.forget(message.code);
+    tools.checkouts.forget(message.code);
     return released('machine', why.reason);
   }
   const { seconds, endedFor, outcome } = run;
@@ -105,6 +128,10 @@ async function outcomeOf(
   // work of a cancelled job is wanted by nobody.
   if (endedFor === 'stop' && (failure || assignment.stopCause() === 'cancelled')) {
     return released(assignment.stopCause(), `stopped after ${seconds.toFixed(1)} s`, seconds);
+  }
+  if (failure && run.diskFull) {
+    tools.onDiskFull();
+    return released('machine', `${run.diskFull}: ${failure.message}`, seconds);
   }
   return 'failure' in outcome
     ? failed(outcome.failure, seconds)

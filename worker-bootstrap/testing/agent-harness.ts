@@ -43,6 +43,8 @@ export class AgentHarness {
       pollSeconds: 1,
       maxResultBytes: 100 * 1024 * 1024,
       maxLogBytes: 256 * 1024,
+      maxCheckouts: 20,
+      minFreeDiskMiB: 0,
       commandPath: '/usr/local/bin:/usr/bin:/bin',
       ...settings,
     };

@@ -4,6 +4,7 @@ import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.t
 import type { TaskMessage } from '../../core/messages.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
 import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
+import { DiskSpace, probeOf } from '../agent/disk-space.ts';
 import { JsonlPool } from '../agent/jsonl-pool.ts';
 import type { StopCause } from '../agent/lifecycle.ts';
 import { ProcessGroups } from '../agent/process-groups.ts';
@@ -68,7 +69,13 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
     },
     {
       settings: { workDir, graceSeconds, maxResultBytes, maxLogBytes, commandPath: readPath() },
-      preparations: { prepare: async () => ({ kind: 'ready', folder }), forget: () => undefined },
+      checkouts: {
+        use: async () => ({ preparation: { kind: 'ready', folder }, giveBack: () => undefined }),
+        keep: () => () => undefined,
+        forget: () => undefined,
+      },
+      disk: new DiskSpace(probeOf(workDir)),
+      onDiskFull: () => undefined,
       inputs: new TaskInputs(blobs),
       blobs,
       groups: new ProcessGroups(workDir),
