@@ -11,6 +11,7 @@ import { temporaryFolder } from '../adapters/local/testing/temporary-folder.ts';
 import { until } from '../adapters/local/testing/until.ts';
 import { statusMessageSchema } from '../core/messages.ts';
 import { readPath } from './testing/config.ts';
+import { BOOTSTRAP } from './testing/test-machine.ts';
 import { MAX_USER_DATA_BYTES, renderUserData } from './user-data.ts';
 
 const ENVIRONMENT = {
@@ -49,6 +50,8 @@ async function boot(
   options: { sha256?: string; url?: string; aws?: string; signal?: NodeJS.Signals } = {},
 ): Promise<Machine> {
   const folder = temporaryFolder();
+  // Another user must find the way to its work folder.
+  chmodSync(folder, 0o711);
   const file = join(folder, 'bootstrap.sh');
   writeFileSync(file, bootstrap);
   const PATH = fakePrograms(folder, {
@@ -168,6 +171,29 @@ describe('a machine', () => {
     expect(machine.shutdowns).toEqual(['-h +1445', '-h now']);
     expect(machine.reports).toEqual([]);
     expect(machine.exitCode).toBe(0);
+  });
+
+  it.skipIf(userInfo().uid !== 0)(
+    'runs it as the task user, who owns the work folder (skipped unless root)',
+    async () => {
+      const script = 'echo "as $(id -un), $(id -G | wc -w) group, home $HOME"; touch "$SHOAL_WORK_DIR/ready"';
+
+      const machine = await boot(script, { SHOAL_TASK_USER: 'nobody' });
+
+      expect(machine.log).toMatch(/as nobody, 1 group, home .*work\n/);
+      expect([machine.exitCode, machine.reports]).toEqual([0, []]);
+    },
+  );
+
+  it('runs the real bootstrap.sh, whose failing step is reported', async () => {
+    const machine = await boot(readFileSync(BOOTSTRAP, 'utf8'), {
+      SHOAL_NODE: process.execPath,
+      SHOAL_AGENT_URL: 'file:///dev/null',
+      SHOAL_AGENT_SHA256: 'f'.repeat(64),
+    });
+
+    expect(reasonIn(machine.reports[0])).toMatch(/^bootstrap.sh ended with 1: .*error: the SHA-256 of the agent is/s);
+    expect(machine.shutdowns.at(-1)).toBe('-h now');
   });
 
   it('whose bootstrap.sh fails before it is ready reports that with the end of the log, and shuts down', async () => {

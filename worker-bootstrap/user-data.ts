@@ -108,7 +108,7 @@ run=(bash "$boot")
 if [[ $(id -u) == 0 && $SHOAL_TASK_USER != root ]]; then
   id "$SHOAL_TASK_USER" >/dev/null 2>&1 || useradd --system --create-home "$SHOAL_TASK_USER" || fail 'no task user'
   chmod 644 "$boot" && chown -R "$SHOAL_TASK_USER": "$SHOAL_WORK_DIR"
-  run=(setpriv --reuid "$SHOAL_TASK_USER" --regid "$SHOAL_TASK_USER" --init-groups "\${run[@]}")
+  run=(setpriv --reuid "$SHOAL_TASK_USER" --regid "$(id -g "$SHOAL_TASK_USER")" --init-groups "\${run[@]}")
 fi
 "\${run[@]}" &
 pid=$!
