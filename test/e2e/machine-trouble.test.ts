@@ -1,0 +1,94 @@
+/** Machines that cannot do their work, through no fault of the tasks: the job says why, and nothing is charged for it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Pipeline, startPipeline } from '../../local/pipeline.ts';
+import { ApiClient, until } from './api-client.ts';
+import { processesWith } from './processes.ts';
+import { type TaskRepository, taskRepository } from './task-repository.ts';
+
+let folder: string;
+let repository: TaskRepository;
+let pipeline: Pipeline;
+let api: ApiClient;
+
+const job = (url: string, code: Record<string, unknown> = {}) => ({
+  code: { repository: url, run: ['sh', 'task.sh'], ...code },
+  tasks: [{ input: 1 }, { input: 2 }],
+  maxInstances: 1,
+});
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shoal-e2e-trouble-'));
+  repository = await taskRepository({ 'task.sh': 'echo some noise >&2; echo 1\n' });
+  pipeline = await startPipeline({
+    dataDirectory: folder,
+    fleets: { default: { idleSeconds: 5, maxInstances: 3 } },
+    tickSeconds: 1,
+    environment: { LOCAL_SLOTS: '2' },
+    machineEnvironment: { SHOAL_GRACE_SECONDS: '1' },
+  });
+  api = new ApiClient(pipeline.local);
+});
+
+afterAll(async () => {
+  await pipeline?.stop();
+  const left = await processesWith(folder);
+  await repository?.remove();
+  await rm(folder, { recursive: true, force: true });
+  expect(left).toEqual([]);
+});
+
+/** The job's problem within a minute; then the job is cancelled, and its tasks tell what they cost. */
+async function troubleOf(jobId: string) {
+  const problem = await until('the job shows why', 60, async () => (await api.job(jobId)).problem ?? undefined);
+  const { statusReason, status, counters } = await api.job(jobId);
+  const attempts = await until('an attempt is recorded', 20, async () => {
+    const tasks = await Promise.all([0, 1].map((index) => api.task(`${jobId}-${index}`)));
+    const ended = tasks.flatMap((task) => task.attempts);
+    return ended.length > 0 ? ended : undefined;
+  });
+  const { instances } = (await api.request('GET', '/v1/instances')).json;
+  await api.request('DELETE', `/v1/jobs/${jobId}`);
+  await api.untilEnded(jobId);
+  return { problem, status, statusReason, counters, attempts, machines: instances.length };
+}
+
+describe('a machine', () => {
+  it('whose setup fails says so on the job within a minute; no attempt is charged, machines do not multiply', async () => {
+    const jobId = await api.submit(job(repository.url, { setup: 'echo there is no compiler here >&2; exit 3' }));
+
+    const { problem, attempts, counters, machines } = await troubleOf(jobId);
+
+    expect(problem).toMatchObject({ reason: 'setup failed with exit code 3: there is no compiler here' });
+    expect(attempts.map(({ charged, outcome }) => [charged, outcome])).toEqual(attempts.map(() => [false, 'released']));
+    expect(counters.failed).toBe(0);
+    expect(machines).toBeLessThanOrEqual(2);
+  });
+
+  it('whose repository vanished says so on the job within a minute, uncharged', async () => {
+    const vanishing = await taskRepository({ 'task.sh': 'echo 1\n' });
+    const jobId = await api.submit(job(vanishing.url));
+    await vanishing.remove();
+
+    const { problem, attempts, counters } = await troubleOf(jobId);
+
+    expect(problem.reason).toMatch(/^git fetch failed/);
+    expect(attempts.every(({ charged }) => !charged)).toBe(true);
+    expect(counters.failed).toBe(0);
+  });
+
+  it('in such trouble does not keep other jobs from their end, and what those print can be read', async () => {
+    const bad = await api.submit(job(repository.url, { setup: 'exit 1' }));
+    const good = await api.submit(job(repository.url));
+
+    expect(await api.untilEnded(good)).toMatchObject({ status: 'COMPLETED', problem: null });
+
+    const log = await api.request('GET', `/v1/tasks/${good}-0/logs`);
+    expect(log).toMatchObject({ status: 200, text: expect.stringContaining('some noise\n') });
+    expect(log.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    await api.request('DELETE', `/v1/jobs/${bad}`);
+    await api.untilEnded(bad);
+  });
+});
