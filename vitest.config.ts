@@ -20,7 +20,7 @@ export default defineConfig({
         'unit',
         [
           '{core,adapters,functions,worker-bootstrap,local,cli,statemachine,plugins,resources}/**/*.test.ts',
-          'test/*.test.ts',
+          'test/{.,bench}/*.test.ts',
         ],
         20_000,
       ),

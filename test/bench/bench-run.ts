@@ -121,6 +121,7 @@ async function measure(
   }
   return {
     tasks,
+    machines,
     seconds,
     tasksPerSecond: tasks / seconds,
     perTask: perTaskOf(operations, tasks),

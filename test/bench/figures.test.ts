@@ -16,6 +16,7 @@ const countOf = (requests: number, more: Partial<OperationCount> = {}): Operatio
 
 const figuresOf = (tasks: number, perTask: Partial<BenchFigures['perTask']> = {}, hostMiB = 100): BenchFigures => ({
   tasks,
+  machines: 2,
   seconds: 10,
   tasksPerSecond: tasks / 10,
   perTask: {
@@ -65,6 +66,14 @@ describe('the budgets', () => {
     expect(faultsOfRun(figuresOf(100, { sqsRequests: 0.51, writeUnits: 2.3 }))).toEqual([
       'SQS requests a task: 0.510 of at most 0.5 (100 tasks)',
       'DynamoDB write units a task: 2.300 of at most 2.2 (100 tasks)',
+    ]);
+  });
+
+  it('name the machines whose agents died under way', () => {
+    const agents = [1, 2, 3].map((n) => ({ name: `agent ${n}`, cpuSeconds: 1, peakMiB: 100, bounded: true }));
+
+    expect(faultsOfRun({ ...figuresOf(100), processes: agents })).toEqual([
+      '3 agents were needed for 2 machines (100 tasks)',
     ]);
   });
 

@@ -23,6 +23,7 @@ export interface PerTask {
 
 export interface BenchFigures {
   readonly tasks: number;
+  readonly machines: number;
   /** From submission to the end of the job, machines' start included. */
   readonly seconds: number;
   readonly tasksPerSecond: number;
@@ -86,12 +87,15 @@ export function perTaskOf(operations: readonly OperationFigures[], tasks: number
 }
 
 /** What is over its budget, a sentence each; nothing if all is well. */
-export function faultsOfRun({ tasks, perTask }: BenchFigures): string[] {
-  return Object.entries(BUDGETS).flatMap(([name, budget]) => {
+export function faultsOfRun({ tasks, machines, perTask, processes }: BenchFigures): string[] {
+  const over = Object.entries(BUDGETS).flatMap(([name, budget]) => {
     const key = name as keyof typeof BUDGETS; // entries of it
     const figure = perTask[key];
     return figure > budget ? [`${NAMES[key]}: ${figure.toFixed(3)} of at most ${budget} (${tasks} tasks)`] : [];
   });
+  // Another takes its place when one dies, of a lack of memory for instance; the job does not show it.
+  const agents = processes.filter(({ name }) => name.startsWith('agent')).length;
+  return agents > machines ? [...over, `${agents} agents were needed for ${machines} machines (${tasks} tasks)`] : over;
 }
 
 /**
