@@ -4,8 +4,6 @@ import { defineConfig } from 'vitest/config';
 const lane = (name: string, include: string[], testTimeout: number) => ({
   test: {
     name,
-    // Unit tests keep no state in modules: loading these once for all files halves their time.
-    isolate: name !== 'unit',
     include,
     testTimeout,
     hookTimeout: Math.max(60_000, testTimeout),

@@ -57,6 +57,9 @@ export type Transition =
   | { readonly kind: 'stale'; readonly reason: string }
   | { readonly kind: 'returned'; readonly reason: string };
 
+/** A row keeps the reasons of all its attempts, and should stay small. The last failure is kept whole beside them. */
+const MAX_REASON_CHARACTERS = 300;
+
 type EndingEvent = Exclude<TaskEvent, { kind: 'started' }>;
 type Setback = Extract<TaskEvent, { kind: 'failed' | 'released' }>;
 
@@ -216,13 +219,16 @@ const lastLease = (event: TaskEvent): Pick<TaskRecord, 'leaseId' | 'receiveCount
 
 const startOf = (event: EndingEvent): string => new Date(Date.parse(event.at) - event.seconds * 1_000).toISOString();
 
+const reasonOf = (event: EndingEvent): string | undefined =>
+  event.kind === 'failed' ? event.failure.message : event.kind === 'released' ? event.reason : undefined;
+
 const endedAttempt = (event: EndingEvent, outcome: EndedAttempt['outcome'], charged: boolean): EndedAttempt => ({
   attempt: event.attempt,
   leaseId: event.leaseId,
   instanceId: event.instanceId,
   outcome,
   charged,
-  reason: event.kind === 'failed' ? event.failure.message : event.kind === 'released' ? event.reason : null,
+  reason: reasonOf(event)?.slice(0, MAX_REASON_CHARACTERS) ?? null,
   exitCode: event.kind === 'failed' ? (event.failure.exitCode ?? null) : null,
   seconds: event.seconds,
   endedAt: event.at,

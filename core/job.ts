@@ -63,6 +63,8 @@ export const jobSchema = z.object({
   problem: jobProblemSchema.nullable().default(null),
   /** The token that the state machine waits for; absent until it waits. */
   taskToken: z.string().nullable(),
+  /** What it waits for: the job's completion or, in a cancelled one, its machines' last reports. */
+  awaits: z.enum(['completion', 'machines']).default('completion'),
 });
 export type Job = z.infer<typeof jobSchema>;
 

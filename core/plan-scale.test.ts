@@ -112,7 +112,8 @@ describe('a scale plan', () => {
           expect(present + askedFor(any) + plan.launch).toBeLessThanOrEqual(anyBounds.maxInstances);
         }
         expect(plan.wanted).toBeLessThanOrEqual(anyBounds.maxInstances);
-        expect(plan.wanted).toBeGreaterThanOrEqual(anyBounds.minInstances);
+        const open = any.jobs.some((job) => job.openTasks > 0);
+        expect(plan.wanted).toBeGreaterThanOrEqual(open ? anyBounds.minInstances : 0);
       }),
     );
   });
@@ -282,9 +283,11 @@ describe('a scale plan', () => {
     expect(planScale(overdue, limits)).toMatchObject({ wanted: 2, launch: 2, terminate: [{}, {}] });
   });
 
-  it('keeps the fleet’s minimum without any work (lesson 27)', () => {
-    const idle = snapshot({ depth: { visible: 0, inFlight: 0, delayed: 0 }, jobs: [], instances: machines(['READY']) });
+  it('keeps the fleet’s minimum while a job is open, and no longer: an idle minimum would only cost (lesson 27)', () => {
+    const empty = { depth: { visible: 0, inFlight: 0, delayed: 0 }, instances: machines(['READY']) };
+    const waiting = snapshot({ ...empty, jobs: [job({ openTasks: 1 })] });
 
-    expect(planScale(idle, { ...limits, minInstances: 2 })).toMatchObject({ wanted: 2, launch: 1 });
+    expect(planScale(waiting, { ...limits, minInstances: 2 })).toMatchObject({ wanted: 2, launch: 1 });
+    expect(planScale(snapshot({ ...empty, jobs: [] }), { ...limits, minInstances: 2 })).toMatchObject({ launch: 0 });
   });
 });

@@ -100,7 +100,7 @@ function wantedInstances(snapshot: ScaleSnapshot, limits: ScaleLimits, reasons: 
   const tasks = Math.min(onQueue, openTasks);
   if (tasks === 0) {
     reasons.push(onQueue > 0 ? `${onQueue} messages on the queues, but no open task` : 'no work on the queues');
-    return Math.min(limits.minInstances, limits.maxInstances);
+    return openTasks > 0 ? limits.minInstances : 0;
   }
   const openSlots = jobs.reduce((sum, job) => sum + job.openTasks * (job.slotsPerTask ?? 1), 0);
   const openSeconds = jobs.reduce(

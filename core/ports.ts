@@ -102,7 +102,7 @@ export interface JobStore {
   /** Ids of every job that is not closed. Eventually consistent; one read when there are none. */
   listOpen(): Promise<readonly string[]>;
   /** Stores the token that the state machine waits for, and makes PENDING ENQUEUED. No-op on a closed job. */
-  awaitCompletion(jobId: string, taskToken: string): Promise<void>;
+  awaitCompletion(jobId: string, taskToken: string, awaits: Job['awaits']): Promise<void>;
   /** PENDING or ENQUEUED → RUNNING, once: the first report may come before the last chunk is enqueued. */
   markRunning(jobId: string, at: Date): Promise<void>;
   /** → CANCELLING: `false` if the job is closed (or was cancelled already). @throws NotFoundError */

@@ -10,8 +10,12 @@ import type { CloudFormationResource, CloudFormationResources } from './cloudfor
 const RETENTION_SECONDS = 14 * 24 * 3600;
 /** Agents ask for each task's own lease in the receive call: this is for a person who peeks into a queue. */
 const VISIBILITY_TIMEOUT_SECONDS = 60;
-/** The dead-letter queue judges nothing (its consumer does), so this only bounds how often a poisonous task costs a machine. */
-const MAX_RECEIVE_COUNT = 10;
+/**
+ * Every machine that is lost, and every lease that a draining machine gives back, counts as a receive: an ordinary life on
+ * spot machines must not end a task. It bounds how often a task that kills its machine costs one; the alarm on dead letters
+ * then calls a person.
+ */
+const MAX_RECEIVE_COUNT = 100;
 
 const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 

@@ -150,19 +150,24 @@ export class DynamoJobStore implements JobStore {
     return ids;
   }
 
-  async awaitCompletion(jobId: string, taskToken: string): Promise<void> {
+  async awaitCompletion(jobId: string, taskToken: string, awaits: Job['awaits']): Promise<void> {
     const enqueued = await this.#update(jobId, {
-      UpdateExpression: 'SET taskToken = :token, #status = :enqueued',
+      UpdateExpression: 'SET taskToken = :token, awaits = :awaits, #status = :enqueued',
       ConditionExpression: '#status = :pending',
       ExpressionAttributeNames: { '#status': 'status' },
-      ExpressionAttributeValues: { ':token': taskToken, ':enqueued': 'ENQUEUED', ':pending': 'PENDING' },
+      ExpressionAttributeValues: {
+        ':token': taskToken,
+        ':awaits': awaits,
+        ':enqueued': 'ENQUEUED',
+        ':pending': 'PENDING',
+      },
     });
     if (enqueued.applied) return;
     await this.#update(jobId, {
-      UpdateExpression: 'SET taskToken = :token',
+      UpdateExpression: 'SET taskToken = :token, awaits = :awaits',
       ConditionExpression: '#state = :open',
       ExpressionAttributeNames: { '#state': 'state' },
-      ExpressionAttributeValues: { ':token': taskToken, ':open': 'open' },
+      ExpressionAttributeValues: { ':token': taskToken, ':awaits': awaits, ':open': 'open' },
     });
   }
 

@@ -1,6 +1,7 @@
 /** A fleet's task queues on SQS. The lease on a task is the message's visibility timeout: no heartbeats. */
 import { randomUUID } from 'node:crypto';
 import {
+  type BatchResultErrorEntry,
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
   GetQueueAttributesCommand,
@@ -70,7 +71,7 @@ export class SqsTaskQueue implements TaskQueue {
     const entries = leases.map(({ receiptHandle }, index) => ({ Id: String(index), ReceiptHandle: receiptHandle }));
     await inBatches(entries, async (Entries) => {
       const answer = await this.#client.send(new DeleteMessageBatchCommand({ QueueUrl: this.#queueUrl, Entries }));
-      return { Failed: answer.Failed?.filter((entry) => !isLapsed(entry.Code)) };
+      return { Failed: answer.Failed?.filter((entry) => !isLapsed(entry)) };
     });
   }
 
@@ -84,7 +85,7 @@ export class SqsTaskQueue implements TaskQueue {
     await inBatches(entries, async (Entries) => {
       const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: this.#queueUrl, Entries });
       const answer = await this.#client.send(command);
-      return { Failed: answer.Failed?.filter((entry) => !isLapsed(entry.Code)) };
+      return { Failed: answer.Failed?.filter((entry) => !isLapsed(entry)) };
     });
   }
 
@@ -122,8 +123,10 @@ export function sqsTaskQueues(options: { client: SQSClient; queueUrlPrefix: stri
 const visibility = (seconds: number): number => Math.min(MAX_VISIBILITY_SECONDS, Math.max(0, Math.ceil(seconds)));
 
 /** The lease was over before the call came: the message may come again, and that is no error. */
-const isLapsed = (code: string | undefined): boolean =>
-  code !== undefined && /MessageNotInflight|ReceiptHandleIsInvalid|InvalidParameterValue/.test(code);
+const isLapsed = ({ Code = '', Message = '' }: BatchResultErrorEntry): boolean =>
+  /MessageNotInflight|ReceiptHandleIsInvalid/.test(Code) ||
+  // The same code also says that 12 hours in all were exceeded: then the lease stands as it was, and that is an error.
+  (Code.includes('InvalidParameterValue') && !/beyond the limit|maximum/i.test(Message));
 
 function readMessage({ Body = '', ReceiptHandle = '', Attributes }: Message): Lease | UnreadableMessage {
   const receiveCount = Number(Attributes?.ApproximateReceiveCount ?? 1);

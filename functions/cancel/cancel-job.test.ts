@@ -78,6 +78,14 @@ describe('cancelling', () => {
     expect(machine.answers.get('token-1')).toBe('cancelling');
   });
 
+  it('again while its machines report does not cut that short', async () => {
+    const { machine, cancel } = prepare({ status: 'CANCELLING', taskToken: 'token-2', awaits: 'machines' });
+
+    await cancel();
+
+    expect(machine.answers.size).toBe(0);
+  });
+
   it('a job that does not exist is told so', async () => {
     const { ports } = prepare();
 

@@ -22,10 +22,11 @@ export async function cancelJob(jobId: string, ports: CancelPorts): Promise<{ jo
   await ports.jobs.requestCancel(jobId);
   const progress = await ports.jobs.progress(jobId);
   if (!progress) throw new NotFoundError('there is no such job', { context: { jobId } });
-  const { status, fleet, taskToken } = progress.job;
+  const { status, fleet, taskToken, awaits } = progress.job;
   if (status === 'CANCELLING') {
     await ports.control.update(fleet, (document) => withCancelledJob(document, jobId, ports.clock.now()));
-    if (taskToken) await ports.machine.signal(taskToken, 'cancelling');
+    // The second wait, for the machines, is not cut short by being asked again.
+    if (taskToken && awaits === 'completion') await ports.machine.signal(taskToken, 'cancelling');
   }
   return { jobId, status };
 }

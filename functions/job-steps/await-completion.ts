@@ -23,7 +23,7 @@ export async function awaitCompletion(
   cancelling: boolean,
   ports: AwaitPorts,
 ): Promise<{ signalled: CompletionSignal | null }> {
-  await ports.jobs.awaitCompletion(jobId, taskToken);
+  await ports.jobs.awaitCompletion(jobId, taskToken, cancelling ? 'machines' : 'completion');
   const progress = await ports.jobs.progress(jobId);
   if (!progress) throw new PermanentError('the job does not exist', { context: { jobId } });
   const { job, counters } = progress;

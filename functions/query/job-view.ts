@@ -3,7 +3,7 @@ import { type Counters, type TaskCounts, taskCounts } from '../../core/counters.
 import { isClosed, type Job } from '../../core/job.ts';
 import type { JobProgress } from '../../core/ports.ts';
 
-export interface JobView extends Omit<Job, 'taskToken' | 'keyed'> {
+export interface JobView extends Omit<Job, 'taskToken' | 'keyed' | 'awaits'> {
   readonly counters: TaskCounts;
   /** Share of tasks that ended, 0 to 1. */
   readonly progress: number;
@@ -15,7 +15,7 @@ export interface JobView extends Omit<Job, 'taskToken' | 'keyed'> {
 }
 
 export function jobView({ job, counters }: JobProgress, now: Date): JobView {
-  const { taskToken: _token, keyed: _keyed, ...told } = job;
+  const { taskToken: _token, keyed: _keyed, awaits: _awaits, ...told } = job;
   const counts = taskCounts(job.taskCount, counters, isClosed(job.status));
   const ended = counts.completed + counts.failed + counts.cancelled;
   const perMinute = tasksPerMinute(job, counts, now);

@@ -1,9 +1,10 @@
 /** `GET /v1/jobs/{jobId}/tasks`, `…/results`, `GET /v1/tasks/{taskId}` and `…/logs`. */
 import { z } from 'zod';
+import { chunked } from '../../adapters/in-parallel.ts';
 import { NotFoundError } from '../../core/errors.ts';
 import { taskIdOf } from '../../core/ids.ts';
 import type { BlobStore, JobStore, TaskStore } from '../../core/ports.ts';
-import { isTerminal, taskStatusSchema } from '../../core/task.ts';
+import { isTerminal, type TaskRecord, taskStatusSchema } from '../../core/task.ts';
 import type { Route } from '../http/api-handler.ts';
 import { jobIdOf, taskPositionOf } from '../http/path-parameters.ts';
 import { limitParameter, readQuery } from '../http/query-parameters.ts';
@@ -18,6 +19,7 @@ import { resultOf, taskView } from './task-view.ts';
  * characters. A page is measured as it is sent; what does not fit is on the next one.
  */
 const MAX_PAGE_BYTES = 4_000_000;
+const RESULTS_AT_ONCE = 16;
 const MAX_RESULT_BYTES = 1_000_000;
 /** Of a single task's result; it may double. */
 const MAX_DETAIL_BYTES = 2_500_000;
@@ -76,8 +78,7 @@ export function taskRoutes(ports: TaskPorts): Record<string, Route> {
       const lines: string[] = [];
       let bytes = 0;
       let next = page.cursor;
-      for (const task of ended) {
-        const { result, resultRef } = await resultOf(task, MAX_RESULT_BYTES, ports.blobs);
+      for await (const { task, result, resultRef } of withResults(ended, ports.blobs)) {
         const { jobId: _jobId, startedAt: _startedAt, ...view } = taskView(task, keys.get(task.index));
         const line = `${JSON.stringify({ ...view, result, ...(resultRef ? { resultRef } : {}) })}\n`;
         const size = bytesAsSent(line);
@@ -113,4 +114,11 @@ export function taskRoutes(ports: TaskPorts): Record<string, Route> {
       return { status: 200, body: text, headers: { 'content-type': 'text/plain; charset=utf-8' } };
     },
   };
+}
+
+/** Tasks with their results, in order; some are read ahead, so that a page of blobs does not take a page of round trips. */
+async function* withResults(tasks: readonly TaskRecord[], blobs: BlobStore) {
+  for (const group of chunked(tasks, RESULTS_AT_ONCE)) {
+    yield* await Promise.all(group.map(async (task) => ({ task, ...(await resultOf(task, MAX_RESULT_BYTES, blobs)) })));
+  }
 }

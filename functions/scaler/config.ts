@@ -10,6 +10,7 @@ export const config = parseEnvironment(
     BUCKET: z.string().min(1),
     QUEUE_URL_PREFIX: z.string().min(1),
     STATUS_QUEUE_URL: z.string().min(1),
+    STATE_MACHINE_ARN: z.string().min(1),
     LAMBDA_TASK_ROOT: z.string().min(1),
     /** Where machines fetch the agent, and what it must hash to. */
     AGENT_URL: z.string().optional(),

@@ -4,10 +4,11 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
-import { createDynamoClient, createSqsClient } from '../../adapters/aws/clients.ts';
+import { createDynamoClient, createSfnClient, createSqsClient } from '../../adapters/aws/clients.ts';
 import { DynamoFleetStore } from '../../adapters/aws/dynamodb-fleet-store.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
+import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-machine.ts';
 import { readFleets } from '../fleets-file.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { config } from './config.ts';
@@ -36,6 +37,7 @@ const settings = {
 
 const ports: TickPorts = {
   jobs: new DynamoJobStore({ client, table: config.JOBS_TABLE }),
+  machine: new StepFunctionsJobMachine({ client: createSfnClient(), stateMachineArn: config.STATE_MACHINE_ARN }),
   fleets: new DynamoFleetStore({ client, table: config.FLEETS_TABLE }),
   queues: sqsTaskQueues({ client: createSqsClient(), queueUrlPrefix, stage }),
   providerOf: providersFor({

@@ -94,9 +94,10 @@ async function knownMachines(
       settings,
     ),
   );
-  if (adopted.length > 0) await ports.fleets.addInstances(adopted);
-  const ended = new Set(found.ended.map((each) => each.instanceId));
-  return { ...known, instances: [...known.instances.filter((each) => !ended.has(each.instanceId)), ...adopted] };
+  if (adopted.length + found.ended.length === 0) return known;
+  await ports.fleets.addInstances(adopted);
+  // Read again: what an adopted machine has said of itself stays, it may be READY long since.
+  return ports.fleets.read(fleet.name);
 }
 
 async function totalDepth(fleet: Fleet, queues: TaskQueues): Promise<QueueDepth> {

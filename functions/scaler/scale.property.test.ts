@@ -13,6 +13,7 @@ import { ManualClock } from '../../test/factories/manual-clock.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
 import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryInstanceProvider } from '../../test/fakes/in-memory-instance-provider.ts';
+import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
@@ -85,6 +86,7 @@ async function prepare(scheduler: fc.Scheduler, tasks: number) {
   };
   const ports: TickPorts = {
     jobs: new InMemoryJobStore(tables),
+    machine: new InMemoryJobMachine(),
     fleets: {
       read: (fleet) => call('read', () => store.read(fleet)),
       writeState: (fleet, next, version) => call('write', () => store.writeState(fleet, next, version), 'written'),

@@ -10,6 +10,7 @@ import { at, ManualClock } from '../../test/factories/manual-clock.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
 import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryInstanceProvider } from '../../test/fakes/in-memory-instance-provider.ts';
+import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
@@ -65,11 +66,13 @@ function prepare({
   const store = new InMemoryFleetStore();
   const queues = inMemoryTaskQueues({ clock });
   const provider = new InMemoryInstanceProvider({ clock, ...(capacity === undefined ? {} : { capacity }) });
+  const machine = new InMemoryJobMachine();
   const calls: string[] = [];
   const failures: [string, unknown][] = [];
   let intents = 0;
   const ports: TickPorts = {
     jobs: counted(new InMemoryJobStore(tables), calls),
+    machine,
     fleets: counted(store, calls),
     queues: (fleet, priority) => counted(queues(fleet, priority), calls),
     providerOf: () => counted(provider, calls),
@@ -89,6 +92,7 @@ function prepare({
     provider,
     calls,
     failures,
+    machine,
     ports,
     tick: (over: Partial<TickPorts> = {}) => scale(list, { ...ports, ...over }, { ...settings, slotsPerInstance }),
     plan: async (fleet = 'default') => (await store.read(fleet)).state.lastPlan,
@@ -140,12 +144,41 @@ describe('an idle tick', () => {
     expect(await store.listEnded('default', 1)).toMatchObject([{ state: 'TERMINATED' }]);
   });
 
-  it('launches the minimum of a fleet that has one', async () => {
+  it('launches nothing, not even the minimum of a fleet that has one', async () => {
     const { tick, running } = prepare({ seconds: 0, fleets: { default: { provider: 'aws', minInstances: 2 } } });
 
     await tick();
 
-    expect(running()).toBe(2);
+    expect(running()).toBe(0);
+  });
+});
+
+describe('a job without an execution', () => {
+  it.each(['PENDING', 'CANCELLING'] as const)(
+    'that is %s is started, once it is old enough to be abandoned',
+    async (status) => {
+      const { tick, machine, clock, tables } = prepare();
+      const job = jobFactory({ status, createdAt: clock.now().toISOString() });
+      tables.jobs.set(job.jobId, { job, counters: countersFactory() });
+
+      await tick();
+      const whileYoung = machine.started.size;
+      clock.advance(61);
+      await tick();
+
+      expect(whileYoung).toBe(0);
+      expect([...machine.started.keys()]).toEqual([job.jobId]);
+    },
+  );
+
+  it('that waits for its tasks already is left alone', async () => {
+    const { tick, machine, tables } = prepare({ seconds: 600 });
+    const job = jobFactory({ status: 'ENQUEUED', taskToken: 'token-1' });
+    tables.jobs.set(job.jobId, { job, counters: countersFactory() });
+
+    await tick();
+
+    expect(machine.started.size).toBe(0);
   });
 });
 

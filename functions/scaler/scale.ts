@@ -1,15 +1,18 @@
 /** One tick over every fleet. Nine of ten idle ticks cost one read: the index of open jobs is empty. */
 import { inParallel } from '../../adapters/in-parallel.ts';
 import type { Fleet } from '../../core/fleet.ts';
-import type { JobProgress, JobStore } from '../../core/ports.ts';
+import type { JobMachine, JobProgress, JobStore } from '../../core/ports.ts';
 import { hasLiveMachines, type ScaledFleet, type ScalePorts, type ScaleSettings, scaleFleet } from './scale-fleet.ts';
 
 /** Machines end themselves; so seldom the control plane looks whether they did, when there is no work. */
 const LOOK_EVERY_MINUTES = 10;
 const READS_AT_ONCE = 8;
+/** A submission takes no longer from its row to its execution. */
+const ABANDONED_SECONDS = 60;
 
 export interface TickPorts extends ScalePorts {
   readonly jobs: JobStore;
+  readonly machine: JobMachine;
   /** Told when one fleet fails; the others go on. */
   readonly onFleetFailed: (fleet: string, error: unknown) => void;
 }
@@ -24,6 +27,7 @@ export async function scale(
   if (open.length === 0 && !look) return [];
   const read = await inParallel(open, READS_AT_ONCE, (jobId) => ports.jobs.progress(jobId));
   const jobs = read.filter((progress): progress is JobProgress => progress !== undefined);
+  await inParallel(jobs.filter(isAbandoned(ports.clock.now())), READS_AT_ONCE, ({ job }) => ports.machine.start(job));
 
   const scaled = await inParallel(fleets, READS_AT_ONCE, async (fleet): Promise<ScaledFleet | undefined> => {
     try {
@@ -41,3 +45,14 @@ export async function scale(
   });
   return scaled.filter((each) => each !== undefined);
 }
+
+/**
+ * A job whose submission died between its row and its execution: nobody else would ever start it. One that is merely
+ * being enqueued looks the same; to start its execution again changes nothing.
+ */
+const isAbandoned =
+  (now: Date) =>
+  ({ job }: JobProgress): boolean =>
+    (job.status === 'PENDING' || job.status === 'CANCELLING') &&
+    job.taskToken === null &&
+    now.getTime() - Date.parse(job.createdAt) > ABANDONED_SECONDS * 1_000;

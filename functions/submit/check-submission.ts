@@ -23,7 +23,11 @@ export interface CheckedSubmission {
 export async function checkSubmission(document: unknown, rules: SubmissionRules): Promise<CheckedSubmission> {
   const parsed = jobSubmissionSchema.safeParse(document);
   const shapeFaults = parsed.success ? [] : faultsOf(parsed.error);
-  const known = [...shapeFaults, ...fleetFaults(document, rules.fleets)];
+  const known = [
+    ...shapeFaults,
+    ...fleetFaults(document, rules.fleets),
+    ...(parsed.success ? resourceFaults(parsed.data, rules.fleets) : []),
+  ];
   const code = await checkCode(document, rules).catch((error: unknown) => {
     // A host that cannot be reached is no reason to keep quiet about what is wrong anyway.
     if (known.length === 0) throw error;
@@ -49,6 +53,18 @@ function fleetFaults(document: unknown, fleets: readonly Fleet[]): Fault[] {
   if (typeof name !== 'string' || fleets.some((fleet) => fleet.name === name)) return [];
   const known = fleets.map((fleet) => fleet.name).join(', ');
   return [{ path: 'fleet', message: `there is no such fleet; there are: ${known}` }];
+}
+
+/** A task that needs more than its fleet's slot would never run anywhere. */
+function resourceFaults({ fleet: name, resources }: JobSubmission, fleets: readonly Fleet[]): Fault[] {
+  const slot = fleets.find((fleet) => fleet.name === name)?.slot;
+  if (!slot || !resources) return [];
+  return (['vcpu', 'memoryMiB', 'diskGiB'] as const)
+    .filter((kind) => resources[kind] > slot[kind])
+    .map((kind) => ({
+      path: `resources.${kind}`,
+      message: `a slot of the fleet "${name}" has ${slot[kind]}; ask for less, or for a fleet with larger slots`,
+    }));
 }
 
 /** Resolves the code even when other parts are wrong, so that an unknown ref is told with all the rest. */

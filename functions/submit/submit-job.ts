@@ -107,6 +107,7 @@ function newJob({ submission, commit }: CheckedSubmission, { clock, ulid }: Subm
     finishedAt: null,
     problem: null,
     taskToken: null,
+    awaits: 'completion',
   };
 }
 

@@ -38,6 +38,7 @@ export const jobFactory = (overrides: Partial<Job> = {}): Job => ({
   finishedAt: null,
   problem: null,
   taskToken: null,
+  awaits: 'completion',
   ...overrides,
 });
 

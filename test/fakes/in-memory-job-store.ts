@@ -45,8 +45,8 @@ export class InMemoryJobStore implements JobStore {
     return [...this.#tables.jobs.values()].filter(({ job }) => !isClosed(job.status)).map(({ job }) => job.jobId);
   }
 
-  async awaitCompletion(jobId: string, taskToken: string): Promise<void> {
-    this.#change(jobId, (job) => ({ taskToken, status: job.status === 'PENDING' ? 'ENQUEUED' : job.status }));
+  async awaitCompletion(jobId: string, taskToken: string, awaits: Job['awaits']): Promise<void> {
+    this.#change(jobId, (job) => ({ taskToken, awaits, status: job.status === 'PENDING' ? 'ENQUEUED' : job.status }));
   }
 
   async markRunning(jobId: string, at: Date): Promise<void> {

@@ -5,8 +5,11 @@
 import type { TaskMessage } from '../../core/messages.ts';
 import type { WorkSettings } from './config.ts';
 
-/** SQS keeps a message invisible for at most 12 h from its receipt (ChangeMessageVisibility). */
-const MAX_LEASE_SECONDS = 12 * 3600;
+/**
+ * SQS keeps a message invisible for at most 12 h from its receipt (ChangeMessageVisibility), and refuses to make that
+ * longer by a second: what passes between receipt and change is taken off.
+ */
+const MAX_LEASE_SECONDS = 12 * 3600 - 120;
 /** Before any task is known: what a job that sets no timeout has. */
 const DEFAULT_TIMEOUT_SECONDS = 300;
 

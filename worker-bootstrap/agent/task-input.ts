@@ -1,7 +1,7 @@
 /** The input of a task, as one line of JSON: from the message itself or from its chunk file. */
 import { z } from 'zod';
 import type { TaskMessage } from '../../core/messages.ts';
-import type { BlobStore } from '../../core/ports.ts';
+import type { BlobStore, ByteRange } from '../../core/ports.ts';
 import { messageOf } from './log.ts';
 import { type RetryOptions, retry } from './retry.ts';
 
@@ -27,14 +27,21 @@ export class TaskInputs {
 
   async read(message: TaskMessage, options: RetryOptions): Promise<TaskInput> {
     if (!message.inputRef) return { kind: 'input', json: JSON.stringify(message.input), key: message.key };
-    const { blob, line } = message.inputRef;
+    const { blob, line, range } = message.inputRef;
     try {
-      const task = parseLine((await this.#linesOf(blob, options))?.[line]);
+      const text = range ? await this.#bytesOf(blob, range, options) : (await this.#linesOf(blob, options))?.[line];
+      const task = parseLine(text);
       if (task) return { kind: 'input', json: JSON.stringify(task.input), key: message.key ?? task.key };
       return { kind: 'missing', reason: `there is no input at line ${line} of ${blob}` };
     } catch (error) {
       return { kind: 'unreachable', reason: `the input could not be read: ${messageOf(error)}` };
     }
+  }
+
+  /** A large input: only its own line of the file is read. */
+  async #bytesOf(blob: string, range: ByteRange, options: RetryOptions): Promise<string | undefined> {
+    const bytes = await retry(() => this.#blobs.get(blob, range), options);
+    return bytes && new TextDecoder().decode(bytes);
   }
 
   #linesOf(blob: string, options: RetryOptions): Promise<readonly string[] | undefined> {
