@@ -18,7 +18,8 @@ export default defineConfig({
         'unit',
         [
           '{core,adapters,functions,worker-bootstrap,local,cli,statemachine,plugins,resources}/**/*.test.ts',
-          'test/{.,bench}/*.test.ts',
+          'test/*.test.ts',
+          'test/bench/*.test.ts',
         ],
         20_000,
       ),
