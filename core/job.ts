@@ -18,12 +18,11 @@ export const jobStatusSchema = z.enum(JOB_STATUSES);
 export type JobStatus = z.infer<typeof jobStatusSchema>;
 
 const CLOSED: ReadonlySet<JobStatus> = new Set(['COMPLETED', 'FAILED', 'CANCELLED']);
-/** A closed job takes no event any more: its counters are fenced. */
+/** A closed job takes no event any more: its tasks have all ended, or its counters are fenced. */
 export const isClosed = (status: JobStatus): boolean => CLOSED.has(status);
 
 /** The code of a job, its ref pinned to one commit. */
 export const pinnedCodeSchema = codeSchema.extend({ commit: z.string().regex(/^[0-9a-f]{40}$/) });
-export type PinnedCode = z.infer<typeof pinnedCodeSchema>;
 
 /** A machine could not run a task, through no fault of the task: setup failed, the repository is gone, the disk is full. */
 export const jobProblemSchema = z.object({

@@ -1,4 +1,7 @@
-/** Whether a failed attempt gets another one, and when. The only place where a retry is decided. */
+/**
+ * Whether a failed attempt gets another one, and when: the one place where that is decided for a charged failure.
+ * What was given back uncharged is sent again by `apply-status.ts`, within `MAX_UNCHARGED_ATTEMPTS`.
+ */
 import type { RetryPolicy } from './job-submission.ts';
 import type { Failure } from './task.ts';
 

@@ -1,7 +1,5 @@
 /** Git's packet lines: four hex digits of length, then that many bytes (gitprotocol-common). */
 
-export type Packet = string | 'flush' | 'delimiter';
-
 export const FLUSH = '0000';
 export const DELIMITER = '0001';
 

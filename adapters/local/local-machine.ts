@@ -2,6 +2,7 @@
  * One local machine on disk: `{stateDir}/{instanceId}/` with `meta.json`, `log` and `work/`. The folder is all there is
  * to know about it, so that any process over the same folder sees the same machine.
  */
+import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -55,6 +56,9 @@ export const isMachineAlive = (machine: LocalMachine): Promise<boolean> => isAli
  * agent first, lest it reports its tasks as failed, then the groups that it had recorded.
  */
 export async function endRemains(stateDir: string, { instanceId, pid }: LocalMachine): Promise<void> {
+  // Once is enough, and more would be dangerous: some day the numbers belong to somebody else.
+  const cleared = join(stateDir, instanceId, 'cleared');
+  if (existsSync(cleared)) return;
   // While the group has members the system gives its number to nobody else.
   if ((await startTimeOf(pid)) === undefined) signalGroup(pid, 'SIGKILL');
   const folder = join(placesOf(stateDir, instanceId).work, 'groups');
@@ -67,4 +71,5 @@ export async function endRemains(stateDir: string, { instanceId, pid }: LocalMac
     if (recorded === '' || now === undefined || now === recorded) signalGroup(pgid, 'SIGKILL');
     await rm(join(folder, name), { force: true });
   }
+  await writeFile(cleared, '');
 }
