@@ -31,6 +31,7 @@ export class JsonlPool {
   readonly #tools: JsonlPoolTools;
   /** Longest idle first. */
   #idle: Idle[] = [];
+  readonly #watched = new WeakSet<JsonlProcess>();
   /** Processes on their way out. */
   readonly #ending = new Set<Promise<void>>();
 
@@ -59,7 +60,7 @@ export class JsonlPool {
     expires.unref();
     const idle = { key, jobId, process, expires };
     this.#idle = [...this.#idle, idle];
-    void process.ended.then(() => this.#remove(idle));
+    this.#watch(process);
   }
 
   /** Ends idle processes, those that waited longest first, until no slot has two. */
@@ -86,6 +87,15 @@ export class JsonlPool {
       .end({ graceSeconds: Math.min(MAX_GRACE_SECONDS, graceSeconds), hurry, kill })
       .finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
+  }
+
+  /** Once a process, not once a task: its end remembers whoever waits for it. */
+  #watch(process: JsonlProcess): void {
+    if (this.#watched.has(process)) return;
+    this.#watched.add(process);
+    void process.ended.then(() => {
+      for (const idle of this.#idle.filter((each) => each.process === process)) this.#remove(idle);
+    });
   }
 
   #remove(idle: Idle): void {

@@ -26,7 +26,10 @@ export type JsonlAnswer =
   /** The process ended before it answered. */
   | { readonly kind: 'ended'; readonly end: ProgramEnd; readonly seconds: number; readonly endedFor: EndedFor };
 
-type Heard = { readonly kind: 'line'; readonly bytes: Buffer } | { readonly kind: 'overlong' };
+type Heard =
+  | { readonly kind: 'line'; readonly bytes: Buffer }
+  | { readonly kind: 'overlong' }
+  | { readonly kind: 'ended'; readonly end: ProgramEnd };
 
 interface Question {
   readonly onStderr: (chunk: Buffer) => void;
@@ -42,6 +45,7 @@ export class JsonlProcess {
   #openBytes = 0;
   #isUsable = true;
   #isGone = false;
+  #end: ProgramEnd | undefined;
   #answers = 0;
   /** Resolves when the process and all it left behind are gone. */
   readonly ended: Promise<ProgramEnd>;
@@ -58,6 +62,8 @@ export class JsonlProcess {
       await group.cleanUp();
       this.#isGone = true;
       await cleanUp();
+      this.#end = end;
+      this.#question?.hear({ kind: 'ended', end });
       return end;
     });
   }
@@ -92,7 +98,9 @@ export class JsonlProcess {
     });
     using guard = guardGroup(options, this.#group.pgid);
     this.#group.child.stdin?.write(`${line}\n`);
-    const answer = await Promise.race([heard, this.ended]);
+    if (this.#end) this.#question?.hear({ kind: 'ended', end: this.#end });
+    // Never a race with `ended`: what is raced with a promise that lives long is remembered by it as long.
+    const answer = await heard;
     const [seconds, endedFor] = [secondsSince(began), guard.endedFor()];
     // What was said on stderr before the answer may be read after it, later in the same turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
@@ -101,8 +109,7 @@ export class JsonlProcess {
     else this.#answers += 1;
     // It was told to end, and will be gone when the guard is.
     if (endedFor !== null) await this.#endNow(options);
-    if (answer.kind === 'line' || answer.kind === 'overlong') return { ...answer, seconds, endedFor };
-    return { kind: 'ended', end: answer, seconds, endedFor };
+    return { ...answer, seconds, endedFor };
   }
 
   /** Ends it in order: the end of its input, SIGTERM, SIGKILL, each after a grace. */

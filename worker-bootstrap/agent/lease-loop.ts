@@ -45,6 +45,8 @@ export async function leaseLoop(tools: LeaseLoopTools): Promise<void> {
   const schedule = new PollSchedule({ restSeconds: REST_SECONDS, longPollSeconds: settings.pollSeconds });
   const forecast = new LeaseForecast(settings, (code) => preparations.isReady(code));
   let failures = 0;
+  const { user, system } = process.cpuUsage();
+  tools.log.info('the first tasks are asked for', { cpuMs: Math.round((user + system) / 1_000) });
 
   while (!lifecycle.draining.aborted) {
     const idleMs = clock.now().getTime() - bench.lastBusyAt;

@@ -272,6 +272,21 @@ describe('an input by reference', () => {
     expect(resultOf(outcome)).toEqual(['b', { x: [2] }]);
   });
 
+  it('is fetched alone where the message says where in the file it is', async () => {
+    const blobs = new InMemoryBlobStore();
+    const [before, own] = ['{"input":1}\n', '{"key":"ü","input":{"x":[2]}}'];
+    await blobs.put('chunk', `${before}${own}\n{"input":3}\n`, 'application/x-ndjson');
+    const range = { offset: before.length, bytes: Buffer.byteLength(own) };
+
+    const outcome = await sh('printf \'["%s",%s]\' "$SHOAL_TASK_KEY" "$(cat)"', {
+      input: undefined,
+      inputRef: { blob: 'chunk', line: 1, range },
+      blobs,
+    });
+
+    expect(resultOf(outcome)).toEqual(['ü', { x: [2] }]);
+  });
+
   it.each([
     ['line', 7],
     ['chunk', 0],
