@@ -37,11 +37,13 @@ describe('queues', () => {
     expect(stack.ofType('AWS::SQS::Queue')).toHaveLength(FLEETS.length * PRIORITIES.length + 1 + DEAD.length);
   });
 
-  it('hand on what is received ten times, except the dead ones; encrypt, keep everything for 14 days, and want TLS', () => {
+  it('hand on what is received too often, except the dead ones; encrypt, keep everything for 14 days, and want TLS', () => {
     const guarded = referencesIn(stack.ofType('AWS::SQS::QueuePolicy').map(([, { Properties }]) => Properties.Queues));
 
     for (const [logicalId, { Properties }] of stack.ofType('AWS::SQS::Queue')) {
-      expect(Properties.RedrivePolicy?.maxReceiveCount, logicalId).toBe(DEAD.includes(logicalId) ? undefined : 10);
+      // An ordinary life on spot machines costs a task many receives; a report should be understood within ten.
+      const most = logicalId === 'StatusQueue' ? 10 : 100;
+      expect(Properties.RedrivePolicy?.maxReceiveCount, logicalId).toBe(DEAD.includes(logicalId) ? undefined : most);
       expect(Properties.SqsManagedSseEnabled, logicalId).toBe(true);
       expect(Properties.MessageRetentionPeriod, logicalId).toBe(14 * 24 * 3600);
       expect(guarded, logicalId).toContain(logicalId);
