@@ -99,7 +99,7 @@ describe('npm start', () => {
     expect(existsSync(join(folder, 'local.json'))).toBe(false);
   });
 
-  it('says which port is taken, and leaves the run that has it alone', async () => {
+  it('says which port or folder is taken, and leaves the run that has it alone', async () => {
     const first = started();
     await local();
 
@@ -108,6 +108,9 @@ describe('npm start', () => {
     expect(await second.ended).toBe(1);
     expect(second.output()).toContain(`port ${basePort}`);
     expect(second.output()).not.toMatch(/ at .*\.ts:/);
+    const third = started();
+    expect(await third.ended).toBe(1);
+    expect(third.output()).toContain(`another local run uses ${folder}; stop it, or choose another folder with --data`);
     expect(first.process.exitCode).toBeNull();
     first.interrupt();
     expect(await first.ended).toBe(0);
