@@ -13,8 +13,8 @@ const lane = (name: string, include: string[], testTimeout: number) => ({
 
 export default defineConfig({
   test: {
-    // The long tests mostly wait, for machines and leases: one more worker than the two cores that CI has.
-    maxWorkers: 3,
+    // The long tests mostly wait, for machines and leases: more workers than the two cores that CI has.
+    maxWorkers: 4,
     projects: [
       lane(
         'unit',

@@ -16,7 +16,7 @@ export interface PackagedStack {
   readonly functionsDirectory: string;
 }
 
-const SOURCES = [
+export const STACK_SOURCES = [
   'serverless.yml',
   'fleets.yml',
   'package-lock.json',
@@ -39,7 +39,7 @@ const PACKAGER_LIMIT_MS = 180_000;
  */
 export async function packageStack(signal: AbortSignal = new AbortController().signal): Promise<PackagedStack> {
   const build = (target: string): Promise<void> => packageInto(target, signal);
-  const directory = await buildOnce({ name: 'package', sources: SOURCES, signal, build });
+  const directory = await buildOnce({ name: 'package', sources: STACK_SOURCES, signal, build });
   return { templatePath: join(directory, 'template.json'), functionsDirectory: join(directory, 'functions') };
 }
 

@@ -25,9 +25,6 @@ describe('a package', () => {
   beforeAll(async () => {
     stack = await packageStack();
   });
-  afterAll(async () => {
-    await stack?.[Symbol.asyncDispose]();
-  });
 
   it('has agent and bootstrap.sh under their hash, the same each time, and tells the scaler', async () => {
     const hashes = await readdir(join(stack.output, 'artifacts'));

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: placeholders of CloudFormation, not of this language.
 /** Who may do what, read from the packaged template. No emulator checks permissions: what these tests miss, only AWS finds. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { referencesIn } from '../../plugins/tidy.ts';
 import { FUNCTIONS, type PackagedStack, packageStack, type Resource } from './packaged-stack.ts';
 
@@ -29,10 +29,6 @@ let stack: PackagedStack;
 
 beforeAll(async () => {
   stack = await packageStack();
-});
-
-afterAll(async () => {
-  await stack?.[Symbol.asyncDispose]();
 });
 
 const statementsOf = (role: Resource): Statement[] =>

@@ -1,11 +1,13 @@
 /** Packages the stack as a deployment would, and reads what came out. */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { unzipSync } from 'fflate';
+import { buildOnce } from '../../local/build-cache.ts';
+import { STACK_SOURCES } from '../../local/package-stack.ts';
 
 export interface Resource {
   readonly Type: string;
@@ -15,7 +17,7 @@ export interface Resource {
   readonly Properties: any;
 }
 
-export interface PackagedStack extends AsyncDisposable {
+export interface PackagedStack {
   readonly templatePath: string;
   /** What was packaged lies here. */
   readonly output: string;
@@ -34,20 +36,14 @@ export const FUNCTIONS = ['submit', 'cancel', 'query', 'status-consumer', 'scale
 
 const repository = resolve(import.meta.dirname, '../..');
 
-/**
- * Runs `sls package` in a directory of its own, since the framework works in fixed folders of the service: a test must neither
- * take away what a developer has just packaged nor meet a second packaging there.
- */
+/** The package of the present sources, made once for all tests. */
 export async function packageStack(): Promise<PackagedStack> {
-  const directory = await mkdtemp(join(tmpdir(), 'shoal-package-'));
-  await mirrorRepository(directory);
-  const framework = createRequire(import.meta.url).resolve('serverless/bin/serverless.js');
-  await promisify(execFile)(process.execPath, [framework, 'package', '--stage', STAGE], {
-    cwd: directory,
-    timeout: 55_000,
+  const output = await buildOnce({
+    name: 'package-for-tests',
+    sources: STACK_SOURCES,
+    signal: AbortSignal.timeout(55_000),
+    build: packageInto,
   });
-
-  const output = join(directory, '.serverless');
   const templatePath = join(output, 'cloudformation-template-update-stack.json');
   const resources: Record<string, Resource> = JSON.parse(await readFile(templatePath, 'utf8')).Resources;
   return {
@@ -56,8 +52,24 @@ export async function packageStack(): Promise<PackagedStack> {
     resources,
     ...queriesOf(resources),
     filesOf: async (functionName) => unzipSync(await readFile(join(output, `${functionName}.zip`))),
-    [Symbol.asyncDispose]: () => rm(directory, { recursive: true }),
   };
+}
+
+/**
+ * Runs `sls package` in a directory of its own, since the framework works in fixed folders of the service: a test must neither
+ * take away what a developer has just packaged nor meet a second packaging there.
+ */
+async function packageInto(target: string): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'shoal-package-'));
+  try {
+    await mirrorRepository(directory);
+    const framework = createRequire(import.meta.url).resolve('serverless/bin/serverless.js');
+    const parameters = [framework, 'package', '--stage', STAGE];
+    await promisify(execFile)(process.execPath, parameters, { cwd: directory, timeout: 55_000 });
+    await cp(join(directory, '.serverless'), target, { recursive: true });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 }
 
 function queriesOf(

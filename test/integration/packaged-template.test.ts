@@ -3,7 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { StateMachine } from 'aws-local-stepfunctions';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { PRIORITIES, taskQueueName } from '../../core/ids.ts';
 import { referencesIn } from '../../plugins/tidy.ts';
@@ -17,10 +17,6 @@ let stack: PackagedStack;
 
 beforeAll(async () => {
   stack = await packageStack();
-});
-
-afterAll(async () => {
-  await stack?.[Symbol.asyncDispose]();
 });
 
 describe('queues', () => {
