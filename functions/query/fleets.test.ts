@@ -98,6 +98,20 @@ describe('GET /v1/instances', () => {
     expect(await idsOf(query)).toEqual(ids);
   });
 
+  it('lists a machine once that ends while they are read, as ended', async () => {
+    const { store, ask } = await prepare();
+    const read = store.read.bind(store);
+    store.read = async (fleet) => {
+      const found = await read(fleet);
+      await store.updateInstance('default', 'a', { state: 'TERMINATED', reason: 'idle', at: at(10) });
+      return found;
+    };
+
+    const { instances }: { instances: Instance[] } = await ask('GET /v1/instances');
+
+    expect(instances.filter((each) => each.instanceId === 'a')).toMatchObject([{ state: 'TERMINATED' }]);
+  });
+
   it('knows only fleets that exist, and states that are one', async () => {
     const { idsOf } = await prepare();
 

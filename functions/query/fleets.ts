@@ -66,8 +66,9 @@ export function fleetRoutes({ fleets, store, queues }: FleetPorts): Record<strin
           ...(wantsEnded ? await store.listEnded(name, query.limit) : []),
         ]),
       );
-      const instances = parts
-        .flat()
+      // One that ended between the two reads is in both; what was read last is true.
+      const byId = new Map(parts.flat().map((instance) => [instance.instanceId, instance]));
+      const instances = [...byId.values()]
         .filter((each) => !query.state || each.state === query.state)
         .slice(0, query.limit);
       return { status: 200, body: { instances } };
