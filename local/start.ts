@@ -78,7 +78,7 @@ A first job, and what became of it:
 
 For the aws CLI or an SDK:
 
-  export AWS_REGION=${local.region} AWS_ACCESS_KEY_ID=${local.accessKeyId} AWS_SECRET_ACCESS_KEY=${local.secretAccessKey}
+  export AWS_REGION=${local.region} AWS_DEFAULT_REGION=${local.region} AWS_ACCESS_KEY_ID=${local.accessKeyId} AWS_SECRET_ACCESS_KEY=${local.secretAccessKey}
   export AWS_ENDPOINT_URL_SQS=${local.sqsUrl} AWS_ENDPOINT_URL_DYNAMODB=${local.dynamodbUrl} AWS_ENDPOINT_URL_S3=${local.s3Url}
   export AWS_ENDPOINT_URL_SFN=${local.statesUrl} AWS_ENDPOINT_URL_LAMBDA=${local.lambdaUrl}
 
