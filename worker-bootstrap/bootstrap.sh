@@ -80,6 +80,18 @@ end_groups() {
   signal_groups KILL
 }
 
+# What no record names: started in the instant before its group was recorded, or gone into a session of its own. Every
+# command has folders of this machine in its environment, which its children inherit; this script and the agent have not.
+end_strays() {
+  local environment pid
+  for environment in /proc/[1-9]*/environ; do
+    grep -qsF -- "=$work_dir/" "$environment" || continue
+    pid=${environment#/proc/}
+    pid=${pid%/environ}
+    if kill -KILL "$pid" 2>/dev/null; then say "sent SIGKILL to process $pid, which no group's record names"; fi
+  done
+}
+
 # Whatever ended this script, in this order: the agent, its tasks, its files, the machine.
 on_exit() {
   trap '' TERM INT HUP
@@ -87,6 +99,7 @@ on_exit() {
   if [[ -n $agent_pid ]]; then kill -KILL "$agent_pid" 2>/dev/null; fi
   if [[ -n $work_dir ]]; then
     end_groups
+    end_strays
     rm -rf -- "${work_dir:?}"/{groups,tasks,checkouts,agent.mjs,node,node.tar}
     printf '%s\n' "$exit_code" >"$work_dir/ended"
   fi

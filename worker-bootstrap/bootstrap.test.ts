@@ -248,6 +248,27 @@ setTimeout(() => process.exit(5), 800);`;
     expect(endedWith(machine)).toBe('137');
   });
 
+  it('ends what no record names too: a command that went into a session of its own', async () => {
+    const repository = gitRepository();
+    const marker = `stray-${process.pid}-${Math.floor(performance.now())}`;
+    const commit = repository.commit({
+      'daemon.sh': `#!/bin/sh\nsetsid sh -c 'while :; do sleep 1; done' ${marker} &\nwhile :; do sleep 1; done\n`,
+    });
+    const folder = temporaryFolder();
+    const code = { repository: repository.url, commit, setup: null, run: ['./daemon.sh', marker], ...PLAIN_CODE };
+    const tasks = await testMachine(folder, [{ code, timeoutSeconds: 600 }]);
+    const machine = boot(join(folder, 'work'), tasks.environment);
+    await until(
+      () => runningWith(marker).length === 2,
+      () => `the task runs with its daemon: ${machine.output()}`,
+    );
+
+    process.kill(runningWith(join(machine.workDir, 'agent.mjs'))[0] ?? 0, 'SIGKILL');
+    await machine.exited;
+
+    await until(() => runningWith(marker).length === 0, 'no process of the task is left');
+  });
+
   it('and the agent take a signal to their whole group as one: the task has its grace', async () => {
     const repository = gitRepository();
     const folder = temporaryFolder();
