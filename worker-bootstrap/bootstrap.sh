@@ -84,12 +84,11 @@ end_groups() {
 # command has folders of this machine in its environment, which its children inherit; this script and the agent have not.
 end_strays() {
   local environment pid
-  for environment in /proc/[1-9]*/environ; do
-    grep -qsF -- "=$work_dir/" "$environment" || continue
+  while read -r environment; do
     pid=${environment#/proc/}
     pid=${pid%/environ}
     if kill -KILL "$pid" 2>/dev/null; then say "sent SIGKILL to process $pid, which no group's record names"; fi
-  done
+  done < <(grep -lsF -- "=$work_dir/" /proc/[1-9]*/environ)
 }
 
 # Whatever ended this script, in this order: the agent, its tasks, its files, the machine.
