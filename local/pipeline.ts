@@ -52,6 +52,7 @@ const START_LIMIT_MS = 30_000;
 /** The host lets requests and invocations run on for a few seconds, in three steps. */
 const HOST_GRACE_MS = 12_000;
 const EMULATORS_GRACE_MS = 3_000;
+const LEAVING_MS = 5_000;
 
 /**
  * Starts everything, and resolves when the API answers.
@@ -145,9 +146,15 @@ class PipelineRun {
     await this.#directory.leave();
   }
 
+  /** A machine that is just tidying up after itself is given a moment. */
   async #processesLeft(): Promise<number[]> {
-    const parts = [this.#host, this.#emulators].flatMap((part) => (part?.running && part.pid ? [part.pid] : []));
-    return [...parts, ...(await localInstancesLeft(this.#directory.instances))];
+    const deadline = Date.now() + LEAVING_MS;
+    for (;;) {
+      const parts = [this.#host, this.#emulators].flatMap((part) => (part?.running && part.pid ? [part.pid] : []));
+      const left = [...parts, ...(await localInstancesLeft(this.#directory.instances))];
+      if (left.length === 0 || Date.now() > deadline) return left;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 
   async #package(): Promise<PackagedStack> {
