@@ -1,5 +1,5 @@
 /** `.shoal/local.json`: where everything is, for tools on this machine. It holds a key, so only its owner may read it. */
-import { rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fleet } from '../core/fleet.ts';
 import { PRIORITIES, type Priority, taskQueueName } from '../core/ids.ts';
@@ -82,7 +82,10 @@ const pathOf = (dataDirectory: string): string => join(dataDirectory, 'local.jso
 /** Writes it anew: the mode of a file that exists would stay what it is. */
 export async function writeLocalDescription(dataDirectory: string, description: LocalDescription): Promise<void> {
   await removeLocalDescription(dataDirectory);
-  await writeFile(pathOf(dataDirectory), `${JSON.stringify(description, null, 2)}\n`, { mode: 0o600 });
+  // Whoever waits for the file must never find half of it.
+  const aside = `${pathOf(dataDirectory)}.${process.pid}`;
+  await writeFile(aside, `${JSON.stringify(description, null, 2)}\n`, { mode: 0o600 });
+  await rename(aside, pathOf(dataDirectory));
 }
 
 export const removeLocalDescription = (dataDirectory: string): Promise<void> =>

@@ -120,6 +120,7 @@ describe('npm start', () => {
   it('leaves no process even when it is killed with -9', async () => {
     const shoal = started();
     const description = await local();
+    await until('it says that it runs', 10, async () => (shoal.output().includes('Ctrl-C stops') ? true : undefined));
     const first = JSON.parse(await readFile(join(folder, 'first-job.json'), 'utf8'));
     const jobId = await new ApiClient(description).submit(first);
     await until('its tasks run', 60, async () => ((await processesWith(jobId)).length > 0 ? true : undefined));
