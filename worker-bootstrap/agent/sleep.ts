@@ -6,12 +6,6 @@ export async function sleep(milliseconds: number, signal?: AbortSignal): Promise
   await delay(milliseconds, undefined, signal ? { signal } : {}).catch(() => undefined);
 }
 
-/** Resolves when the signal is aborted; the listener goes when `unless` settles. */
-export function whenAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
-
 /** The promise's value, or `undefined` if the signal is aborted first. The promise goes on either way. */
 export async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value | undefined> {
   if (signal.aborted) return undefined;
