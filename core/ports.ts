@@ -9,6 +9,7 @@ import type { Instance, LaunchIntent } from './instance.ts';
 import type { Job, JobProblem, JobStatus, JobSummary } from './job.ts';
 import type { JobOutcome } from './job-outcome.ts';
 import type { StatusEvent, TaskMessage } from './messages.ts';
+import type { Offer } from './offer.ts';
 import type { QueueDepth, ScalePlan } from './plan-scale.ts';
 import type { ObservedInstance } from './reconcile-instances.ts';
 import type { TaskRecord } from './task.ts';
@@ -272,6 +273,20 @@ export interface InstanceProvider {
   list(fleet: string): Promise<readonly ObservedInstance[]>;
   /** Ends machines, whatever they do. Unknown ones are no error. */
   terminate(instanceIds: readonly string[]): Promise<void>;
+}
+
+export interface OfferList {
+  readonly offers: readonly Offer[];
+  /** How old the prices are: the oldest among them. */
+  readonly observedAt: string;
+  /** Where they come from, in words for people. */
+  readonly source: string;
+}
+
+/** What can be rented, and for how much. */
+export interface OfferSource {
+  /** May be hours old, and says how old. @throws TransientError when it cannot be had and none is known from before */
+  list(): Promise<OfferList>;
 }
 
 /** What the state machine's wait is answered with. */
