@@ -12,6 +12,7 @@ import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-chann
 import { NO_CREDENTIALS } from '../../test/fakes/no-credentials.ts';
 import { AgentHarness } from '../testing/agent-harness.ts';
 import { runAgent } from './agent.ts';
+import { systemClock } from './clock.ts';
 
 setFlagsFromString('--expose-gc');
 // Safe: the flag above is what puts the function there.
@@ -85,7 +86,7 @@ it('the memory of the agent stays flat over 20,000 tasks, and the requests of a 
       control: new InMemoryControlChannel(),
       blobs: new InMemoryBlobStore(),
       credentials: NO_CREDENTIALS,
-      clock: { now: () => new Date() },
+      clock: systemClock,
       random: () => 0.5,
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     },

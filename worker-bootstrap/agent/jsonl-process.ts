@@ -3,6 +3,7 @@
  * line of JSON on stdout. One question at a time. A process that breaks this (a line that nobody asked for, a line too
  * long) or that had to be stopped is not asked again.
  */
+import { systemClock } from './clock.ts';
 import { OutputGate } from './output-gate.ts';
 import {
   type Command,
@@ -140,7 +141,7 @@ export class JsonlProcess {
   async #endedWithin(seconds: number, cut: AbortSignal): Promise<void> {
     const gone = new AbortController();
     void this.ended.then(() => gone.abort());
-    await sleep(seconds * 1_000, AbortSignal.any([gone.signal, cut]));
+    await sleep(systemClock, seconds * 1_000, AbortSignal.any([gone.signal, cut]));
   }
 
   /** Its number may be somebody else's once it is gone. */

@@ -1,7 +1,8 @@
 /** Leases tasks while there are free slots or short tasks may wait for one, until the machine drains. */
 import type { TaskMessage } from '../../core/messages.ts';
-import type { Clock, TaskQueues } from '../../core/ports.ts';
+import type { TaskQueues } from '../../core/ports.ts';
 import type { Capacity } from './capacity.ts';
+import type { AgentClock } from './clock.ts';
 import type { WorkSettings } from './config.ts';
 import type { ControlWatch } from './control-watch.ts';
 import { LeaseForecast, waitingLeaseSeconds } from './lease-length.ts';
@@ -9,7 +10,6 @@ import type { Lifecycle } from './lifecycle.ts';
 import { type Log, messageOf } from './log.ts';
 import type { OutcomeOutbox } from './outcome-outbox.ts';
 import { type Poll, PollSchedule } from './poll-schedule.ts';
-import type { Preparations } from './preparations.ts';
 import { backoffMs } from './retry.ts';
 import { sleep, unlessAborted } from './sleep.ts';
 import type { HeldLease, TaskBench } from './task-bench.ts';
@@ -28,11 +28,12 @@ export interface LeaseLoopTools {
   readonly queues: TaskQueues;
   readonly bench: TaskBench;
   readonly pace: TaskPace;
-  readonly preparations: Preparations;
+  /** Whether a task's code is prepared on this machine: the lease need not allow for that. */
+  readonly isPrepared: (code: TaskMessage['code']) => boolean;
   readonly control: ControlWatch;
   readonly outbox: OutcomeOutbox;
   readonly lifecycle: Lifecycle;
-  readonly clock: Clock;
+  readonly clock: AgentClock;
   readonly random: () => number;
   readonly log: Log;
   /** When the machine's lifetime ends. */
@@ -41,9 +42,9 @@ export interface LeaseLoopTools {
 
 /** Runs until the lifecycle drains; when it returns, nothing more will be leased. Never throws. */
 export async function leaseLoop(tools: LeaseLoopTools): Promise<void> {
-  const { settings, bench, outbox, lifecycle, clock, preparations } = tools;
+  const { settings, bench, outbox, lifecycle, clock } = tools;
   const schedule = new PollSchedule({ restSeconds: REST_SECONDS, longPollSeconds: settings.pollSeconds });
-  const forecast = new LeaseForecast(settings, (code) => preparations.isReady(code));
+  const forecast = new LeaseForecast(settings, tools.isPrepared);
   let failures = 0;
   const { user, system } = process.cpuUsage();
   tools.log.info('the first tasks are asked for', { cpuMs: Math.round((user + system) / 1_000) });
@@ -57,7 +58,7 @@ export async function leaseLoop(tools: LeaseLoopTools): Promise<void> {
     }
     if (outbox.failing || outbox.isFull || (idle && !outbox.isEmpty)) {
       // What could not be reported will be done again: no reason to do more of it.
-      await sleep(50, lifecycle.draining);
+      await sleep(clock, 50, lifecycle.draining);
       continue;
     }
     const wish = wishFor(forecast, tools);
@@ -69,7 +70,7 @@ export async function leaseLoop(tools: LeaseLoopTools): Promise<void> {
     const received = await receive(poll, wish, idleMs, tools);
     if (received === 'failed') {
       failures += 1;
-      await sleep(backoffMs(failures, tools.random()), lifecycle.draining);
+      await sleep(clock, backoffMs(failures, tools.random()), lifecycle.draining);
       continue;
     }
     failures = 0;
@@ -137,8 +138,7 @@ async function receive(
 async function admit(arrived: readonly Arrived[], forecast: LeaseForecast, tools: LeaseLoopTools): Promise<void> {
   const { bench, control, lifecycle, log } = tools;
   if (!lifecycle.draining.aborted && control.isStale) {
-    const limit = AbortSignal.any([lifecycle.draining, AbortSignal.timeout(CONTROL_MS)]);
-    await unlessAborted(control.refresh(), limit);
+    await lookAtControl(tools);
   }
   if (control.isDraining) lifecycle.drain('drained by the control plane');
   if (lifecycle.draining.aborted) return bench.changeLease(arrived, 0);
@@ -161,6 +161,14 @@ async function admit(arrived: readonly Arrived[], forecast: LeaseForecast, tools
     lifecycle.drain('lifetime');
     await bench.changeLease(unfit, 0);
   }
+}
+
+/** Reads the control document. */
+async function lookAtControl({ control, lifecycle, clock }: LeaseLoopTools): Promise<void> {
+  const limit = new AbortController();
+  const cancelLimit = clock.after(CONTROL_MS, () => limit.abort());
+  await unlessAborted(control.refresh(), AbortSignal.any([lifecycle.draining, limit.signal]));
+  cancelLimit();
 }
 
 type Verdict = 'cancelled' | { readonly neverFits: string } | 'too-late' | 'fits';

@@ -8,6 +8,7 @@ import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { RepositoryCredentials } from '../../adapters/git/repository-credentials.ts';
 import { FileSecretSource } from '../../adapters/local/file-secret-source.ts';
 import { type AgentPorts, runAgent } from './agent.ts';
+import { systemClock } from './clock.ts';
 import { parseAgentConfig } from './config.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createJsonLog } from './log.ts';
@@ -17,7 +18,7 @@ import { runAsProgram } from './run-as-program.ts';
 await runAsProgram(async () => {
   const config = parseAgentConfig();
   const { bucket, queueUrlPrefix, stage, statusQueueUrl, instanceId, fleet } = config;
-  const clock = { now: () => new Date() };
+  const clock = systemClock;
   const log = createJsonLog((line) => process.stdout.write(line), clock, { fleet, instanceId });
   const sqs = createSqsClient();
   const s3 = createS3Client();

@@ -4,6 +4,7 @@ import { PermanentError, TransientError } from '../../core/errors.ts';
 import type { StatusEvent } from '../../core/messages.ts';
 import type { TaskQueue } from '../../core/ports.ts';
 import { WaitingTaskQueue } from '../testing/waiting-task-queue.ts';
+import { systemClock } from './clock.ts';
 import { OutcomeOutbox, type Report } from './outcome-outbox.ts';
 
 function setUp() {
@@ -19,7 +20,7 @@ function setUp() {
         if (error) throw error;
       },
     },
-    clock: { now: () => new Date() },
+    clock: systemClock,
     random: () => 0,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     onRefused: () => {

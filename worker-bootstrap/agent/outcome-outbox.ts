@@ -4,7 +4,8 @@
  * whose report never got out comes back when its lease ends.
  */
 import type { StatusEvent } from '../../core/messages.ts';
-import type { Clock, StatusChannel, TaskQueue } from '../../core/ports.ts';
+import type { StatusChannel, TaskQueue } from '../../core/ports.ts';
+import type { AgentClock } from './clock.ts';
 import { type Log, messageOf } from './log.ts';
 import { backoffMs, mayPass, retry } from './retry.ts';
 import { sleep } from './sleep.ts';
@@ -34,7 +35,7 @@ interface Entry extends Report {
 
 export interface OutboxTools {
   readonly status: StatusChannel;
-  readonly clock: Clock;
+  readonly clock: AgentClock;
   readonly random: () => number;
   readonly log: Log;
   /** The channel refuses one report after the other: whatever this machine does, nobody will hear of it. */
@@ -81,18 +82,19 @@ export class OutcomeOutbox {
   /** Publishes what is there, trying again for at most so long. What is left then stays unacknowledged. */
   async close(milliseconds: number): Promise<void> {
     this.#hurry.abort();
-    const limit = setTimeout(() => this.#closing.abort(), milliseconds);
+    const cancelLimit = this.#tools.clock.after(milliseconds, () => this.#closing.abort());
     while (this.#pumping !== undefined) {
       this.#hurry.abort();
       await this.#pumping;
     }
-    clearTimeout(limit);
+    cancelLimit();
   }
 
   async #pump(): Promise<void> {
+    const { clock, random } = this.#tools;
     let tries = 0;
     while (this.#entries.length > 0) {
-      if (tries === 0) await sleep(FLUSH_MS, this.#hurry.signal);
+      if (tries === 0) await sleep(clock, FLUSH_MS, this.#hurry.signal);
       this.#dropLapsed();
       // After a refusal one by one: whichever report it was must not take the others with it.
       const batch = this.#entries.slice(0, this.#refusedInARow > 0 ? 1 : FLUSH_EVENTS);
@@ -104,7 +106,7 @@ export class OutcomeOutbox {
       if (outcome === 'published') await this.#settle(batch);
       else if (outcome === 'refused') this.#refuse(batch);
       else if (this.#closing.signal.aborted) this.#giveUp(this.#entries, 'the machine ends');
-      else await sleep(backoffMs(tries, this.#tools.random()), this.#closing.signal);
+      else await sleep(clock, backoffMs(tries, random()), this.#closing.signal);
     }
   }
 

@@ -9,6 +9,7 @@ import { COMMIT } from '../../test/factories/ids.ts';
 import { PLAIN_CODE } from '../../test/factories/plain-code.ts';
 import { NO_CREDENTIALS } from '../../test/fakes/no-credentials.ts';
 import { readPath } from '../testing/config.ts';
+import { systemClock } from './clock.ts';
 import { type Code, type Preparation, Preparations } from './preparations.ts';
 import { ProcessGroups } from './process-groups.ts';
 
@@ -20,7 +21,7 @@ function setUp({ backoffSeconds = 60, setupSeconds = 20, commandPath = readPath(
     settings: { workDir, setupSeconds, graceSeconds: 0.2, commandPath },
     groups: new ProcessGroups(workDir),
     credentials: NO_CREDENTIALS,
-    clock: { now: () => new Date() },
+    clock: systemClock,
     random: () => 0.5,
     stop: stop.signal,
     kill: new AbortController().signal,

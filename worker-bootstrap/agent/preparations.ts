@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import type { CredentialUser } from '../../adapters/git/repository-credentials.ts';
 import { TransientError } from '../../core/errors.ts';
 import type { TaskMessage } from '../../core/messages.ts';
-import type { Clock } from '../../core/ports.ts';
 import { type CheckoutOutcome, checkout, describeFailedRun, type RepositoryAuthorization } from './checkout.ts';
+import type { AgentClock } from './clock.ts';
 import type { WorkSettings } from './config.ts';
 import { messageOf } from './log.ts';
 import type { ProcessGroups } from './process-groups.ts';
@@ -31,7 +31,7 @@ export interface PreparationTools {
   readonly settings: Pick<WorkSettings, 'workDir' | 'setupSeconds' | 'graceSeconds' | 'commandPath'>;
   readonly groups: ProcessGroups;
   readonly credentials: CredentialUser;
-  readonly clock: Clock;
+  readonly clock: AgentClock;
   /** In [0, 1). */
   readonly random: () => number;
   readonly stop: AbortSignal;
@@ -135,7 +135,7 @@ export class Preparations {
 
   /** Tries until the code is there, the failure is one that stays, or patience is over. */
   async #fetch(code: Code, place: string, deadline: number): Promise<CheckoutOutcome> {
-    const { patienceSeconds, random, stop } = this.#tools;
+    const { patienceSeconds, clock, random, stop } = this.#tools;
     const patientUntil = Math.min(deadline, performance.now() + patienceSeconds * 1_000);
     for (let tries = 1; ; tries += 1) {
       const outcome = await this.#fetchOnce(code, place, deadline);
@@ -144,7 +144,7 @@ export class Preparations {
       if (performance.now() + pause >= patientUntil) {
         return { ...outcome, reason: `${outcome.reason} (tried ${tries} ${tries === 1 ? 'time' : 'times'})` };
       }
-      await sleep(pause, stop);
+      await sleep(clock, pause, stop);
     }
   }
 

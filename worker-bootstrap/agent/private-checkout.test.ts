@@ -10,6 +10,7 @@ import { type RunningServer, serve, startGitHttpServer } from '../../test/contra
 import { PLAIN_CODE } from '../../test/factories/plain-code.ts';
 import { InMemorySecretSource } from '../../test/fakes/in-memory-secret-source.ts';
 import { readPath } from '../testing/config.ts';
+import { systemClock } from './clock.ts';
 import { type Code, type Preparation, Preparations } from './preparations.ts';
 import { ProcessGroups } from './process-groups.ts';
 
@@ -30,7 +31,7 @@ function machine({ secrets = secretSource(), patienceSeconds = 0.4 } = {}) {
     settings: { workDir, setupSeconds: 20, graceSeconds: 0.2, commandPath: readPath() },
     groups: new ProcessGroups(workDir),
     credentials: new RepositoryCredentials({ secrets, clock: { now: () => new Date() } }),
-    clock: { now: () => new Date() },
+    clock: systemClock,
     random: () => 0.5,
     stop: new AbortController().signal,
     kill: new AbortController().signal,

@@ -1,6 +1,6 @@
 /** Tries again what may pass by itself, while it still makes sense. */
 import { PermanentError } from '../../core/errors.ts';
-import type { Clock } from '../../core/ports.ts';
+import type { AgentClock } from './clock.ts';
 import { sleep } from './sleep.ts';
 
 /** Milliseconds before try n+1, n from 1: doubling from 100 ms to 10 s, drawn from the upper half. */
@@ -14,7 +14,7 @@ export const backoffMs = (tries: number, random: number): number =>
 export const mayPass = (error: unknown): boolean => !(error instanceof PermanentError);
 
 export interface RetryOptions {
-  readonly clock: Clock;
+  readonly clock: AgentClock;
   readonly random: () => number;
   /** No try starts after it. */
   readonly until: Date;
@@ -34,7 +34,7 @@ export async function retry<Value>(attempt: () => Promise<Value>, options: Retry
       const pause = backoffMs(tries, options.random());
       const late = options.clock.now().getTime() + pause >= options.until.getTime();
       if (!mayPass(error) || late || options.signal?.aborted) throw error;
-      await sleep(pause, options.signal);
+      await sleep(options.clock, pause, options.signal);
     }
   }
 }

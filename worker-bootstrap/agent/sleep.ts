@@ -1,9 +1,18 @@
 /** Waiting that can be cut short. */
-import { setTimeout as delay } from 'node:timers/promises';
+import type { AgentClock } from './clock.ts';
 
 /** Resolves after so long, or at once when the signal is aborted: never rejects. */
-export async function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  await delay(milliseconds, undefined, signal ? { signal } : {}).catch(() => undefined);
+export function sleep(clock: AgentClock, milliseconds: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = (): void => {
+      cancel();
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(milliseconds, end);
+    signal?.addEventListener('abort', end, { once: true });
+  });
 }
 
 /** The promise's value, or `undefined` if the signal is aborted first. The promise goes on either way. */

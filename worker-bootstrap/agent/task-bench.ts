@@ -5,8 +5,9 @@
  */
 import { PRIORITIES, type Priority } from '../../core/ids.ts';
 import type { TaskMessage } from '../../core/messages.ts';
-import type { Clock, Lease, TaskQueue } from '../../core/ports.ts';
+import type { Lease, TaskQueue } from '../../core/ports.ts';
 import { type Capacity, fits, needOf, timesIn, without } from './capacity.ts';
+import type { AgentClock } from './clock.ts';
 import type { WorkSettings } from './config.ts';
 import type { ControlWatch } from './control-watch.ts';
 import type { Lifecycle, StopCause } from './lifecycle.ts';
@@ -31,7 +32,7 @@ export interface BenchTools {
   readonly control: ControlWatch;
   readonly outbox: OutcomeOutbox;
   readonly pace: TaskPace;
-  readonly clock: Clock;
+  readonly clock: AgentClock;
   readonly random: () => number;
   readonly log: Log;
   readonly run: (
@@ -55,7 +56,8 @@ interface Slot {
   readonly need: Capacity;
   readonly stop: AbortController;
   cause: StopCause;
-  lateAnnouncement: NodeJS.Timeout | undefined;
+  /** Takes back what is to be said late. */
+  cancelAnnouncement: () => void;
 }
 
 export class TaskBench {
@@ -63,7 +65,7 @@ export class TaskBench {
   readonly #slots = new Set<Slot>();
   /** In the order in which they are to start. */
   #waiting: HeldLease[] = [];
-  #overdue: NodeJS.Timeout | undefined;
+  #cancelOverdue = (): void => undefined;
   /** Leases on their way back. */
   #returning = 0;
   #onChange: (() => void)[] = [];
@@ -190,7 +192,7 @@ export class TaskBench {
 
   #start(held: HeldLease, need: Capacity): void {
     const stop = new AbortController();
-    const slot: Slot = { held, need, stop, cause: 'interrupted', lateAnnouncement: undefined };
+    const slot: Slot = { held, need, stop, cause: 'interrupted', cancelAnnouncement: () => undefined };
     this.#slots.add(slot);
     // A turn later, when the slot is there to be found.
     queueMicrotask(() => void this.#work(slot));
@@ -199,11 +201,11 @@ export class TaskBench {
 
   /** What waits behind a long task goes back while somebody else still has the time for it. */
   #watchOverdue(): void {
-    clearTimeout(this.#overdue);
+    this.#cancelOverdue();
     if (this.#waiting.length === 0) return;
     const earliest = Math.min(...this.#waiting.map((held) => held.startBy.getTime()));
     const wait = Math.max(0, earliest - this.#tools.clock.now().getTime()) + 1;
-    this.#overdue = setTimeout(() => this.#startWaiting(), Math.min(wait, 2 ** 31 - 1));
+    this.#cancelOverdue = this.#tools.clock.after(wait, () => this.#startWaiting());
   }
 
   #giveBack(held: readonly HeldLease[]): void {
@@ -234,7 +236,7 @@ export class TaskBench {
         this.#tools.pace.observe(held.lease.message.jobId, outcome.seconds);
       }
     } finally {
-      clearTimeout(slot.lateAnnouncement);
+      slot.cancelAnnouncement();
       this.#slots.delete(slot);
       this.#lastBusyAt = this.#tools.clock.now().getTime();
       this.#startWaiting();
@@ -256,11 +258,11 @@ export class TaskBench {
     const put = (): Promise<boolean> => outbox.put({ event, until: endsAt, urgent: true });
     const mean = pace.meanSeconds(lease.message.jobId);
     if (lease.receiveCount === 1 && mean !== undefined && mean <= SHORT_SECONDS) {
-      slot.lateAnnouncement = setTimeout(() => void put(), LATE_ANNOUNCE_MS);
+      slot.cancelAnnouncement = clock.after(LATE_ANNOUNCE_MS, () => void put());
       return;
     }
     const waited = new AbortController();
-    await Promise.race([put(), sleep(ANNOUNCE_MS, waited.signal)]);
+    await Promise.race([put(), sleep(clock, ANNOUNCE_MS, waited.signal)]);
     waited.abort();
   }
 
@@ -296,4 +298,4 @@ export class TaskBench {
   }
 }
 
-const isOverdue = (held: HeldLease, clock: Clock): boolean => held.startBy <= clock.now();
+const isOverdue = (held: HeldLease, clock: AgentClock): boolean => held.startBy <= clock.now();

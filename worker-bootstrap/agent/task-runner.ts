@@ -1,8 +1,9 @@
 /** One task on this machine, from its lease to its outcome: prepare, announce, run the command, read the result. */
 import { blobKeys } from '../../core/ids.ts';
 import { MAX_INLINE_RESULT_BYTES } from '../../core/messages.ts';
-import type { BlobStore, Clock, Lease } from '../../core/ports.ts';
+import type { BlobStore, Lease } from '../../core/ports.ts';
 import type { Failure, TaskLog, TaskResult } from '../../core/task.ts';
+import type { AgentClock } from './clock.ts';
 import type { CommandRun } from './command-run.ts';
 import { explainStartFailure } from './describe-end.ts';
 import { isDiskError } from './disk-space.ts';
@@ -47,7 +48,7 @@ export interface TaskTools extends CommandTools {
   readonly onDiskFull: () => void;
   readonly inputs: TaskInputs;
   readonly blobs: BlobStore;
-  readonly clock: Clock;
+  readonly clock: AgentClock;
   readonly random: () => number;
   /** Says that the command is about to start; resolves when the news is out, where that matters. */
   readonly announce: (assignment: TaskAssignment) => Promise<void>;

@@ -7,6 +7,7 @@ import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
 import { NO_CREDENTIALS } from '../../test/fakes/no-credentials.ts';
 import { runAgent } from '../agent/agent.ts';
+import { systemClock } from '../agent/clock.ts';
 import type { WorkSettings } from '../agent/config.ts';
 import { Lifecycle } from '../agent/lifecycle.ts';
 import { createJsonLog } from '../agent/log.ts';
@@ -59,7 +60,7 @@ export class AgentHarness {
         this.published.push(...events.map((event) => statusEventSchema.parse(JSON.parse(JSON.stringify(event)))));
       },
     };
-    const clock = { now: () => new Date() };
+    const clock = systemClock;
     const log = createJsonLog((line) => this.logLines.push(line), clock, {});
     const queues = (_: string, priority: Priority) => this.queues[priority];
     const { control, blobs } = this;

@@ -6,6 +6,7 @@ import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
 import { NO_CREDENTIALS } from '../../test/fakes/no-credentials.ts';
 import { runAgent } from '../agent/agent.ts';
+import { systemClock } from '../agent/clock.ts';
 import { parseAgentConfig } from '../agent/config.ts';
 import { Lifecycle } from '../agent/lifecycle.ts';
 import { createJsonLog } from '../agent/log.ts';
@@ -22,7 +23,7 @@ await runAsProgram(async () => {
   await queues.normal.send(tasks.map((message) => ({ message })));
   const publish = async (events: readonly StatusEvent[]): Promise<void> =>
     appendFileSync(eventsFile, events.map((event) => `${JSON.stringify(event)}\n`).join(''));
-  const clock = { now: () => new Date() };
+  const clock = systemClock;
   const lifecycle = new Lifecycle();
   const finished = runAgent(
     config,

@@ -4,6 +4,7 @@ import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.t
 import type { TaskMessage } from '../../core/messages.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
 import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
+import { systemClock } from '../agent/clock.ts';
 import { DiskSpace, probeOf } from '../agent/disk-space.ts';
 import { JsonlPool } from '../agent/jsonl-pool.ts';
 import type { StopCause } from '../agent/lifecycle.ts';
@@ -80,7 +81,7 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
       blobs,
       groups: new ProcessGroups(workDir),
       pool: new JsonlPool({ graceSeconds, hurry: never, kill: never, room: () => 1 }),
-      clock: { now: () => new Date() },
+      clock: systemClock,
       random: () => 0.5,
       kill: kill ?? new AbortController().signal,
       announce: async () => undefined,
