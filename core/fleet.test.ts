@@ -28,6 +28,9 @@ describe('fleets.yml', () => {
       minInstances: 0,
       maxInstances: 10,
       maxHourlyPriceUsd: 0.2,
+      allowedTypes: [],
+      gpu: null,
+      drainTargetSeconds: 900,
       idleSeconds: 60,
       maxLifetimeHours: 24,
     });
