@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   // The parent may be gone before everything is up; there is nothing to put in order then.
   const endAtOnce = () => process.exit(0);
   process.once('disconnect', endAtOnce);
-  const { stop, ...urls } = await startEmulators(readOptions());
+  const { stop, faults: _faults, restartQueues: _restart, ...urls } = await startEmulators(readOptions());
   process.off('disconnect', endAtOnce);
   const end = async () => {
     await stop();

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startDynamoDb } from './dynamodb/start-dynamodb.ts';
+import { Faults } from './faults/faults.ts';
 import type { LoopbackServer } from './protocol/loopback-server.ts';
 import { startS3 } from './s3/start-s3.ts';
 import { startSqs } from './sqs/start-sqs.ts';
@@ -29,6 +30,10 @@ export interface EmulatorUrls {
 }
 
 export interface RunningEmulators extends EmulatorUrls {
+  /** Of all four services; the same that can be switched over HTTP. */
+  readonly faults: Faults;
+  /** Empties the queues and ends all connections to them, as a crash of this process would. */
+  restartQueues(): void;
   /** Ends all of them, without waiting for calls that are under way. */
   stop(): Promise<void>;
 }
@@ -45,11 +50,12 @@ export async function startEmulators(options: EmulatorOptions = {}): Promise<Run
   const temporaryFolder = dataFolder === undefined ? await mkdtemp(join(tmpdir(), 'shoal-s3-')) : undefined;
   const folder = join(dataFolder ?? temporaryFolder ?? '', 's3');
   const tables = dataFolder === undefined ? {} : { path: join(dataFolder, 'dynamodb') };
+  const faults = new Faults();
   const starts = await Promise.allSettled([
-    startSqs({ port: sqsPort, region }),
-    startDynamoDb({ port: dynamodbPort, ...tables }),
-    startS3({ port: s3Port, folder }),
-    startStepFunctions({ port: statesPort, region, lambdaEndpoint }),
+    startSqs({ port: sqsPort, region, faults }),
+    startDynamoDb({ port: dynamodbPort, ...tables, faults }),
+    startS3({ port: s3Port, folder, faults }),
+    startStepFunctions({ port: statesPort, region, lambdaEndpoint, faults }),
   ]);
   const stop = async () => {
     await Promise.all(starts.map((start) => (start.status === 'fulfilled' ? start.value.stop() : undefined)));
@@ -57,14 +63,22 @@ export async function startEmulators(options: EmulatorOptions = {}): Promise<Run
   };
   try {
     const [sqs, dynamodb, s3, states] = starts;
-    return { sqsUrl: urlOf(sqs), dynamodbUrl: urlOf(dynamodb), s3Url: urlOf(s3), statesUrl: urlOf(states), stop };
+    return {
+      sqsUrl: started(sqs).url,
+      dynamodbUrl: started(dynamodb).url,
+      s3Url: started(s3).url,
+      statesUrl: started(states).url,
+      faults,
+      restartQueues: started(sqs).restart,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-function urlOf(start: PromiseSettledResult<LoopbackServer>): string {
+function started<Server extends LoopbackServer>(start: PromiseSettledResult<Server>): Server {
   if (start.status === 'rejected') throw start.reason;
-  return start.value.url;
+  return start.value;
 }

@@ -53,7 +53,7 @@ interface PreparedWrite {
   readonly current: Item | undefined;
 }
 
-interface CancellationReason {
+export interface CancellationReason {
   readonly Code: string;
   readonly Message?: string;
   readonly Item?: object;
@@ -154,7 +154,7 @@ function checkCondition(write: PreparedWrite): void {
   if (fault) throw asAwsError(fault);
 }
 
-function canceled(reasons: readonly CancellationReason[]): AwsError {
+export function canceled(reasons: readonly CancellationReason[]): AwsError {
   const codes = reasons.map((reason) => reason.Code).join(', ');
   const message = `Transaction cancelled, please refer cancellation reasons for specific reasons [${codes}]`;
   return new AwsError('TransactionCanceledException', message, {

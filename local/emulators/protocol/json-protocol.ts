@@ -3,14 +3,24 @@
  * `X-Amz-Target: Prefix.Operation`, an error as a body with `__type`. Signatures are not checked.
  */
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { FaultedService } from '../faults/fault-rule.ts';
+import { FAULTS_PATH, faultSwitch } from '../faults/fault-switch.ts';
+import type { Faults } from '../faults/faults.ts';
+import {
+  type FaultableCall,
+  type Injections,
+  isSparedBy,
+  ResponseLost,
+  SPARED_HEADER,
+  withFaults,
+} from '../faults/with-faults.ts';
 import { AwsError } from './aws-error.ts';
 import { type LoopbackServer, listenOnLoopback } from './loopback-server.ts';
 import { readBody } from './request-body.ts';
-import type { RequestCounts } from './request-counts.ts';
+import { COUNTS_PATH, countsTeller, type RequestCounts } from './request-counts.ts';
 
-export interface JsonCall {
-  readonly operation: string;
+export interface JsonCall extends FaultableCall {
   /** The parsed body; not yet checked. */
   readonly input: unknown;
   /** The address under which the caller reached this server, without a trailing slash. */
@@ -29,14 +39,24 @@ export interface JsonService {
   readonly port: number;
   readonly handle: JsonHandler;
   readonly counts: RequestCounts;
+  readonly faults: Faults;
+  readonly faultedAs: FaultedService;
+  readonly injections: Injections<JsonCall, object>;
+  readonly operatorPaths?: Readonly<Record<string, RequestListener>>;
   /** Services that once spoke the query protocol send its code beside the new one; the SDK shows it as `Code`. */
   readonly queryErrorCode?: (code: string) => string;
 }
 
 /** Serves one AWS JSON service on the loopback address. */
 export function serveJsonProtocol(service: JsonService): Promise<LoopbackServer> {
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => void answer(service, request, response);
-  return listenOnLoopback(service.name, service.port, onRequest, service.counts);
+  const { name, port, counts, faults } = service;
+  const handle = withFaults(service.faultedAs, faults, service.injections, service.handle);
+  const onRequest: RequestListener = (request, response) => void answer({ ...service, handle }, request, response);
+  return listenOnLoopback(name, port, onRequest, {
+    [COUNTS_PATH]: countsTeller(name, counts),
+    [FAULTS_PATH]: faultSwitch(faults),
+    ...service.operatorPaths,
+  });
 }
 
 type Send = (statusCode: number, body: object) => void;
@@ -59,7 +79,8 @@ async function answer(service: JsonService, request: IncomingMessage, response: 
     requestBytes = body.length;
     const input = parseJson(body);
     const origin = `http://${request.headers.host ?? '127.0.0.1'}`;
-    send(200, await service.handle({ operation, input, origin, signal: gone.signal }));
+    const isSpared = isSparedBy(request.headers[SPARED_HEADER]);
+    send(200, await service.handle({ operation, input, origin, signal: gone.signal, isSpared }));
   } catch (error) {
     sendError(service, response, error, send);
   }
@@ -74,6 +95,7 @@ function parseJson(body: Buffer): unknown {
 }
 
 function sendError(service: JsonService, response: ServerResponse, error: unknown, send: Send): void {
+  if (error instanceof ResponseLost) response.destroy();
   // Whoever has gone away is told nothing, and its call is no fault of ours.
   if (response.destroyed) {
     send(0, {});

@@ -1,11 +1,12 @@
 import { createServer, type RequestListener } from 'node:http';
-import { COUNTS_PATH, type RequestCounts } from './request-counts.ts';
 
 /** Where an emulator listens and how to end it. */
 export interface LoopbackServer {
   /** Without a trailing slash. */
   readonly url: string;
   readonly port: number;
+  /** Ends every connection, whatever is under way on it. */
+  dropConnections(): void;
   stop(): Promise<void>;
 }
 
@@ -17,19 +18,18 @@ const keepAliveMilliseconds = 600_000;
  *
  * @param service named in the error when the port is taken
  * @param port 0 takes a free one
- * @param counts told to whoever asks for them; asking is not counted
+ * @param operatorPaths what is asked of the emulator itself, not of the service it stands for
  * @throws {Error} with one readable line, the system's error as its cause, when the port cannot be had
  */
 export async function listenOnLoopback(
   service: string,
   port: number,
   onRequest: RequestListener,
-  counts?: RequestCounts,
+  operatorPaths: Readonly<Record<string, RequestListener>> = {},
 ): Promise<LoopbackServer> {
   const server = createServer({ keepAliveTimeout: keepAliveMilliseconds, requestTimeout: 0 }, (request, response) => {
-    if (counts === undefined || request.url !== COUNTS_PATH) return onRequest(request, response);
-    const body = JSON.stringify({ service, operations: counts.byOperation() });
-    response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+    const listener = operatorPaths[request.url ?? ''] ?? onRequest;
+    listener(request, response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
@@ -44,6 +44,7 @@ export async function listenOnLoopback(
   return {
     url: `http://127.0.0.1:${boundPort}`,
     port: boundPort,
+    dropConnections: () => server.closeAllConnections(),
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -3,6 +3,8 @@
  * units by which AWS would bill them. Each emulator tells its counts under {@link COUNTS_PATH}.
  */
 
+import type { RequestListener } from 'node:http';
+
 /** No bucket can have this name, and no other service has paths. */
 export const COUNTS_PATH = '/_shoal/requests';
 
@@ -19,6 +21,14 @@ export interface OperationCount {
   writeUnits: number;
   readUnits: number;
 }
+
+/** Tells the counts to whoever asks; asking is not counted. */
+export const countsTeller =
+  (service: string, counts: RequestCounts): RequestListener =>
+  (_request, response) => {
+    const body = JSON.stringify({ service, operations: counts.byOperation() });
+    response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+  };
 
 export class RequestCounts {
   readonly #operations = new Map<string, OperationCount>();

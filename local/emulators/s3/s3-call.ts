@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { type FaultableCall, isSparedBy, SPARED_HEADER } from '../faults/with-faults.ts';
 import { S3Error } from './s3-error.ts';
 
 /** One request, taken apart. */
-export interface S3Call {
+export interface S3Call extends FaultableCall {
   readonly method: string;
   /** Empty for the service itself. */
   readonly bucket: string;
@@ -23,6 +24,8 @@ export function parseCall(request: IncomingMessage, response: ServerResponse): S
   const [path = '', search = ''] = splitOnce(request.url ?? '/', '?');
   const [bucket = '', key = ''] = splitOnce(path.slice(1), '/');
   return {
+    operation: operationOf(request),
+    isSpared: isSparedBy(request.headers[SPARED_HEADER]),
     method: request.method ?? 'GET',
     bucket: decode(bucket),
     key: decode(key),

@@ -1,6 +1,7 @@
 /** The S3 API, path style: finds the operation from method, path and query, and answers errors as S3 does. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ResponseLost } from '../faults/with-faults.ts';
 import { readBody } from '../protocol/request-body.ts';
 import type { RequestCounts } from '../protocol/request-counts.ts';
 import type { BucketStore } from './bucket-store.ts';
@@ -106,7 +107,7 @@ function sendXml(response: ServerResponse, statusCode: number, xml: string): voi
 }
 
 function sendError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
-  if (response.headersSent || response.destroyed) {
+  if (error instanceof ResponseLost || response.headersSent || response.destroyed) {
     response.destroy();
     return;
   }

@@ -23,6 +23,8 @@ export interface QueuedMessage extends MessageDraft {
   readonly bodyMd5: string;
   readonly sentAt: number;
   readonly deadLetterSourceArn: string | undefined;
+  /** Of a copy: the message that it passes for. */
+  readonly copyOf: string | undefined;
   state: 'visible' | 'inFlight' | 'delayed' | 'gone';
   dueAt: number;
   /** Position in the heap; meaningless while not in it. */
@@ -42,6 +44,7 @@ export function createMessage(draft: MessageDraft, sentAt: number): QueuedMessag
     bodyMd5: createHash('md5').update(draft.body).digest('hex'),
     sentAt,
     deadLetterSourceArn: undefined,
+    copyOf: undefined,
     state: 'gone',
     dueAt: 0,
     heapIndex: -1,
@@ -50,6 +53,12 @@ export function createMessage(draft: MessageDraft, sentAt: number): QueuedMessag
     lastReceivedAt: 0,
     receipt: undefined,
   };
+}
+
+/** A second delivery of the same message, in the same queue. */
+export function asCopy(message: QueuedMessage): QueuedMessage {
+  const copyOf = message.copyOf ?? message.messageId;
+  return { ...message, messageId: randomUUID(), copyOf, state: 'gone', heapIndex: -1, receipt: undefined };
 }
 
 /** The same message in its dead-letter queue: id, body, age and receive count travel with it. */

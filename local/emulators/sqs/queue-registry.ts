@@ -56,6 +56,11 @@ export class QueueRegistry {
     this.#queues.delete(queue.name);
   }
 
+  /** Every queue stays, without its messages. */
+  purge(): void {
+    for (const queue of this.#queues.values()) queue.purge();
+  }
+
   close(): void {
     for (const queue of [...this.#queues.values()]) this.remove(queue);
   }

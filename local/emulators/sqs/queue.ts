@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { AwsError } from '../protocol/aws-error.ts';
 import { DueHeap } from './due-heap.ts';
 import { FairBacklog } from './fair-backlog.ts';
-import { asDeadLetter, createMessage, type MessageDraft, type QueuedMessage } from './message.ts';
+import { asCopy, asDeadLetter, createMessage, type MessageDraft, type QueuedMessage } from './message.ts';
 import type { QueueAttributes } from './queue-attributes.ts';
 import { parseReceiptHandle } from './receipt-handle.ts';
 
@@ -115,6 +115,19 @@ export class Queue {
     this.#unhide(message);
     if (seconds === 0) this.#show(message);
     else this.#hide(message, 'inFlight', dueAt);
+    this.#wakeSoon();
+  }
+
+  /**
+   * Makes a copy of a message visible, as SQS may when one of its servers missed a receipt or a deletion. The copy has a
+   * life of its own, under the same name.
+   */
+  duplicate(receiptHandle: string): void {
+    const original = this.#messages.get(parseReceiptHandle(this.name, receiptHandle).messageId);
+    if (original === undefined) return;
+    const copy = asCopy(original);
+    this.#messages.set(copy.messageId, copy);
+    this.#show(copy);
     this.#wakeSoon();
   }
 

@@ -14,7 +14,7 @@ export function describeMessage(queueName: string, message: QueuedMessage, wante
   );
   const attributes = pickAttributes(message.attributes, wanted.message);
   return {
-    MessageId: message.messageId,
+    MessageId: message.copyOf ?? message.messageId,
     ReceiptHandle: formatReceiptHandle({ queueName, messageId: message.messageId, receipt: message.receipt ?? '' }),
     Body: message.body,
     MD5OfBody: message.bodyMd5,

@@ -1,9 +1,11 @@
+import { Faults } from '../faults/faults.ts';
 import { serveJsonProtocol } from '../protocol/json-protocol.ts';
 import type { LoopbackServer } from '../protocol/loopback-server.ts';
 import { RequestCounts } from '../protocol/request-counts.ts';
 import { Executions } from './executions.ts';
 import { LambdaInvoker } from './lambda-invoker.ts';
 import { StateMachines } from './state-machines.ts';
+import { stepFunctionsInjections } from './step-functions-faults.ts';
 import { createStepFunctionsHandler } from './step-functions-service.ts';
 import { TaskTokens } from './task-tokens.ts';
 
@@ -12,6 +14,7 @@ export interface StepFunctionsOptions {
   readonly region: string;
   /** Where Task states invoke their functions, by Lambda's own HTTP API. */
   readonly lambdaEndpoint: string;
+  readonly faults?: Faults;
 }
 
 /** Starts Step Functions on the loopback address: standard workflows in JSONPath, in memory, gone when it stops. */
@@ -29,6 +32,9 @@ export async function startStepFunctions(options: StepFunctionsOptions): Promise
     port: options.port,
     handle: createStepFunctionsHandler({ machines: new StateMachines(options.region), executions, tokens }),
     counts: new RequestCounts(),
+    faults: options.faults ?? new Faults(),
+    faultedAs: 'states',
+    injections: stepFunctionsInjections,
   });
   const stop = async () => {
     executions.close();

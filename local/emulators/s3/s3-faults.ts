@@ -1,0 +1,66 @@
+/** The faults of S3 in its own words ("Error responses", "Conditional writes"). */
+import { type Injection, type Injections, ResponseLost } from '../faults/with-faults.ts';
+import type { S3Call } from './s3-call.ts';
+import { preconditionFailed, S3Error } from './s3-error.ts';
+
+type S3Injection = Injection<S3Call, void>;
+
+const always = (): boolean => true;
+const internalError = (): S3Error =>
+  new S3Error(500, 'InternalError', 'We encountered an internal error. Please try again.');
+const isConditional = ({ method, headers }: S3Call): boolean =>
+  method === 'PUT' && (headers['if-match'] !== undefined || headers['if-none-match'] !== undefined);
+
+function refusal(error: (call: S3Call, nth: number) => S3Error, applies: S3Injection['applies'] = always): S3Injection {
+  const inject: S3Injection['inject'] = (call, _next, { nth }) => {
+    throw error(call, nth);
+  };
+  return { applies, inject };
+}
+
+export const s3Injections: Injections<S3Call, void> = {
+  throttle: refusal(() => new S3Error(503, 'SlowDown', 'Please reduce your request rate.')),
+  unavailable: refusal((_call, nth) =>
+    nth % 2 === 1 ? new S3Error(503, 'ServiceUnavailable', 'Service is unable to handle request.') : internalError(),
+  ),
+  /** Two conditional writes at once: one of them met the other, or came after it. */
+  conflict: refusal(
+    (_call, nth) => (nth % 2 === 1 ? conditionalRequestConflict() : preconditionFailed()),
+    isConditional,
+  ),
+  'lost-response': { applies: always, inject: (call, next, { nth }) => loseResponse(call, next, nth % 2 === 1) },
+};
+
+const conditionalRequestConflict = (): S3Error =>
+  new S3Error(
+    409,
+    'ConditionalRequestConflict',
+    'The conditional request cannot succeed due to a conflicting operation against this resource.',
+  );
+
+/**
+ * The handler answers when all is done: that is where its answer is lost. What it has to say of an error still goes out,
+ * and an object that is read breaks off after its head.
+ */
+async function loseResponse(call: S3Call, next: (call: S3Call) => Promise<void> | void, drops: boolean): Promise<void> {
+  const { response } = call;
+  const breaksOff = drops && call.operation === 'GetObject';
+  if (breaksOff) {
+    response.write = () => {
+      response.flushHeaders();
+      response.destroy();
+      return false;
+    };
+  } else {
+    response.writeHead = () => {
+      throw drops ? new ResponseLost() : internalError();
+    };
+  }
+  try {
+    await next(call);
+  } finally {
+    // The prototype's own are seen again.
+    Reflect.deleteProperty(response, 'writeHead');
+    Reflect.deleteProperty(response, 'write');
+  }
+}
