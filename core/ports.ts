@@ -2,6 +2,7 @@
  * The ports: what the use cases need of the world. `adapters/` implements them; each has one contract suite in
  * `test/contracts/` that runs over every implementation, the in-memory fakes included.
  */
+import type { Choice } from './choose-instances.ts';
 import type { ControlDocument } from './control-document.ts';
 import type { CounterDelta, Counters } from './counters.ts';
 import type { Priority } from './ids.ts';
@@ -251,6 +252,10 @@ export interface LaunchRequest {
   readonly count: number;
   /** What the machine needs to know, as environment of its bootstrap. */
   readonly environment: Readonly<Record<string, string>>;
+  /** What may be rented, best first; of those, only the ones of the first one's market are. Only who rents needs it. */
+  readonly choices?: readonly Choice[];
+  /** When the machines' lifetime ends, for a provider that can hold them to it. */
+  readonly expiresAt?: string;
 }
 
 export interface LaunchedInstance {
@@ -258,21 +263,40 @@ export interface LaunchedInstance {
   readonly instanceType: string;
   readonly hourlyPriceUsd: number;
   readonly launchedAt: string;
+  /** How many tasks it runs at a time, where that follows from what was rented. */
+  readonly slots?: number;
+}
+
+export const LAUNCH_ERROR_KINDS = ['throttled', 'out-of-capacity', 'quota', 'configuration', 'unknown'] as const;
+export type LaunchErrorKind = (typeof LAUNCH_ERROR_KINDS)[number];
+
+export interface LaunchError {
+  readonly code: string;
+  readonly kind: LaunchErrorKind;
+  /** In words for people, with what they can do about it. */
+  readonly message: string;
+  /** Whether another try may succeed with nobody doing anything. */
+  readonly retryable: boolean;
+  /** The pools (`poolOf`) that it was said of: there is no use in asking them again soon. */
+  readonly pools: readonly string[];
 }
 
 /** Fewer machines than asked for is an answer, not an exception. */
 export interface LaunchOutcome {
   readonly launched: readonly LaunchedInstance[];
-  readonly errors: readonly { readonly code: string; readonly message: string; readonly retryable: boolean }[];
+  readonly errors: readonly LaunchError[];
 }
 
 export interface InstanceProvider {
   readonly name: string;
+  /** @throws TransientError when it is not known whether anything was launched: the intent then counts until it is */
   launch(request: LaunchRequest): Promise<LaunchOutcome>;
-  /** Every machine of the fleet that runs, and those that ended lately. */
-  list(fleet: string): Promise<readonly ObservedInstance[]>;
+  /** Every machine of these fleets (of all fleets, when none is named) that runs, and those that ended lately. */
+  list(...fleets: readonly string[]): Promise<readonly ObservedInstance[]>;
   /** Ends machines, whatever they do. Unknown ones are no error. */
   terminate(instanceIds: readonly string[]): Promise<void>;
+  /** The end of what a machine printed while it booted, where the provider keeps that. Still there once it has ended. */
+  consoleTail?(instanceId: string): Promise<string | null>;
 }
 
 export interface OfferList {

@@ -6,6 +6,7 @@ import { type ObservedInstance, reconcileInstances } from './reconcile-instances
 
 const observed = (overrides: Partial<ObservedInstance> = {}): ObservedInstance => ({
   instanceId: 'i-1',
+  fleet: 'default',
   intentId: 'intent-1',
   running: true,
   launchedAt: START,

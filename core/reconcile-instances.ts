@@ -10,9 +10,14 @@ import { hasEnded, type Instance, type LaunchIntent } from './instance.ts';
 /** A machine as its provider sees it. */
 export interface ObservedInstance {
   readonly instanceId: string;
+  readonly fleet: string;
   readonly intentId: string | null;
   readonly running: boolean;
   readonly launchedAt: string;
+  /** Why it ended, as the provider says it. */
+  readonly endReason?: string;
+  /** It was taken back: it ended by no fault of its own. */
+  readonly interrupted?: boolean;
 }
 
 export interface Reconciliation {

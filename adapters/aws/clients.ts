@@ -3,6 +3,7 @@
  * chain (`AWS_REGION`, roles, `AWS_ENDPOINT_URL_SQS` …): the code is the same against AWS and against emulators.
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EC2Client } from '@aws-sdk/client-ec2';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
@@ -47,3 +48,7 @@ export const createLambdaClient = (overrides: ClientOverrides = {}): LambdaClien
 
 export const createSsmClient = (overrides: ClientOverrides = {}): SSMClient =>
   new SSMClient(settings(REQUEST_MS, overrides));
+
+/** An instant fleet is answered when its machines are launched, which takes seconds. */
+export const createEc2Client = (overrides: ClientOverrides = {}): EC2Client =>
+  new EC2Client(settings(20_000, { maxAttempts: 3, ...overrides }));

@@ -55,22 +55,32 @@ export class LocalInstanceProvider implements InstanceProvider {
       launched: outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : [])),
       errors: outcomes.flatMap((outcome) =>
         outcome.status === 'rejected'
-          ? [{ code: 'LaunchFailed', message: String(outcome.reason), retryable: true }]
+          ? [
+              {
+                code: 'LaunchFailed',
+                kind: 'unknown' as const,
+                message: String(outcome.reason),
+                retryable: true,
+                pools: [],
+              },
+            ]
           : [],
       ),
     };
   }
 
-  async list(fleet: string): Promise<readonly ObservedInstance[]> {
+  async list(...fleets: readonly string[]): Promise<readonly ObservedInstance[]> {
     const { stateDir, listEndedSeconds, now } = this.#options;
     const oldest = now().getTime() - listEndedSeconds * 1_000;
-    const machines = (await readMachines(stateDir)).filter((machine) => machine.fleet === fleet);
+    const machines = (await readMachines(stateDir)).filter(
+      (machine) => fleets.length === 0 || fleets.includes(machine.fleet),
+    );
     const observed = await Promise.all(
       machines.map(async (machine): Promise<ObservedInstance> => {
-        const { instanceId, intentId, launchedAt } = machine;
+        const { instanceId, fleet, intentId, launchedAt } = machine;
         const running = await isMachineAlive(machine);
         if (!running) await endRemains(stateDir, machine);
-        return { instanceId, intentId, launchedAt, running };
+        return { instanceId, fleet, intentId, launchedAt, running };
       }),
     );
     return observed.filter((each) => each.running || Date.parse(each.launchedAt) >= oldest);

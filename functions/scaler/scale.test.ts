@@ -456,7 +456,13 @@ describe('a machine', () => {
     const world = prepare();
     const machines = ['a', 'b', 'c'].map((instanceId) => instanceFactory({ instanceId, state: 'READY' }));
     await world.store.addInstances(machines);
-    const alive = machines.map(({ instanceId }) => ({ instanceId, intentId: null, running: true, launchedAt: at(0) }));
+    const alive = machines.map(({ instanceId }) => ({
+      instanceId,
+      fleet: 'default',
+      intentId: null,
+      running: true,
+      launchedAt: at(0),
+    }));
     world.provider.list = async () => alive;
     await world.work(1);
 

@@ -2,10 +2,15 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
+import { createEc2Client } from '../../adapters/aws/clients.ts';
+import { Ec2InstanceProvider, launchTemplateName } from '../../adapters/aws/ec2-instance-provider.ts';
 import { LocalInstanceProvider } from '../../adapters/local/local-instance-provider.ts';
+import { renderUserData } from '../../worker-bootstrap/user-data.ts';
+import { choiceFactory } from '../factories/choice.ts';
 import { ManualClock } from '../factories/manual-clock.ts';
 import { InMemoryInstanceProvider } from '../fakes/in-memory-instance-provider.ts';
-import { describeInstanceProviderContract } from './instance-provider.ts';
+import { Ec2Service } from './ec2-service.ts';
+import { describeInstanceProviderContract, MACHINE_ENVIRONMENT } from './instance-provider.ts';
 
 describeInstanceProviderContract('in memory', async () => {
   const provider = new InMemoryInstanceProvider({ clock: new ManualClock(), capacity: 10 });
@@ -56,6 +61,44 @@ describeInstanceProviderContract('local', async () => {
     cleanUp: async () => {
       await provider.terminateAll();
       await rm(folder, { recursive: true, force: true });
+    },
+  };
+});
+
+describeInstanceProviderContract('EC2', async () => {
+  const ec2 = new Ec2Service();
+  const endpoint = await ec2.start();
+  const client = createEc2Client({
+    endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+  });
+  // The deployment tells machines what they need to know, by the template of their fleet.
+  const userData = renderUserData({ url: 'https://example.com', sha256: '', environment: MACHINE_ENVIRONMENT });
+  for (const fleet of ['default', 'other']) ec2.launchTemplates.set(launchTemplateName('test', fleet), { userData });
+  const ec2Provider = new Ec2InstanceProvider({
+    client,
+    stage: 'test',
+    subnetIds: ['subnet-a', 'subnet-b'],
+    images: { arm64: 'ami-arm', x86_64: 'ami-x86' },
+  });
+  const choices = ['us-east-1a', 'us-east-1b'].map((zone) => choiceFactory({ zone }));
+  return {
+    provider: {
+      name: ec2Provider.name,
+      launch: (request) => ec2Provider.launch({ ...request, choices }),
+      list: (...fleets) => ec2Provider.list(...fleets),
+      terminate: (instanceIds) => ec2Provider.terminate(instanceIds),
+    },
+    environmentOf: async (instanceId) => {
+      const name = ec2.machines.get(instanceId)?.launchTemplateName ?? '';
+      const script = ec2.launchTemplates.get(name)?.userData ?? '';
+      return Object.fromEntries([...script.matchAll(/^export (\w+)='(.*)'$/gm)].map(([, key, value]) => [key, value]));
+    },
+    lose: async (instanceId) => ec2.interrupt(instanceId),
+    cleanUp: async () => {
+      client.destroy();
+      await ec2.stop();
     },
   };
 });

@@ -12,11 +12,14 @@ export interface InstanceProviderSetup {
   cleanUp(): Promise<void>;
 }
 
+/** What the machines of the suite are told. */
+export const MACHINE_ENVIRONMENT = { SHOAL_FLEET: 'default', SHOAL_STATUS_QUEUE_URL: 'http://127.0.0.1/status?a=b c' };
+
 const request = (overrides: Partial<LaunchRequest> = {}): LaunchRequest => ({
   fleet: 'default',
   intentId: 'intent-1',
   count: 1,
-  environment: { SHOAL_FLEET: 'default', SHOAL_STATUS_QUEUE_URL: 'http://127.0.0.1/status?a=b c' },
+  environment: MACHINE_ENVIRONMENT,
   ...overrides,
 });
 const idsOf = (instances: readonly { instanceId: string }[]): string[] =>
@@ -47,7 +50,9 @@ export function describeInstanceProviderContract(name: string, setup: () => Prom
       expect(idsOf(listed)).toEqual(idsOf(launched));
       for (const each of listed) {
         const { launchedAt } = launched.find((other) => other.instanceId === each.instanceId) ?? {};
-        expect(each).toMatchObject({ intentId: 'intent-1', running: true, launchedAt });
+        expect(each).toMatchObject({ fleet: 'default', intentId: 'intent-1', running: true });
+        // A provider may have its own clock for what it lists.
+        expect(Math.abs(Date.parse(each.launchedAt) - Date.parse(launchedAt ?? ''))).toBeLessThan(60_000);
         expect(new Date(each.launchedAt).toISOString()).toBe(each.launchedAt);
       }
     });
@@ -100,6 +105,8 @@ export function describeInstanceProviderContract(name: string, setup: () => Prom
       expect(await runningIds(provider)).toEqual(idsOf(launched));
       expect(await runningIds(provider, 'other')).toHaveLength(1);
       expect(await provider.list('unknown')).toEqual([]);
+      expect((await provider.list('default', 'other')).map((each) => each.fleet).sort()).toEqual(['default', 'other']);
+      expect(await provider.list()).toHaveLength(2);
     });
 
     it('ends the machines it is told to, and no other', async () => {

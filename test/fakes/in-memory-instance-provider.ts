@@ -1,3 +1,4 @@
+import { poolOf } from '../../core/offer.ts';
 import type { Clock, InstanceProvider, LaunchedInstance, LaunchOutcome, LaunchRequest } from '../../core/ports.ts';
 import type { ObservedInstance } from '../../core/reconcile-instances.ts';
 
@@ -30,7 +31,15 @@ export class InMemoryInstanceProvider implements InstanceProvider {
     const launched = Array.from({ length: count }, () => this.#boot(request));
     const shortfall = request.count - count;
     const errors = shortfall
-      ? [{ code: 'InsufficientInstanceCapacity', message: `${shortfall} could not be had`, retryable: true }]
+      ? [
+          {
+            code: 'InsufficientInstanceCapacity',
+            kind: 'out-of-capacity' as const,
+            message: `${shortfall} could not be had`,
+            retryable: true,
+            pools: (request.choices ?? []).map(({ offer }) => poolOf(offer)),
+          },
+        ]
       : [];
     const outcome: LaunchOutcome = { launched, errors };
     // A launch that brought nothing is forgotten: the next try may find capacity.
@@ -38,11 +47,12 @@ export class InMemoryInstanceProvider implements InstanceProvider {
     return structuredClone(outcome);
   }
 
-  async list(fleet: string): Promise<readonly ObservedInstance[]> {
+  async list(...fleets: readonly string[]): Promise<readonly ObservedInstance[]> {
     return [...this.machines.values()]
-      .filter(({ request }) => request.fleet === fleet)
+      .filter(({ request }) => fleets.length === 0 || fleets.includes(request.fleet))
       .map(({ launched, request, running }) => ({
         instanceId: launched.instanceId,
+        fleet: request.fleet,
         intentId: request.intentId,
         running,
         launchedAt: launched.launchedAt,
@@ -60,11 +70,13 @@ export class InMemoryInstanceProvider implements InstanceProvider {
   }
 
   #boot(request: LaunchRequest): LaunchedInstance {
+    const choice = request.choices?.[0];
     const launched: LaunchedInstance = {
       instanceId: `i-${String(this.machines.size + 1).padStart(8, '0')}`,
-      instanceType: 'c7g.medium',
-      hourlyPriceUsd: 0.0145,
+      instanceType: choice?.offer.instanceType ?? 'c7g.medium',
+      hourlyPriceUsd: choice?.hourlyPriceUsd ?? 0.0145,
       launchedAt: this.#clock.now().toISOString(),
+      ...(choice ? { slots: choice.slots } : {}),
     };
     this.machines.set(launched.instanceId, { launched, request: structuredClone(request), running: true });
     return launched;
