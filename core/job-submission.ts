@@ -166,7 +166,11 @@ export const jobSubmissionSchema = z.strictObject({
     .nullable()
     .default(null)
     .transform((seconds) => seconds ?? 14 * 86_400),
-  deadline: notYet('a deadline'),
+  /** When it is to be done: what the scaler aims at. It ends nothing. */
+  deadline: z.iso
+    .datetime({ offset: true, error: 'must be a moment such as 2030-01-31T18:00:00Z' })
+    .nullable()
+    .default(null),
   allowedFailures: z.int().min(0).max(10_000_000).default(0),
   retry: retryPolicySchema.default({
     maxAttempts: 3,
@@ -178,7 +182,8 @@ export const jobSubmissionSchema = z.strictObject({
   startAt: notYet('a start time'),
   after: z.array(z.never()).max(0, 'dependencies are not available yet; leave it out').default([]),
   maxInstances: z.int().min(1).max(10_000).nullable().default(null),
-  budgetUsd: notYet('a budget'),
+  /** Machines for it are launched only as far as this pays for them. */
+  budgetUsd: z.number().positive().max(1_000_000).nullable().default(null),
   notify: z.array(z.unknown()).max(0, 'webhooks are not available yet; leave it out').default([]),
 });
 

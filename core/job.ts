@@ -30,6 +30,8 @@ export const jobProblemSchema = z.object({
   taskId: z.string(),
   instanceId: z.string(),
   reason: z.string(),
+  /** How many tasks had ended by then: has one since, the trouble is over. */
+  tasksEnded: z.int().nonnegative().default(0),
 });
 export type JobProblem = z.infer<typeof jobProblemSchema>;
 
@@ -55,6 +57,10 @@ export const jobSchema = z.object({
   retry: settings.retry,
   priority: settings.priority,
   maxInstances: settings.maxInstances,
+  deadline: z.string().nullable().default(null),
+  budgetUsd: z.number().nullable().default(null),
+  /** Seconds a task in earlier jobs of the same code and command, when it was taken; `null`: there were none. */
+  learnedSeconds: z.number().nullable().default(null),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
   finishedAt: z.iso.datetime().nullable(),

@@ -11,6 +11,9 @@ const limits: ScaleLimits = {
   slotsPerInstance: 1,
   drainTargetSeconds: 300,
   unknownSecondsPerTask: 60,
+  hourlyPriceUsd: 0.012,
+  bootSeconds: 60,
+  idleSeconds: 60,
 };
 const job = (overrides: Partial<OpenWork> = {}): OpenWork => ({
   jobId: 'job_1',
@@ -61,8 +64,13 @@ const anyIntents = fc
 const anyJob = fc.record({
   jobId: fc.uuid(),
   openTasks: anyCount,
+  running: fc.nat(30),
   secondsPerTask: fc.option(fc.double({ min: 0, max: 40_000, noNaN: true })),
+  slotsPerTask: fc.constantFrom(0.5, 1, 2),
   maxInstances: fc.option(fc.integer({ min: 1, max: 20 })),
+  deadlineAt: fc.option(fc.integer({ min: -600, max: 40_000 }).map((seconds) => at(seconds))),
+  budgetLeftUsd: fc.option(fc.double({ min: -1, max: 1, noNaN: true })),
+  troubled: fc.boolean(),
 });
 const anySnapshot: fc.Arbitrary<ScaleSnapshot> = fc.record({
   now: fc.constant(new Date(START)),
@@ -78,6 +86,9 @@ const anyLimits: fc.Arbitrary<ScaleLimits> = fc
     slotsPerInstance: fc.integer({ min: 1, max: 8 }),
     drainTargetSeconds: fc.integer({ min: 1, max: 3_600 }),
     unknownSecondsPerTask: fc.integer({ min: 1, max: 600 }),
+    hourlyPriceUsd: fc.constantFrom(0, 0.012, 0.2),
+    bootSeconds: fc.integer({ min: 1, max: 300 }),
+    idleSeconds: fc.integer({ min: 1, max: 300 }),
   })
   .map((any) => ({ ...any, minInstances: Math.min(any.minInstances, any.maxInstances) }));
 
@@ -155,7 +166,8 @@ describe('a scale plan', () => {
             Date.parse(each.readyDeadlineAt) > any.now.getTime() &&
             Date.parse(each.expiresAt) > any.now.getTime(),
         ).length;
-        const few = { ...any, depth: { visible: working, inFlight: 0, delayed: 0 } };
+        const jobs = any.jobs.map((each) => ({ ...each, slotsPerTask: 1 }));
+        const few = { ...any, jobs, depth: { visible: working, inFlight: 0, delayed: 0 } };
 
         expect(planScale(few, { ...anyBounds, minInstances: 0 }).launch).toBe(0);
       }),
@@ -189,7 +201,7 @@ describe('a scale plan', () => {
     const plan = planScale(snapshot({ jobs: [] }), limits);
 
     expect(plan.launch).toBe(0);
-    expect(plan.reasons[0]).toBe('10 messages on the queues, but no open task');
+    expect(plan.reasons[0]).toBe('10 messages on the queues, but no open task for them');
   });
 
   it.each([
@@ -211,10 +223,168 @@ describe('a scale plan', () => {
     expect(plan).toMatchObject({ wanted, launch: wanted });
   });
 
-  it('counts leased tasks as work (lesson 28)', () => {
-    const depth = { visible: 0, inFlight: 10, delayed: 0 };
+  it('counts leased tasks as work: a fleet that is busy is wanted (lesson 28)', () => {
+    const depth = { visible: 0, inFlight: 2, delayed: 0 };
+    const busy = planScale(snapshot({ depth, instances: machines(['READY', 'READY']) }), limits);
 
-    expect(planScale(snapshot({ depth }), limits).wanted).toBe(2);
+    expect(busy).toMatchObject({ wanted: 2, launch: 0 });
+    expect(busy.reasons[0]).toBe('every task on the queues is being worked on');
+  });
+
+  it('launches nothing for phantom work: leases of machines that are gone, retries due far off, closed jobs', () => {
+    const plans = [
+      { depth: { visible: 0, inFlight: 10, delayed: 0 } },
+      { depth: { visible: 0, inFlight: 10, delayed: 0 }, instances: machines(['INTERRUPTED', 'BOOTING']) },
+      { depth: { visible: 0, inFlight: 0, delayed: 10 } },
+      { jobs: [job({ openTasks: 0 })] },
+      { jobs: [job({ budgetLeftUsd: 0 })] },
+    ].map((each) => planScale(snapshot(each), limits));
+
+    expect(plans.map(({ launch }) => launch)).toEqual([0, 0, 0, 0, 0]);
+    expect(plans.map(({ reasons }) => reasons[0])).toEqual([
+      '10 tasks are leased by machines that are gone: they wait for their leases to end',
+      '10 tasks are leased by machines that are gone: they wait for their leases to end',
+      '10 tasks are delayed, none is due before a machine could start',
+      '10 messages on the queues, but no open task for them',
+      '10 messages on the queues, but no open task for them',
+    ]);
+  });
+
+  it('launches for delayed tasks that are due before a machine could start', () => {
+    const depth = { visible: 0, inFlight: 0, delayed: 10, dueSoon: 10 };
+
+    expect(planScale(snapshot({ depth }), limits).launch).toBe(2);
+  });
+
+  it('launches nothing for three tasks that a running machine finishes sooner (lesson 26)', () => {
+    const three = { depth: { visible: 3, inFlight: 1, delayed: 0 }, jobs: [job({ openTasks: 4, secondsPerTask: 10 })] };
+    const hasty = { ...limits, drainTargetSeconds: 1 };
+
+    expect(planScale(snapshot({ ...three, instances: machines(['READY']) }), hasty).launch).toBe(0);
+    expect(planScale(snapshot(three), hasty).launch).toBe(3);
+  });
+
+  it('launches for what waits behind long tasks, not for what those will make way for in time', () => {
+    const waiting = (seconds: number) =>
+      snapshot({
+        depth: { visible: 1, inFlight: 2, delayed: 0 },
+        jobs: [job({ openTasks: 3, running: 2, secondsPerTask: seconds })],
+        instances: machines(['READY', 'READY']),
+      });
+
+    expect(planScale(waiting(100), limits).launch).toBe(0);
+    expect(planScale(waiting(3_600), limits).launch).toBe(1);
+  });
+
+  it('aims at a deadline: more machines for a near one, fewer for a far one, and the drain target without', () => {
+    const due = (deadlineAt: string | null, over: Partial<OpenWork> = {}) =>
+      planScale(
+        snapshot({
+          depth: { visible: 100, inFlight: 0, delayed: 0 },
+          jobs: [job({ openTasks: 100, secondsPerTask: 60, deadlineAt, ...over })],
+        }),
+        { ...limits, maxInstances: 100 },
+      ).launch;
+
+    expect([due(at(3_660)), due(null), due(at(160)), due(at(-5))]).toEqual([2, 20, 71, 100]);
+  });
+
+  it('meets the nearest of several deadlines, and lets the rest wait', () => {
+    const jobs = [
+      job({ jobId: 'job_1', openTasks: 10, secondsPerTask: 60, deadlineAt: at(412.95) }),
+      job({ jobId: 'job_2', openTasks: 90, secondsPerTask: 60, deadlineAt: at(86_400) }),
+    ];
+    const depth = { visible: 100, inFlight: 0, delayed: 0 };
+
+    expect(planScale(snapshot({ depth, jobs }), limits).launch).toBe(2);
+  });
+
+  it('gives a job with trouble one machine, until a task of it ends', () => {
+    const work = (troubled: boolean) =>
+      snapshot({ depth: { visible: 100, inFlight: 0, delayed: 0 }, jobs: [job({ openTasks: 100, troubled })] });
+
+    const plan = planScale(work(true), limits);
+
+    expect([plan.launch, planScale(work(false), limits).launch]).toEqual([1, 10]);
+    expect(plan.reasons.join()).toContain('job_1 has trouble on its machines and nothing finished since');
+  });
+
+  it('keeps the one machine for a job with trouble beside others that have none', () => {
+    const depth = { visible: 105, inFlight: 0, delayed: 0 };
+    const jobs = [
+      job({ jobId: 'job_1', openTasks: 100, secondsPerTask: 3_600, troubled: true }),
+      job({ openTasks: 5 }),
+    ];
+
+    expect(planScale(snapshot({ depth, jobs }), limits).launch).toBe(3);
+  });
+
+  it('launches no more than the budgets still pay for, those that run included', () => {
+    const work = (budgetLeftUsd: number | null, instances: Instance[] = []) =>
+      snapshot({
+        depth: { visible: 1_000, inFlight: 0, delayed: 0 },
+        jobs: [job({ openTasks: 1_000, secondsPerTask: 600, budgetLeftUsd })],
+        instances,
+      });
+    const dear = { ...limits, hourlyPriceUsd: 3.6 };
+
+    // One boots for 60 s, works for 300 s, idles for 60 s: 42 cents.
+    expect(planScale(work(null), dear).launch).toBe(10);
+    expect(planScale(work(2), dear).launch).toBe(4);
+    expect(planScale(work(0.4), dear).launch).toBe(0);
+    expect(planScale(work(2, machines(['READY', 'READY'], { hourlyPriceUsd: 3.6 })), dear).launch).toBe(3);
+    expect(planScale(work(2), dear).reasons.at(-1)).toBe('6 more would exceed what is left of the budget, $2.00');
+  });
+
+  it('counts on the boots that it saw', () => {
+    const seen = machines(['READY'], { readyAt: at(200), expiresAt: at(86_400) });
+    const soon = { depth: { visible: 4, inFlight: 0, delayed: 0 }, jobs: [job({ openTasks: 4, secondsPerTask: 60 })] };
+    const hasty = { ...limits, drainTargetSeconds: 30 };
+
+    expect(planScale(snapshot({ ...soon, instances: machines(['READY']) }), hasty).launch).toBeGreaterThan(0);
+    expect(planScale(snapshot({ ...soon, now: new Date(at(200)), instances: seen }), hasty).launch).toBe(0);
+  });
+
+  it('has nothing to add to itself: what it launches, it wants, and no more', () => {
+    fc.assert(
+      fc.property(anySnapshot, anyLimits, (any, anyBounds) => {
+        const fresh = { ...any, intents: [], instances: any.instances.filter(({ state }) => hasEnded(state)) };
+        const plan = planScale(fresh, anyBounds);
+        const started = Array.from({ length: plan.launch }, (_, index) =>
+          instanceFactory({
+            instanceId: `i-new-${index}`,
+            state: 'BOOTING',
+            slots: anyBounds.slotsPerInstance,
+            hourlyPriceUsd: anyBounds.hourlyPriceUsd,
+            expiresAt: at(90_000),
+          }),
+        );
+
+        expect(planScale({ ...fresh, instances: started }, anyBounds).launch).toBe(0);
+      }),
+    );
+  });
+
+  it('costs as much more as there is more to plan, and under a second for thirty fleets with 2,000 machines', () => {
+    const states: InstanceState[] = ['READY', 'BOOTING', 'DRAINING'];
+    const instances = Array.from({ length: 2_000 }, (_, index) =>
+      instanceFactory({
+        instanceId: `i-${index}`,
+        state: states[index % 3] ?? 'READY',
+        intentId: `intent-${index % 50}`,
+      }),
+    );
+    const intents = Array.from({ length: 50 }, (_, index) =>
+      launchIntentFactory({ intentId: `intent-${index}`, count: 99 }),
+    );
+    const jobs = Array.from({ length: 200 }, (_, index) => job({ jobId: `job_${index}`, deadlineAt: at(600 + index) }));
+    const large = snapshot({ depth: { visible: 2_000, inFlight: 900, delayed: 0 }, jobs, instances, intents });
+
+    const before = process.cpuUsage();
+    for (let fleet = 0; fleet < 30; fleet += 1) planScale(large, { ...limits, maxInstances: 10_000 });
+    const { user, system } = process.cpuUsage(before);
+
+    expect((user + system) / 1_000_000).toBeLessThan(1);
   });
 
   it('counts machines that boot or are asked for, so that an overlapping tick launches nothing (lesson 22)', () => {

@@ -23,7 +23,9 @@ export const config = parseEnvironment(
     LOCAL_BOOTSTRAP: z.string().optional(),
     /** How many tasks a local machine runs at a time. */
     LOCAL_SLOTS: z.coerce.number().int().min(1).max(1_000).default(1),
-    DRAIN_TARGET_SECONDS: z.coerce.number().positive().default(60),
+    /** Instead of each fleet's own. */
+    DRAIN_TARGET_SECONDS: z.coerce.number().positive().optional(),
+    BOOT_SECONDS: z.coerce.number().positive().default(60),
     READY_DEADLINE_SECONDS: z.coerce.number().positive().default(300),
     /** What local machines get beside their launch request (where the emulated services are), as JSON. */
     LOCAL_MACHINE_ENVIRONMENT: z

@@ -27,7 +27,9 @@ const settings = {
   statusQueueUrl: config.STATUS_QUEUE_URL,
   agentUrl: config.AGENT_URL ?? '',
   agentSha256: config.AGENT_SHA256 ?? '',
-  drainTargetSeconds: config.DRAIN_TARGET_SECONDS,
+  // Local machines cost nothing and start in a moment.
+  drainTargetSeconds: config.DRAIN_TARGET_SECONDS ?? (config.LOCAL_INSTANCES_DIR ? 60 : null),
+  bootSeconds: config.LOCAL_INSTANCES_DIR ? 2 : config.BOOT_SECONDS,
   unknownSecondsPerTask: 60,
   readyDeadlineSeconds: config.READY_DEADLINE_SECONDS,
   slotsPerInstance: config.LOCAL_INSTANCES_DIR ? config.LOCAL_SLOTS : 1,

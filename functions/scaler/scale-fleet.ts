@@ -11,7 +11,10 @@ import { reconcileInstances } from '../../core/reconcile-instances.ts';
 import { launchedInstance, type MachineSettings, machineEnvironment, openWork } from './scale-snapshot.ts';
 
 export interface ScaleSettings extends MachineSettings {
-  readonly drainTargetSeconds: number;
+  /** Instead of the fleet's own: machines that cost nothing need not be filled. */
+  readonly drainTargetSeconds: number | null;
+  /** From launch to the first task, until the fleet's machines have told. */
+  readonly bootSeconds: number;
   readonly unknownSecondsPerTask: number;
   /** An intent that was not found by then is given up. */
   readonly intentSeconds: number;
@@ -48,7 +51,7 @@ export async function scaleFleet(
     {
       now,
       depth: jobs.length > 0 ? await totalDepth(fleet, ports.queues) : { visible: 0, inFlight: 0, delayed: 0 },
-      jobs: jobs.map((job) => openWork(job, fleet.slot)),
+      jobs: jobs.map((job) => openWork(job, fleet.slot, now)),
       instances,
       intents: state.intents,
     },
@@ -56,7 +59,11 @@ export async function scaleFleet(
       minInstances: fleet.minInstances,
       maxInstances: fleet.maxInstances,
       slotsPerInstance: settings.slotsPerInstance,
-      drainTargetSeconds: settings.drainTargetSeconds,
+      // What a machine may cost at most, until it is known which one it will be.
+      hourlyPriceUsd: provider?.name === 'local' ? 0 : fleet.maxHourlyPriceUsd,
+      drainTargetSeconds: settings.drainTargetSeconds ?? fleet.drainTargetSeconds,
+      bootSeconds: settings.bootSeconds,
+      idleSeconds: fleet.idleSeconds,
       unknownSecondsPerTask: settings.unknownSecondsPerTask,
     },
   );
@@ -102,7 +109,7 @@ async function knownMachines(
 
 async function totalDepth(fleet: Fleet, queues: TaskQueues): Promise<QueueDepth> {
   const depths = await Promise.all(PRIORITIES.map((priority) => queues(fleet.name, priority).depth()));
-  const sum = (of: keyof QueueDepth): number => depths.reduce((total, depth) => total + depth[of], 0);
+  const sum = (of: 'visible' | 'inFlight' | 'delayed'): number => depths.reduce((total, depth) => total + depth[of], 0);
   return { visible: sum('visible'), inFlight: sum('inFlight'), delayed: sum('delayed') };
 }
 

@@ -4,6 +4,7 @@ import type { Instance } from '../../core/instance.ts';
 import { isClosed, type Job } from '../../core/job.ts';
 import type { OpenWork } from '../../core/plan-scale.ts';
 import type { JobProgress, LaunchedInstance } from '../../core/ports.ts';
+import { secondsPerTask } from '../../core/task-seconds.ts';
 
 export interface MachineSettings {
   readonly stage: string;
@@ -22,16 +23,35 @@ export interface MachineSettings {
  * What a job still asks for. One that is being cancelled asks for nothing, and neither does a closed one, which the
  * index of open jobs may name a while longer.
  */
-export function openWork({ job, counters }: JobProgress, slot: Fleet['slot']): OpenWork {
+export function openWork(progress: JobProgress, slot: Fleet['slot'], now: Date): OpenWork {
+  const { job, counters } = progress;
   const ended = counters.completed + counters.failed + counters.cancelled;
-  const measured = counters.completed > 0 ? counters.completedSeconds / counters.completed : null;
   return {
     jobId: job.jobId,
     openTasks: isClosed(job.status) || job.status === 'CANCELLING' ? 0 : job.taskCount - ended,
-    secondsPerTask: measured ?? job.expectedSeconds,
+    running: counters.running,
+    secondsPerTask: secondsPerTask(progress, now),
     slotsPerTask: slotsOf(job.resources, slot),
     maxInstances: job.maxInstances,
+    deadlineAt: job.deadline,
+    budgetLeftUsd: budgetLeftUsd(job),
+    troubled: isTroubled(progress, now),
   };
+}
+
+/**
+ * What may still be spent on a job. What was spent on it is not recorded yet: until it is, the whole budget bounds what
+ * its machines may cost at a time.
+ */
+const budgetLeftUsd = ({ budgetUsd }: Job): number | null => budgetUsd;
+
+/** A machine that had trouble with a job is not the last one, as a rule; for so long it is believed to be the job's own. */
+const TROUBLE_SECONDS = 900;
+
+/** Trouble that is fresh, with no task ended since. */
+function isTroubled({ job: { problem }, counters }: JobProgress, now: Date): boolean {
+  if (!problem || now.getTime() - Date.parse(problem.at) > TROUBLE_SECONDS * 1_000) return false;
+  return counters.completed + counters.failed <= problem.tasksEnded;
 }
 
 /** How much of a machine one task takes, counted in slots: it is the scarcer part that counts. */

@@ -33,6 +33,7 @@ const settings: ScaleSettings = {
   agentUrl: '',
   agentSha256: '',
   drainTargetSeconds: 60,
+  bootSeconds: 60,
   unknownSecondsPerTask: 60,
   readyDeadlineSeconds: 300,
   slotsPerInstance: 1,
@@ -64,7 +65,8 @@ async function prepare(scheduler: fc.Scheduler, tasks: number) {
   const store = new InMemoryFleetStore();
   const provider = new InMemoryInstanceProvider({ clock });
   const queues = inMemoryTaskQueues({ clock });
-  const job = jobFactory({ status: 'RUNNING', taskCount: tasks });
+  // So long that each task wants a machine of its own.
+  const job = jobFactory({ status: 'RUNNING', taskCount: tasks, expectedSeconds: 3_600 });
   tables.jobs.set(job.jobId, { job, counters: countersFactory() });
   const messages = Array.from({ length: tasks }, (_, index) => taskMessageFactory({ taskId: taskIdFactory(index) }));
   await queues('default', 'normal').send(messages.map((message) => ({ message })));

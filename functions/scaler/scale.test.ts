@@ -26,6 +26,7 @@ const settings: ScaleSettings = {
   agentUrl: 'https://bucket/agent',
   agentSha256: 'abc',
   drainTargetSeconds: 60,
+  bootSeconds: 60,
   unknownSecondsPerTask: 60,
   readyDeadlineSeconds: 300,
   slotsPerInstance: 1,
@@ -257,14 +258,16 @@ describe('a fleet with work', () => {
   });
 
   it('counts what is leased as work, and the queues of all priorities (lesson 28)', async () => {
-    const { tick, work, queues } = prepare();
-    await work(1, { priority: 'high' });
-    await work(1, { priority: 'low', jobId: jobIdFactory(2) });
+    const { tick, work, queues, store, provider } = prepare();
+    await work(1, { priority: 'high', expectedSeconds: 600 }, { running: 1 });
+    await work(1, { priority: 'low', expectedSeconds: 600, jobId: jobIdFactory(2) });
     await queues('default', 'high').receive({ maxMessages: 10, waitSeconds: 0, leaseSeconds: 600 });
+    const { launched } = await provider.launch({ fleet: 'default', intentId: 'old', count: 1, environment: {} });
+    await store.addInstances([instanceFactory({ instanceId: launched[0]?.instanceId ?? '', state: 'READY' })]);
 
     const [scaled] = await tick();
 
-    expect(scaled?.plan.wanted).toBe(2);
+    expect(scaled?.plan).toMatchObject({ wanted: 2, launch: 1 });
   });
 
   it('wants by the measured seconds of its tasks, else by the expected ones', async () => {

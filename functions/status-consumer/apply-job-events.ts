@@ -6,7 +6,7 @@
 
 import { chunked, inParallel } from '../../adapters/in-parallel.ts';
 import type { JobRules } from '../../core/apply-status.ts';
-import { addCounters, zeroCounters } from '../../core/counters.ts';
+import { addCounters, type Counters, zeroCounters } from '../../core/counters.ts';
 import { TransientError } from '../../core/errors.ts';
 import { parseTaskId } from '../../core/ids.ts';
 import { isClosed, type Job } from '../../core/job.ts';
@@ -48,7 +48,7 @@ export interface AppliedJob {
 
 /** @throws TransientError when the rows stay contended; whatever a port throws */
 export async function applyJobEvents(
-  { job }: JobProgress,
+  { job, counters }: JobProgress,
   events: readonly Delivered<TaskEvent>[],
   ports: ApplyPorts,
 ): Promise<AppliedJob> {
@@ -58,7 +58,7 @@ export async function applyJobEvents(
   const commits = await inParallel(batches, COMMITS_AT_ONCE, (batch) => commitBatch(job, batch, rows, ports));
   const applied = commits.flat();
   const sent = await sendNextAttempts(job, applied, ports.queues);
-  await reportProblem(job, events, ports.jobs);
+  await reportProblem(job, counters, events, ports.jobs);
   await lookWhetherDone(job, ports);
   return { applied, returned: new Set(applied.flatMap((task) => task.returned)), sent };
 }
@@ -110,13 +110,18 @@ async function sendNextAttempts(job: Job, applied: readonly FoldedTask[], queues
 }
 
 /** When a machine could not run a task, its job says why. */
-async function reportProblem({ jobId }: Job, events: readonly Delivered<TaskEvent>[], jobs: JobStore): Promise<void> {
+async function reportProblem(
+  { jobId }: Job,
+  { completed, failed }: Counters,
+  events: readonly Delivered<TaskEvent>[],
+  jobs: JobStore,
+): Promise<void> {
   const last = events
     .map(({ event }) => event)
     .findLast((event) => event.kind === 'released' && event.cause === 'machine');
   if (last?.kind !== 'released') return;
   const { at, taskId, instanceId, reason } = last;
-  await jobs.reportProblem(jobId, { at, taskId, instanceId, reason });
+  await jobs.reportProblem(jobId, { at, taskId, instanceId, reason, tasksEnded: completed + failed });
 }
 
 /** By a consistent read, after every report: a crash after the last transition heals when that report comes again. */

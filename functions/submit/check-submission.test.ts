@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { TransientError, ValidationError } from '../../core/errors.ts';
 import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
 import { COMMIT } from '../../test/factories/ids.ts';
+import { at, START } from '../../test/factories/manual-clock.ts';
 import { submissionFactory } from '../../test/factories/submission.ts';
 import { InMemoryCodeResolver } from '../../test/fakes/in-memory-code-resolver.ts';
 import { checkSubmission, type SubmissionRules } from './check-submission.ts';
@@ -27,9 +28,11 @@ const code = (overrides: object = {}) => ({
   ...overrides,
 });
 
+const check = (document: unknown, rules: SubmissionRules) => checkSubmission(document, rules, new Date(START));
+
 /** The paths of all faults, in the order in which they are told. */
 async function faultsOf(document: unknown, rules = rulesFactory()): Promise<string[]> {
-  const error = await checkSubmission(document, rules).then(
+  const error = await check(document, rules).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
@@ -41,21 +44,21 @@ async function faultsOf(document: unknown, rules = rulesFactory()): Promise<stri
 
 describe('a good submission', () => {
   it('comes back with its defaults and the commit that its ref stands for', async () => {
-    const { submission, commit } = await checkSubmission(submissionFactory(), rulesFactory());
+    const { submission, commit } = await check(submissionFactory(), rulesFactory());
 
     expect(commit).toBe(COMMIT);
     expect(submission).toMatchObject({ fleet: 'default', priority: 'normal', maxDurationSeconds: 14 * 86_400 });
   });
 
   it('may name a commit, and needs no ref', async () => {
-    const pinned = await checkSubmission({ ...submissionFactory(), code: code({ ref: COMMIT }) }, rulesFactory());
-    const unnamed = await checkSubmission({ ...submissionFactory(), code: code({ ref: undefined }) }, rulesFactory());
+    const pinned = await check({ ...submissionFactory(), code: code({ ref: COMMIT }) }, rulesFactory());
+    const unnamed = await check({ ...submissionFactory(), code: code({ ref: undefined }) }, rulesFactory());
 
     expect([pinned.commit, unnamed.commit]).toEqual([COMMIT, COMMIT]);
   });
 
   it.each([[null], [0], [false], [''], [[]], [{}]])('may have the input %j', async (input) => {
-    const { submission } = await checkSubmission({ ...submissionFactory(), tasks: [{ input }] }, rulesFactory());
+    const { submission } = await check({ ...submissionFactory(), tasks: [{ input }] }, rulesFactory());
 
     expect(submission.tasks).toEqual([{ input }]);
   });
@@ -64,7 +67,7 @@ describe('a good submission', () => {
     const text = '{"__proto__":{"polluted":true},"constructor":1,"toString":null}';
     const document = { ...submissionFactory(), tasks: [{ input: JSON.parse(text) }] };
 
-    const { submission } = await checkSubmission(document, rulesFactory());
+    const { submission } = await check(document, rulesFactory());
 
     expect(JSON.stringify(submission.tasks[0]?.input)).toBe(text);
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
@@ -111,7 +114,10 @@ describe('a bad submission', () => {
     ],
     ['has a fleet that is unknown', submissionFactory({ fleet: 'moon' }), ['fleet']],
     ['has a fleet that is no name', { ...submissionFactory(), fleet: 7 }, ['fleet']],
-    ['wants what is not there yet', { ...submissionFactory(), budgetUsd: 5 }, ['budgetUsd']],
+    ['wants what is not there yet', { ...submissionFactory(), startAt: at(60) }, ['startAt']],
+    ['has a budget of nothing', submissionFactory({ budgetUsd: 0 }), ['budgetUsd']],
+    ['has a deadline that is no moment', submissionFactory({ deadline: 'tomorrow' }), ['deadline']],
+    ['has a deadline that is past', submissionFactory({ deadline: at(-1) }), ['deadline']],
   ])('%s', async (_what, document, paths) => {
     expect(await faultsOf(document)).toEqual(paths);
   });
@@ -134,7 +140,7 @@ describe('a bad submission', () => {
   });
 
   it('says how many faults it has, one or several', async () => {
-    const message = (document: unknown) => checkSubmission(document, rulesFactory());
+    const message = (document: unknown) => check(document, rulesFactory());
 
     await expect(message(submissionFactory({ fleet: 'moon' }))).rejects.toThrow('the job has 1 fault');
     await expect(message(submissionFactory({ fleet: 'moon', tasks: [] }))).rejects.toThrow('the job has 2 faults');
@@ -197,7 +203,7 @@ describe('a repository', () => {
     const document = { ...submissionFactory(), code: code({ repository: ON_DISK, ref: 'HEAD' }) };
 
     expect(await submit(ON_DISK)).toEqual(['code.repository']);
-    const allowed = await checkSubmission(document, rulesFactory({ allowLocalRepositories: true }));
+    const allowed = await check(document, rulesFactory({ allowLocalRepositories: true }));
     expect(allowed.commit).toBe(COMMIT);
   });
 
@@ -211,13 +217,13 @@ describe('a repository', () => {
 
     expect(await submit('http://github.com/acme/word-count')).toEqual(['code.repository']);
     const document = { ...submissionFactory(), code: code({ repository, ref: 'HEAD' }) };
-    expect((await checkSubmission(document, local)).commit).toBe(COMMIT);
+    expect((await check(document, local)).commit).toBe(COMMIT);
   });
 
   it('whose host cannot be reached is no fault of the submission', async () => {
     const resolver = new InMemoryCodeResolver({});
     resolver.unreachable = true;
 
-    await expect(checkSubmission(submissionFactory(), rulesFactory({ resolver }))).rejects.toThrow(TransientError);
+    await expect(check(submissionFactory(), rulesFactory({ resolver }))).rejects.toThrow(TransientError);
   });
 });

@@ -20,12 +20,17 @@ export interface CheckedSubmission {
 }
 
 /** @throws ValidationError naming every fault; TransientError when the repository's host, or the store of secrets, does not answer */
-export async function checkSubmission(document: unknown, rules: SubmissionRules): Promise<CheckedSubmission> {
+export async function checkSubmission(
+  document: unknown,
+  rules: SubmissionRules,
+  now: Date,
+): Promise<CheckedSubmission> {
   const parsed = jobSubmissionSchema.safeParse(document);
   const shapeFaults = parsed.success ? [] : faultsOf(parsed.error);
   const known = [
     ...shapeFaults,
     ...fleetFaults(document, rules.fleets),
+    ...deadlineFaults(document, now),
     ...(parsed.success ? resourceFaults(parsed.data, rules.fleets) : []),
   ];
   const code = await checkCode(document, rules).catch((error: unknown) => {
@@ -53,6 +58,12 @@ function fleetFaults(document: unknown, fleets: readonly Fleet[]): Fault[] {
   if (typeof name !== 'string' || fleets.some((fleet) => fleet.name === name)) return [];
   const known = fleets.map((fleet) => fleet.name).join(', ');
   return [{ path: 'fleet', message: `there is no such fleet; there are: ${known}` }];
+}
+
+function deadlineFaults(document: unknown, now: Date): Fault[] {
+  const deadline = jobSubmissionSchema.shape.deadline.safeParse(field(document, 'deadline'));
+  if (!deadline.data || Date.parse(deadline.data) > now.getTime()) return [];
+  return [{ path: 'deadline', message: 'is past' }];
 }
 
 /** A task that needs more than its fleet's slot would never run anywhere. */

@@ -52,7 +52,7 @@ export async function submitJob(
   const earlier = idempotency && (await ports.jobs.findIdempotency(idempotency.id, ports.clock.now()));
   if (earlier) return replay(earlier, idempotency.requestHash, ports);
 
-  const checked = await checkSubmission(request.document, rules);
+  const checked = await checkSubmission(request.document, rules, ports.clock.now());
   const job = newJob(checked, ports);
   const answer = answerOf(job);
   await writeInputs(job, checked, ports.blobs);
@@ -92,7 +92,7 @@ async function replay(record: IdempotencyRecord, requestHash: string, ports: Sub
 }
 
 function newJob({ submission, commit }: CheckedSubmission, { clock, ulid }: SubmitPorts): Job {
-  const { tasks, code, deadline: _d, startAt: _s, after: _a, budgetUsd: _b, notify: _n, ...settings } = submission;
+  const { tasks, code, startAt: _s, after: _a, notify: _n, ...settings } = submission;
   const now = clock.now();
   return {
     ...settings,
@@ -106,6 +106,7 @@ function newJob({ submission, commit }: CheckedSubmission, { clock, ulid }: Subm
     startedAt: null,
     finishedAt: null,
     problem: null,
+    learnedSeconds: null,
     taskToken: null,
     awaits: 'completion',
   };
