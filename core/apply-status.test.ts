@@ -1,22 +1,38 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../test/factories/events.ts';
-import { jobIdFactory, taskIdFactory } from '../test/factories/ids.ts';
+import { taskIdFactory } from '../test/factories/ids.ts';
 import { at } from '../test/factories/manual-clock.ts';
 import { failureFactory, taskRecordFactory } from '../test/factories/task-record.ts';
-import { applyStatus, type JobRules, type Transition, untouchedTask } from './apply-status.ts';
+import {
+  applyStatus,
+  type JobRules,
+  type NextAttempt,
+  type ReportContext,
+  type Transition,
+  untouchedTask,
+} from './apply-status.ts';
 import { addCounters, type Counters, deltaOf, zeroCounters } from './counters.ts';
 import type { TaskEvent } from './messages.ts';
 import { MAX_UNCHARGED_ATTEMPTS } from './retry-policy.ts';
 import { isTerminal, type TaskRecord, taskRecordSchema } from './task.ts';
+import type { TaskReport } from './task-report.ts';
 
 const rules: JobRules = {
   retry: { maxAttempts: 3, backoffSeconds: 10, retryOnExitCodes: [75], retryOnTimeout: false },
   cancelling: false,
   closed: false,
 };
-const apply = (task: TaskRecord | undefined, event: TaskEvent, job: Partial<JobRules> = {}, random = 0) =>
-  applyStatus(task, event, { ...rules, ...job }, random);
+const context = (random: number): ReportContext => ({
+  now: new Date(at(60)),
+  random,
+  usdPerSecond: () => null,
+});
+/** Seconds from now until an attempt is due. */
+const secondsUntil = (send: NextAttempt | null): number =>
+  send?.dueAt ? (Date.parse(send.dueAt) - Date.parse(at(60))) / 1_000 : 0;
+const apply = (task: TaskRecord | undefined, event: TaskReport, job: Partial<JobRules> = {}, random = 0) =>
+  applyStatus(task, event, { ...rules, ...job }, context(random));
 
 /** The row after a report that must be applied. */
 function applied(transition: Transition): Extract<Transition, { kind: 'applied' }> {
@@ -39,7 +55,7 @@ describe('a task without a row', () => {
   it('is PENDING at attempt 1: its first start creates the row', () => {
     const { task, delta, send } = applied(apply(undefined, startedEvent()));
 
-    expect(task).toEqual(taskRecordFactory());
+    expect(task).toEqual(taskRecordFactory({ updatedAt: at(60) }));
     expect(delta).toEqual({ ...zeroCounters, running: 1 });
     expect(send).toBeNull();
   });
@@ -59,7 +75,7 @@ describe('a task without a row', () => {
 
   it('must be named by a task id', () => {
     expect(() => apply(undefined, startedEvent({ taskId: 'nonsense' }))).toThrow(RangeError);
-    expect(untouchedTask({ taskId: taskIdFactory(7), jobId: jobIdFactory() })).toMatchObject({ index: 7, attempt: 1 });
+    expect(untouchedTask({ taskId: taskIdFactory(7) })).toMatchObject({ index: 7, attempt: 1 });
   });
 });
 
@@ -87,11 +103,14 @@ describe('started', () => {
   });
 
   it.each([
-    ['that is known already', taskRecordFactory(), startedEvent()],
     ['of an older delivery', taskRecordFactory({ leaseId: 'lease-2', receiveCount: 2 }), startedEvent()],
     ['of an attempt that is over', pending(), startedEvent({ attempt: 1 })],
   ])('%s is stale', (_what, task, event) => {
     expect(apply(task, event).kind).toBe('stale');
+  });
+
+  it('that is known already is a duplicate', () => {
+    expect(apply(taskRecordFactory(), startedEvent()).kind).toBe('duplicate');
   });
 });
 
@@ -129,8 +148,8 @@ describe('failed', () => {
       startedAt: null,
       attempts: [{ outcome: 'failed', charged: true, exitCode: 75, seconds: 5 }],
     });
-    expect(delta).toEqual({ ...zeroCounters, running: -1 });
-    expect(send).toEqual({ taskId: task.taskId, attempt: 2, delaySeconds: 10 });
+    expect(delta).toEqual({ ...zeroCounters, running: -1, lostSeconds: 5 });
+    expect(send).toEqual({ taskId: task.taskId, attempt: 2, dueAt: at(70), checkpoint: null });
   });
 
   it('of the last attempt ends the task with its failure', () => {
@@ -166,14 +185,12 @@ describe('released', () => {
     const { task, send } = applied(apply(taskRecordFactory(), releasedEvent()));
 
     expect(task).toMatchObject({ status: 'PENDING', attempt: 2, chargedAttempts: 0, unchargedAttempts: 1 });
-    expect(send).toMatchObject({ attempt: 2, delaySeconds: 0 });
+    expect(send).toMatchObject({ attempt: 2, dueAt: null });
   });
 
   it('because of a bad machine waits a little longer each time, at most 30 s', () => {
-    const delays = [0, 1, 2, 3, 4, 5, 18].map(
-      (unchargedAttempts) =>
-        applied(apply(taskRecordFactory({ unchargedAttempts }), releasedEvent({ cause: 'machine' }))).send
-          ?.delaySeconds,
+    const delays = [0, 1, 2, 3, 4, 5, 18].map((unchargedAttempts) =>
+      secondsUntil(applied(apply(taskRecordFactory({ unchargedAttempts }), releasedEvent({ cause: 'machine' }))).send),
     );
 
     expect(delays).toEqual([2, 4, 8, 16, 30, 30, 30]);
@@ -201,7 +218,7 @@ describe('a report', () => {
   it.each(['COMPLETED', 'FAILED', 'CANCELLED'] as const)(
     'on a %s task is stale, whatever it says (lesson 3)',
     (status) => {
-      const task = taskRecordFactory({ status });
+      const task = taskRecordFactory({ status, leaseId: 'another' });
       const events = [startedEvent(), completedEvent(), failedEvent(), releasedEvent()];
       const attempts = [1, 2];
 
@@ -215,7 +232,7 @@ describe('a report', () => {
     const events = [startedEvent(), completedEvent(), failedEvent(), releasedEvent()];
 
     const kinds = events.flatMap((event) =>
-      [undefined, taskRecordFactory(), pending({ attempt: 1 })].map(
+      [undefined, taskRecordFactory(), pending({ attempt: 1, causedByLeaseId: null })].map(
         (task) => apply(task, { ...event, attempt: 2 }).kind,
       ),
     );
@@ -298,7 +315,7 @@ function play(
   const steps = history.map((report): Step => {
     const before = rows.get(report.task);
     const event = eventOf(report, before);
-    const transition = applyStatus(before, event, job, 0.5);
+    const transition = applyStatus(before, event, job, context(0.5));
     if (transition.kind === 'applied') {
       rows.set(report.task, transition.task);
       counters = addCounters(counters, transition.delta);
@@ -319,11 +336,13 @@ describe('whatever reports come, how often and in what order,', () => {
     promise(({ rows, counters }) => {
       const counted = [...rows.values()]
         .map((row) =>
-          deltaOf('PENDING', row.status, row.status === 'COMPLETED' ? (row.attempts.at(-1)?.seconds ?? 0) : 0),
+          deltaOf('PENDING', row.status, {
+            completedSeconds: row.status === 'COMPLETED' ? (row.attempts.at(-1)?.seconds ?? 0) : 0,
+          }),
         )
         .reduce(addCounters, zeroCounters);
 
-      expect(counters).toEqual(counted);
+      expect({ ...counters, lostSeconds: 0 }).toEqual(counted);
     });
   });
 
@@ -331,7 +350,7 @@ describe('whatever reports come, how often and in what order,', () => {
     promise(({ steps }) => {
       for (const { before, transition, after } of steps) {
         if (!before || !isTerminal(before.status)) continue;
-        expect(transition.kind).toBe('stale');
+        expect(['stale', 'duplicate']).toContain(transition.kind);
         expect(after).toBe(before);
       }
     });
@@ -372,11 +391,16 @@ describe('whatever reports come, how often and in what order,', () => {
         if (transition.kind !== 'applied' || transition.task.attempt === (before?.attempt ?? 1)) continue;
         expect(transition.send?.attempt).toBe(transition.task.attempt);
 
-        const redelivered = applyStatus(transition.task, event, job, 0.5);
+        const redelivered = applyStatus(transition.task, event, job, context(0.5));
 
         expect(redelivered).toEqual({
           kind: 'resend',
-          send: { taskId: event.taskId, attempt: transition.task.attempt, delaySeconds: 0 },
+          send: {
+            taskId: event.taskId,
+            attempt: transition.task.attempt,
+            dueAt: transition.task.dueAt,
+            checkpoint: null,
+          },
         });
       }
     });
@@ -415,7 +439,7 @@ describe('whatever reports come, how often and in what order,', () => {
     promise(({ steps }, job) => {
       for (const { event, transition } of steps) {
         if (transition.kind !== 'applied') continue;
-        expect(['stale', 'resend']).toContain(applyStatus(transition.task, event, job, 0.5).kind);
+        expect(['duplicate', 'resend']).toContain(applyStatus(transition.task, event, job, context(0.5)).kind);
       }
     });
   });

@@ -1,36 +1,54 @@
 /**
- * The life of a task, decided: `applyStatus(task, event)` says what one report changes.
+ * The life of a task, decided: `applyStatus(task, report)` says what one report changes.
  *
  * Reports come late, twice, out of order and from machines long thought dead. These rules make that harmless:
  *
- * 1. **A task without a row** is PENDING at attempt 1, or CANCELLED if its job is closed. A closed job takes no report.
- * 2. **Terminal absorbs.** COMPLETED, FAILED and CANCELLED take no report any more; each later one is *stale*.
- * 3. **A report above the row's attempt** speaks of something this reader has not seen yet. It is *returned* to the
- *    queue, never dropped.
- * 4. **completed**: the first one wins, whoever brings it, also from an earlier attempt: the work is done.
- * 5. **failed** and **released** count only for the current attempt. They make attempt n+1 and remember the lease that
- *    caused it (or end the task). From an earlier attempt they are *stale*, except from the very lease that caused the
- *    current attempt: then this is a redelivery after a crash between recording and sending, and the current attempt is
- *    *sent again* while it still waits. Sending twice is harmless, not sending is not.
- * 6. **started** makes PENDING RUNNING. For a task that runs already it only moves the lease, when the delivery is a
- *    newer one.
- * 7. **failed** is charged and asks the job's retry policy. **released** is never charged, and ends the task only after
- *    20 times. In a job that is being cancelled both end the task as CANCELLED.
+ *  1. **A task without a row** is PENDING at attempt 1, or CANCELLED if its job is closed.
+ *  2. **A report that is known** (its lease is in the history, or runs the task) is a *duplicate*: nothing to do.
+ *  3. **Terminal absorbs.** COMPLETED, FAILED and CANCELLED take no report any more, and neither does a closed job; each
+ *     later one is *stale*. A stale report changes nothing, but it is kept on the task as evidence.
+ *  4. **A report above the row's attempt** speaks of something this reader has not seen yet. It is *returned* to the
+ *     queue, never dropped.
+ *  5. **completed**: the first one wins, whoever brings it, also from an earlier attempt: the work is done.
+ *  6. **failed** and **released** count only for the current attempt, and not from a delivery older than the one that
+ *     runs it. They make attempt n+1 and remember the lease that caused it (or end the task). From that very lease again
+ *     they are a redelivery after a crash between recording and sending: while the new attempt waits it is *sent again*,
+ *     no sooner than it is due. Sending twice is harmless, not sending is not.
+ *  7. **started** makes PENDING RUNNING. For a task that runs already it moves the lease when the delivery is a newer
+ *     one; the lease before it then ended without a word, and is *lost*.
+ *  8. **lost** (the machine is gone): the lease that runs the task is over, its attempt is not. The task is PENDING again
+ *     under the same attempt, because its message comes back by itself.
+ *  9. **dead-lettered** (the message came too often without an outcome): a task whose leases were lost `POISON_LOSSES`
+ *     times in one attempt ends FAILED as poison. Any other was never started, or seldom: it is *sent again*.
+ * 10. **failed** is charged and asks the job's retry policy. **released** and **lost** are never charged; they end the
+ *     task only after `MAX_UNCHARGED_ATTEMPTS` of them.
+ * 11. **cancel-requested** ends a PENDING task as CANCELLED. A RUNNING one is marked; its agent is told elsewhere. In a
+ *     marked task, and in a job that is being cancelled, every setback ends the task as CANCELLED.
  *
- * | row \ report         | started             | completed | failed           | released         |
- * | -------------------- | ------------------- | --------- | ---------------- | ---------------- |
- * | terminal, any        | stale               | stale     | stale            | stale            |
- * | attempt above row's  | returned            | returned  | returned         | returned         |
- * | attempt below row's  | stale               | COMPLETED | stale or resend  | stale or resend  |
- * | PENDING, current     | RUNNING             | COMPLETED | PENDING n+1, end | PENDING n+1, end |
- * | RUNNING, current     | moves lease or stale| COMPLETED | PENDING n+1, end | PENDING n+1, end |
+ * | row \ report        | started     | completed | failed, released  | lost           | dead-lettered  | cancel    |
+ * | ------------------- | ----------- | --------- | ----------------- | -------------- | -------------- | --------- |
+ * | terminal, any       | stale       | stale     | stale             | stale          | stale          | stale     |
+ * | attempt above row's | returned    | returned  | returned          | returned       | returned       | –         |
+ * | attempt below row's | stale       | COMPLETED | resend or stale   | stale          | stale          | –         |
+ * | PENDING, current    | RUNNING     | COMPLETED | PENDING n+1, end  | stale          | resend, FAILED | CANCELLED |
+ * | RUNNING, current    | moves lease | COMPLETED | PENDING n+1, end  | PENDING n, end | resend, FAILED | marked    |
  */
-import { type CounterDelta, deltaOf } from './counters.ts';
+import { type AttemptSums, type CounterDelta, deltaOf } from './counters.ts';
 import { parseTaskId } from './ids.ts';
 import type { RetryPolicy } from './job-submission.ts';
 import type { TaskEvent } from './messages.ts';
-import { decideRetry, MAX_UNCHARGED_ATTEMPTS } from './retry-policy.ts';
+import { decideRetry, MAX_UNCHARGED_ATTEMPTS, POISON_LOSSES } from './retry-policy.ts';
 import { type EndedAttempt, type Failure, isTerminal, type TaskRecord, type TaskStatus } from './task.ts';
+import {
+  type CancelRequest,
+  type DeadLetteredReport,
+  endedAttempt,
+  type LostReport,
+  lostLease,
+  type Setback,
+  startOf,
+  type TaskReport,
+} from './task-report.ts';
 
 /** What of the job matters to one of its tasks. */
 export interface JobRules {
@@ -39,11 +57,23 @@ export interface JobRules {
   readonly closed: boolean;
 }
 
-/** The next attempt, to be sent after it is recorded and before the report is acknowledged. */
+/** What a decision needs beside task, report and job. */
+export interface ReportContext {
+  readonly now: Date;
+  /** A number in [0, 1), for the jitter of a backoff. */
+  readonly random: number;
+  /** A task's share of the price of a machine, `null` when it is not known. */
+  readonly usdPerSecond: (instanceId: string | null) => number | null;
+}
+
+/** An attempt to be sent after it is recorded and before the report is acknowledged. */
 export interface NextAttempt {
   readonly taskId: string;
   readonly attempt: number;
-  readonly delaySeconds: number;
+  /** Not to start before; `null`: now. */
+  readonly dueAt: string | null;
+  /** The blob where it goes on. */
+  readonly checkpoint: string | null;
 }
 
 export type Transition =
@@ -54,23 +84,20 @@ export type Transition =
       readonly send: NextAttempt | null;
     }
   | { readonly kind: 'resend'; readonly send: NextAttempt }
-  | { readonly kind: 'stale'; readonly reason: string }
+  | { readonly kind: 'duplicate' }
+  /** `task` is the row with the report as evidence, `null` when there is no room or no row for it. */
+  | { readonly kind: 'stale'; readonly reason: string; readonly task: TaskRecord | null }
   | { readonly kind: 'returned'; readonly reason: string };
 
-/** A row keeps the reasons of all its attempts, and should stay small. The last failure is kept whole beside them. */
-const MAX_REASON_CHARACTERS = 300;
+/** So many stale reports are kept on a task. */
+const MAX_STALE_REPORTS = 10;
 
-type EndingEvent = Exclude<TaskEvent, { kind: 'started' }>;
-type Setback = Extract<TaskEvent, { kind: 'failed' | 'released' }>;
-
-const stale = (reason: string): Transition => ({ kind: 'stale', reason });
-
-/** A task before its first event. @throws RangeError if the event's task id is not one */
-export function untouchedTask(event: Pick<TaskEvent, 'taskId' | 'jobId'>): TaskRecord {
-  const position = parseTaskId(event.taskId);
-  if (!position) throw new RangeError(`not a task id: ${event.taskId}`);
+/** A task before its first event. @throws RangeError if the report's task id is not one */
+export function untouchedTask(report: Pick<TaskReport, 'taskId'>): TaskRecord {
+  const position = parseTaskId(report.taskId);
+  if (!position) throw new RangeError(`not a task id: ${report.taskId}`);
   return {
-    taskId: event.taskId,
+    taskId: report.taskId,
     jobId: position.jobId,
     index: position.index,
     status: 'PENDING',
@@ -80,113 +107,255 @@ export function untouchedTask(event: Pick<TaskEvent, 'taskId' | 'jobId'>): TaskR
     leaseId: null,
     receiveCount: 0,
     instanceId: null,
+    receiptHandle: null,
+    lostLeases: 0,
     causedByLeaseId: null,
+    dueAt: null,
+    checkpoint: null,
+    cancelRequested: false,
     startedAt: null,
     finishedAt: null,
     result: null,
     failure: null,
     attempts: [],
+    staleReports: [],
+    updatedAt: null,
     version: 1,
   };
 }
 
-/**
- * Decides what a report changes, by the rules above. Pure.
- * @param task the task's row, `undefined` if there is none
- * @param random a number in [0, 1), for the jitter of a backoff
- */
-export function applyStatus(task: TaskRecord | undefined, event: TaskEvent, job: JobRules, random: number): Transition {
-  if (job.closed) return stale('the job is closed');
-  const current = task ?? untouchedTask(event);
-  if (isTerminal(current.status)) return stale(`the task is ${current.status} already`);
-  if (event.attempt > current.attempt) {
-    return { kind: 'returned', reason: `attempt ${event.attempt} is reported, attempt ${current.attempt} is known` };
+/** Decides what a report changes, by the rules above. Pure. @param row the task's row, `undefined` if there is none */
+export function applyStatus(
+  row: TaskRecord | undefined,
+  report: TaskReport,
+  job: JobRules,
+  context: ReportContext,
+): Transition {
+  const situation: Situation = { row, current: row ?? untouchedTask(report), job, context };
+  const { current } = situation;
+  if (report.kind === 'cancel-requested') return applyCancel(report, situation);
+  if (isKnown(current, report)) return resendOrDuplicate(current, report, job);
+  if (job.closed) return stale(situation, report, 'the job is closed');
+  if (isTerminal(current.status)) return stale(situation, report, `the task is ${current.status} already`);
+  if (report.attempt > current.attempt) {
+    return { kind: 'returned', reason: `attempt ${report.attempt} is reported, attempt ${current.attempt} is known` };
   }
-  const write = (next: Partial<TaskRecord> & { status: TaskStatus }, send: NextAttempt | null, seconds = 0) =>
-    ({
-      kind: 'applied',
-      task: { ...current, ...next, version: task ? task.version + 1 : 1 },
-      delta: deltaOf(current.status, next.status, seconds),
-      send,
-    }) as const satisfies Transition;
+  if (report.kind === 'completed') return applyCompleted(report, situation);
+  if (report.attempt < current.attempt) return stale(situation, report, `attempt ${report.attempt} is over`);
+  return applyToCurrent(report, situation);
+}
 
-  switch (event.kind) {
+/** A report on the current attempt of a task that has not ended. */
+function applyToCurrent(
+  report: Exclude<TaskReport, { kind: 'cancel-requested' | 'completed' }>,
+  situation: Situation,
+): Transition {
+  switch (report.kind) {
     case 'started':
-      return applyStarted(current, event, write);
-    case 'completed':
-      return write(
-        {
-          status: 'COMPLETED',
-          ...lastLease(event),
-          startedAt: current.startedAt ?? startOf(event),
-          finishedAt: event.at,
-          result: event.result,
-          attempts: [...current.attempts, endedAttempt(event, 'completed', false)],
-        },
-        null,
-        event.seconds,
-      );
+      return applyStarted(report, situation);
     case 'failed':
     case 'released':
-      return applySetback(current, event, job, random, write);
+      return applySetback(report, situation);
+    case 'lost':
+      return applyLost(report, situation);
+    case 'dead-lettered':
+      return applyDeadLettered(report, situation);
   }
 }
 
-type Write = (next: Partial<TaskRecord> & { status: TaskStatus }, send: NextAttempt | null) => Transition;
-
-function applyStarted(current: TaskRecord, event: Extract<TaskEvent, { kind: 'started' }>, write: Write): Transition {
-  if (event.attempt < current.attempt) return stale(`attempt ${event.attempt} is over`);
-  if (current.leaseId === event.leaseId) return stale('this start is known');
-  if (event.receiveCount < current.receiveCount) return stale('a newer delivery runs it');
-  return write({ status: 'RUNNING', ...lastLease(event), startedAt: event.at }, null);
+interface Situation {
+  readonly row: TaskRecord | undefined;
+  readonly current: TaskRecord;
+  readonly job: JobRules;
+  readonly context: ReportContext;
 }
 
-function applySetback(current: TaskRecord, event: Setback, job: JobRules, random: number, write: Write): Transition {
-  if (event.attempt < current.attempt) {
-    const waits = current.causedByLeaseId === event.leaseId && current.status === 'PENDING';
-    if (!waits) return stale(`attempt ${event.attempt} is over`);
-    return { kind: 'resend', send: { taskId: current.taskId, attempt: current.attempt, delaySeconds: 0 } };
+type Change = Partial<TaskRecord> & { readonly status: TaskStatus };
+
+function write(
+  { row, current, context }: Situation,
+  change: Change,
+  sums: Partial<AttemptSums> = {},
+  send: NextAttempt | null = null,
+): Extract<Transition, { kind: 'applied' }> {
+  const task = { ...current, ...change, updatedAt: context.now.toISOString(), version: row ? row.version + 1 : 1 };
+  return { kind: 'applied', task, delta: deltaOf(current.status, change.status, sums), send };
+}
+
+function stale({ row, context }: Situation, report: TaskReport, reason: string): Transition {
+  if (!row || !('leaseId' in report)) return { kind: 'stale', reason, task: null };
+  const { kind, attempt, leaseId, instanceId, at } = report;
+  const isRecorded = row.staleReports.some((each) => each.kind === kind && each.leaseId === leaseId);
+  if (isRecorded || row.staleReports.length >= MAX_STALE_REPORTS) return { kind: 'stale', reason, task: null };
+  const staleReports = [...row.staleReports, { kind, attempt, leaseId, instanceId, at, reason }];
+  return {
+    kind: 'stale',
+    reason,
+    task: { ...row, staleReports, updatedAt: context.now.toISOString(), version: row.version + 1 },
+  };
+}
+
+/** Whether the row shows already what the report says. */
+function isKnown(current: TaskRecord, report: Exclude<TaskReport, CancelRequest>): boolean {
+  if (report.kind === 'dead-lettered') return false;
+  const { attempt, leaseId } = report;
+  const entries = current.attempts.filter((entry) => entry.leaseId === leaseId && entry.attempt === attempt);
+  if (report.kind === 'started') {
+    return (current.leaseId === leaseId && current.attempt === attempt) || entries.length > 0;
   }
+  if (isCause(current, report)) return true;
+  // Work that is done is done, whatever was said of it before.
+  if (report.kind === 'completed') return entries.some((entry) => entry.outcome === 'completed');
+  // Whoever was thought lost may still bring an outcome.
+  return entries.some((entry) => report.kind === 'lost' || entry.outcome !== 'lost');
+}
+
+/** A report that made the current attempt and comes again: its reader may have died before it could send. */
+function resendOrDuplicate(current: TaskRecord, report: Exclude<TaskReport, CancelRequest>, job: JobRules): Transition {
+  const waits = current.status === 'PENDING' && !job.closed;
+  return waits && isCause(current, report) ? { kind: 'resend', send: attemptOf(current) } : { kind: 'duplicate' };
+}
+
+/** Whether the current attempt was made because of this report. */
+const isCause = (current: TaskRecord, report: TaskReport): boolean =>
+  (report.kind === 'failed' || report.kind === 'released') &&
+  current.causedByLeaseId === report.leaseId &&
+  current.attempt === report.attempt + 1;
+
+const attemptOf = ({ taskId, attempt, dueAt, checkpoint }: TaskRecord): NextAttempt => ({
+  taskId,
+  attempt,
+  dueAt,
+  checkpoint: checkpoint?.blob ?? null,
+});
+
+function applyCompleted(event: Extract<TaskEvent, { kind: 'completed' }>, situation: Situation): Transition {
+  const { current, context } = situation;
+  const entry = endedAttempt(event, 'completed', false, context.usdPerSecond(event.instanceId));
+  return write(
+    situation,
+    {
+      status: 'COMPLETED',
+      ...leaseOf(event),
+      ...SETTLED,
+      startedAt: current.startedAt ?? startOf(event),
+      finishedAt: event.at,
+      result: event.result,
+      attempts: [...current.attempts, entry],
+    },
+    { completedSeconds: event.seconds, costUsd: entry.costUsd ?? 0 },
+  );
+}
+
+function applyStarted(event: Extract<TaskEvent, { kind: 'started' }>, situation: Situation): Transition {
+  const { current } = situation;
+  if (event.receiveCount < current.receiveCount) return stale(situation, event, 'a newer delivery runs it');
+  const lapsed = current.status === 'RUNNING' && event.receiveCount > current.receiveCount;
+  const start: Change = {
+    status: 'RUNNING',
+    ...leaseOf(event),
+    receiptHandle: event.receiptHandle ?? null,
+    startedAt: event.at,
+  };
+  if (!lapsed) return write(situation, start);
+  const { change, entry } = losing(situation, event.at, 'its lease ended without a word');
+  return write(situation, { ...change, ...start }, sumsOfLoss(entry));
+}
+
+function applySetback(event: Setback, situation: Situation): Transition {
+  const { current, job, context } = situation;
+  const isOlder = current.status === 'RUNNING' && event.receiveCount < current.receiveCount;
+  if (isOlder) return stale(situation, event, 'a newer delivery runs it');
+
   const charged = event.kind === 'failed';
   const counts = {
     chargedAttempts: current.chargedAttempts + (charged ? 1 : 0),
     unchargedAttempts: current.unchargedAttempts + (charged ? 0 : 1),
   };
+  const price = context.usdPerSecond(event.instanceId);
   const end = (status: 'FAILED' | 'CANCELLED', failure: Failure | null): Transition => {
-    const outcome = status === 'CANCELLED' ? 'cancelled' : event.kind;
-    return write(
-      {
-        status,
-        ...counts,
-        ...lastLease(event),
-        startedAt: current.startedAt ?? startOf(event),
-        finishedAt: event.at,
-        failure,
-        attempts: [...current.attempts, endedAttempt(event, outcome, charged)],
-      },
-      null,
-    );
+    const entry = endedAttempt(event, status === 'CANCELLED' ? 'cancelled' : event.kind, charged, price);
+    const change = { status, ...counts, ...leaseOf(event), ...SETTLED, failure, finishedAt: event.at } as const;
+    const startedAt = current.startedAt ?? startOf(event);
+    const attempts = [...current.attempts, entry];
+    return write(situation, { ...change, startedAt, attempts }, { costUsd: entry.costUsd ?? 0 });
   };
-  if (job.cancelling) return end('CANCELLED', null);
-
-  const delaySeconds = delayBeforeNext(event, counts, job.retry, random);
+  if (job.cancelling || current.cancelRequested) return end('CANCELLED', null);
+  const delaySeconds = delayBeforeNext(event, counts, job.retry, context.random);
   if (delaySeconds === null) return end('FAILED', finalFailure(event));
-  const attempt = current.attempt + 1;
-  return write(
-    {
-      status: 'PENDING',
-      attempt,
-      ...counts,
-      leaseId: null,
-      receiveCount: 0,
-      instanceId: null,
-      causedByLeaseId: event.leaseId,
-      startedAt: null,
-      attempts: [...current.attempts, endedAttempt(event, event.kind, charged)],
-    },
-    { taskId: current.taskId, attempt, delaySeconds },
-  );
+
+  const entry = endedAttempt(event, event.kind, charged, price);
+  const change: Change & { readonly attempt: number } = {
+    ...counts,
+    ...UNLEASED,
+    status: 'PENDING',
+    attempt: current.attempt + 1,
+    receiveCount: 0,
+    lostLeases: 0,
+    causedByLeaseId: event.leaseId,
+    dueAt: delaySeconds > 0 ? new Date(context.now.getTime() + delaySeconds * 1_000).toISOString() : null,
+    checkpoint: event.checkpoint ?? current.checkpoint,
+    attempts: [...current.attempts, entry],
+  };
+  // What a checkpoint kept is not lost.
+  const sums = event.checkpoint ? { costUsd: entry.costUsd ?? 0 } : sumsOfLoss(entry);
+  return write(situation, change, sums, attemptOf({ ...current, ...change }));
 }
+
+function applyLost(report: LostReport, situation: Situation): Transition {
+  const { current, job } = situation;
+  const runs = current.status === 'RUNNING' && current.leaseId === report.leaseId;
+  if (!runs) return stale(situation, report, 'that lease does not run the task');
+  const { change, entry } = losing(situation, report.at, report.reason);
+  const end = { ...change, ...SETTLED, finishedAt: report.at };
+  const sums = sumsOfLoss(entry);
+  if (job.cancelling || current.cancelRequested) return write(situation, { ...end, status: 'CANCELLED' }, sums);
+  if (change.unchargedAttempts < MAX_UNCHARGED_ATTEMPTS) {
+    return write(situation, { ...change, ...UNLEASED, status: 'PENDING' }, sums);
+  }
+  return write(situation, { ...end, status: 'FAILED', failure: tooOften(report.reason) }, sums);
+}
+
+function applyDeadLettered(report: DeadLetteredReport, situation: Situation): Transition {
+  const { current, job } = situation;
+  const running = current.status === 'RUNNING';
+  const loss = running ? losing(situation, report.at, 'its message was given up') : null;
+  const losses = current.lostLeases + (running ? 1 : 0);
+  const sums = loss ? sumsOfLoss(loss.entry) : {};
+  const end = { ...loss?.change, ...SETTLED, finishedAt: report.at };
+  if (job.cancelling || current.cancelRequested) return write(situation, { ...end, status: 'CANCELLED' }, sums);
+  if (losses < POISON_LOSSES) return { kind: 'resend', send: attemptOf(current) };
+  const failure: Failure = {
+    code: 'poison',
+    message: `${losses} machines were lost while they ran it, and none ever reported an outcome`,
+  };
+  return write(situation, { ...end, status: 'FAILED', failure }, sums);
+}
+
+function applyCancel(request: CancelRequest, situation: Situation): Transition {
+  const { current, job } = situation;
+  if (job.closed || isTerminal(current.status)) return stale(situation, request, 'it has ended already');
+  if (current.cancelRequested) return { kind: 'duplicate' };
+  if (current.status === 'RUNNING') return write(situation, { status: 'RUNNING', cancelRequested: true });
+  return write(situation, { status: 'CANCELLED', ...SETTLED, cancelRequested: true, finishedAt: request.at });
+}
+
+/** The lease that ran the task is over, and so is what was done under it. */
+function losing({ current, context }: Situation, at: string, reason: string) {
+  const entry = lostLease(current, at, reason, context.usdPerSecond(current.instanceId));
+  const change = {
+    lostLeases: current.lostLeases + 1,
+    unchargedAttempts: current.unchargedAttempts + 1,
+    attempts: [...current.attempts, entry],
+  };
+  return { change, entry };
+}
+
+const sumsOfLoss = ({ seconds, costUsd = 0 }: EndedAttempt): Partial<AttemptSums> => ({
+  costUsd,
+  lostSeconds: seconds,
+  lostUsd: costUsd,
+});
 
 /** Seconds until the next attempt, or `null` if there is none. */
 function delayBeforeNext(
@@ -205,32 +374,21 @@ function delayBeforeNext(
 
 function finalFailure(event: Setback): Failure {
   if (event.kind === 'failed') return event.failure;
-  return {
-    code: 'released-too-often',
-    message: `given back ${MAX_UNCHARGED_ATTEMPTS} times without an outcome; last: ${event.reason}`,
-  };
+  return tooOften(event.reason);
 }
 
-const lastLease = (event: TaskEvent): Pick<TaskRecord, 'leaseId' | 'receiveCount' | 'instanceId'> => ({
+const tooOften = (reason: string): Failure => ({
+  code: 'released-too-often',
+  message: `given back or lost ${MAX_UNCHARGED_ATTEMPTS} times without an outcome; last: ${reason}`,
+});
+
+const leaseOf = (event: TaskEvent): Pick<TaskRecord, 'leaseId' | 'receiveCount' | 'instanceId'> => ({
   leaseId: event.leaseId,
   receiveCount: event.receiveCount,
   instanceId: event.instanceId,
 });
 
-const startOf = (event: EndingEvent): string => new Date(Date.parse(event.at) - event.seconds * 1_000).toISOString();
-
-const reasonOf = (event: EndingEvent): string | undefined =>
-  event.kind === 'failed' ? event.failure.message : event.kind === 'released' ? event.reason : undefined;
-
-const endedAttempt = (event: EndingEvent, outcome: EndedAttempt['outcome'], charged: boolean): EndedAttempt => ({
-  attempt: event.attempt,
-  leaseId: event.leaseId,
-  instanceId: event.instanceId,
-  outcome,
-  charged,
-  reason: reasonOf(event)?.slice(0, MAX_REASON_CHARACTERS) ?? null,
-  exitCode: event.kind === 'failed' ? (event.failure.exitCode ?? null) : null,
-  seconds: event.seconds,
-  endedAt: event.at,
-  ...(event.log ? { log: event.log } : {}),
-});
+/** Nobody holds it. */
+const UNLEASED = { leaseId: null, instanceId: null, receiptHandle: null, startedAt: null } as const;
+/** What a task that has ended needs no more. */
+const SETTLED = { receiptHandle: null, dueAt: null, checkpoint: null } as const;

@@ -5,15 +5,23 @@
 import { z } from 'zod';
 
 const cancelledJobSchema = z.object({ jobId: z.string(), at: z.iso.datetime() });
+const cancelledTaskSchema = z.object({ taskId: z.string(), at: z.iso.datetime() });
 
 export const controlDocumentSchema = z.object({
   v: z.literal(1),
   cancelledJobs: z.array(cancelledJobSchema),
+  /** Single tasks; absent in documents of an older version. */
+  cancelledTasks: z.array(cancelledTaskSchema).default([]),
   drainingInstances: z.array(z.string()),
 });
 export type ControlDocument = z.infer<typeof controlDocumentSchema>;
 
-export const emptyControlDocument: ControlDocument = { v: 1, cancelledJobs: [], drainingInstances: [] };
+export const emptyControlDocument: ControlDocument = {
+  v: 1,
+  cancelledJobs: [],
+  cancelledTasks: [],
+  drainingInstances: [],
+};
 
 /** After so long no message of a cancelled job can be left on a queue (SQS retention, 14 days). */
 const RETENTION_MS = 14 * 86_400_000;
@@ -25,6 +33,21 @@ export function withCancelledJob(document: ControlDocument, jobId: string, now: 
   );
   return { ...document, cancelledJobs: [...others, { jobId, at: now.toISOString() }] };
 }
+
+/** More of them make the document, which every agent fetches, too large: the oldest are dropped, and run to their end. */
+export const MAX_CANCELLED_TASKS = 1_000;
+
+/** The document with that one task cancelled. */
+export function withCancelledTask(document: ControlDocument, taskId: string, now: Date): ControlDocument {
+  const others = document.cancelledTasks.filter(
+    (entry) => entry.taskId !== taskId && now.getTime() - Date.parse(entry.at) < RETENTION_MS,
+  );
+  const cancelledTasks = [...others, { taskId, at: now.toISOString() }].slice(-MAX_CANCELLED_TASKS);
+  return { ...document, cancelledTasks };
+}
+
+export const isTaskCancelled = (document: ControlDocument, taskId: string): boolean =>
+  document.cancelledTasks.some((entry) => entry.taskId === taskId);
 
 export const isJobCancelled = (document: ControlDocument, jobId: string): boolean =>
   document.cancelledJobs.some((entry) => entry.jobId === jobId);

@@ -25,7 +25,7 @@ describe('counters', () => {
   });
 
   it('carry the seconds of a completed attempt', () => {
-    expect(deltaOf('RUNNING', 'COMPLETED', 7.5)).toEqual({
+    expect(deltaOf('RUNNING', 'COMPLETED', { completedSeconds: 7.5 })).toEqual({
       ...zeroCounters,
       running: -1,
       completed: 1,

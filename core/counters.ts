@@ -11,12 +11,26 @@ export interface Counters {
   readonly cancelled: number;
   /** Seconds of work in completed attempts: with `completed`, the measured seconds a task. */
   readonly completedSeconds: number;
+  /** What all attempts that have ended cost, as far as their machines' prices are known. */
+  readonly costUsd: number;
+  /** The part of it that brought no result: interruptions, lost machines, failures that were tried again. */
+  readonly lostSeconds: number;
+  readonly lostUsd: number;
 }
 
 /** A change of counters; the same shape, its numbers may be negative. */
 export type CounterDelta = Counters;
 
-export const zeroCounters: Counters = { running: 0, completed: 0, failed: 0, cancelled: 0, completedSeconds: 0 };
+export const zeroCounters: Counters = {
+  running: 0,
+  completed: 0,
+  failed: 0,
+  cancelled: 0,
+  completedSeconds: 0,
+  costUsd: 0,
+  lostSeconds: 0,
+  lostUsd: 0,
+};
 
 export const addCounters = (a: Counters, b: Counters): Counters => ({
   running: a.running + b.running,
@@ -24,6 +38,9 @@ export const addCounters = (a: Counters, b: Counters): Counters => ({
   failed: a.failed + b.failed,
   cancelled: a.cancelled + b.cancelled,
   completedSeconds: a.completedSeconds + b.completedSeconds,
+  costUsd: a.costUsd + b.costUsd,
+  lostSeconds: a.lostSeconds + b.lostSeconds,
+  lostUsd: a.lostUsd + b.lostUsd,
 });
 
 const COUNTED = {
@@ -34,9 +51,12 @@ const COUNTED = {
   CANCELLED: 'cancelled',
 } as const satisfies Record<TaskStatus, keyof Counters | null>;
 
+/** What an attempt adds to the sums when it ends. */
+export type AttemptSums = Pick<Counters, 'completedSeconds' | 'costUsd' | 'lostSeconds' | 'lostUsd'>;
+
 /** How the counters change when a task goes from one status to another. */
-export function deltaOf(from: TaskStatus, to: TaskStatus, completedSeconds = 0): CounterDelta {
-  const delta = { ...zeroCounters, completedSeconds };
+export function deltaOf(from: TaskStatus, to: TaskStatus, sums: Partial<AttemptSums> = {}): CounterDelta {
+  const delta = { ...zeroCounters, ...sums };
   if (from === to) return delta;
   const left = COUNTED[from];
   const entered = COUNTED[to];

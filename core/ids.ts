@@ -36,7 +36,10 @@ export const blobKeys = {
     `jobs/${jobId}/results/${taskId}/${attempt}-${leaseId}`,
   log: (jobId: string, taskId: string, attempt: number, leaseId: string): string =>
     `jobs/${jobId}/logs/${taskId}/${attempt}-${leaseId}`,
+  checkpoint: (jobId: string, taskId: string, attempt: number, leaseId: string): string =>
+    `jobs/${jobId}/checkpoints/${taskId}/${attempt}-${leaseId}`,
   control: (fleet: string): string => `control/${fleet}.json`,
+  deadLetter: (day: string, hash: string): string => `dead-letters/${day}/${hash}.json`,
 } as const;
 
 export const PRIORITIES = ['high', 'normal', 'low'] as const;

@@ -35,6 +35,19 @@ export const jobProblemSchema = z.object({
 });
 export type JobProblem = z.infer<typeof jobProblemSchema>;
 
+/**
+ * The sweep's two looks (core/plan-sweep.ts): at `quietAt` no message of the job waited on any queue; what nobody has
+ * heard of since, a whole lease later, is lost.
+ */
+export const sweepMarkSchema = z.object({
+  quietAt: z.iso.datetime().nullable(),
+  /** When tasks without a row were last sent again. */
+  sentAt: z.iso.datetime().nullable(),
+  /** The chunk to look at next. */
+  chunk: z.int().nonnegative(),
+});
+export type SweepMark = z.infer<typeof sweepMarkSchema>;
+
 const settings = jobSubmissionSchema.shape;
 
 /** A job as it is stored; unlike a submission it names no tasks, only their number. */
@@ -61,7 +74,13 @@ export const jobSchema = z.object({
   budgetUsd: z.number().nullable().default(null),
   /** Seconds a task in earlier jobs of the same code and command, when it was taken; `null`: there were none. */
   learnedSeconds: z.number().nullable().default(null),
+  /** The job whose failed tasks this one runs again. */
+  retryOf: z.string().nullable().default(null),
   createdAt: z.iso.datetime(),
+  /** When its last task was put on the queue. */
+  enqueuedAt: z.iso.datetime().nullable().default(null),
+  /** What the sweep has seen: how far it got in finding lost tasks. */
+  sweep: sweepMarkSchema.nullable().default(null),
   startedAt: z.iso.datetime().nullable(),
   finishedAt: z.iso.datetime().nullable(),
   /** The latest trouble that a machine had with this job's tasks: why it does not get on, when it does not. */

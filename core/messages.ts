@@ -4,7 +4,7 @@ import { PRIORITIES } from './ids.ts';
 import { INSTANCE_STATES } from './instance.ts';
 import { pinnedCodeSchema } from './job.ts';
 import { resourcesSchema } from './job-submission.ts';
-import { failureSchema, logSchema, resultSchema } from './task.ts';
+import { checkpointSchema, failureSchema, logSchema, resultSchema } from './task.ts';
 
 /** Inputs above this many bytes of JSON go by reference: chunk file and line. */
 export const MAX_MESSAGE_INPUT_BYTES = 16 * 1024;
@@ -38,11 +38,17 @@ export const taskMessageSchema = z
     /** What one task takes of its machine; a slot of the fleet when absent. */
     resources: z.object(resourcesSchema.shape).optional(),
     timeoutSeconds: z.number().positive(),
+    /** What the attempt before left for this one: a blob. */
+    checkpointRef: z.string().optional(),
   })
   .refine((message) => (message.input === undefined) !== (message.inputRef === undefined), {
     error: 'needs either input or inputRef',
   });
 export type TaskMessage = z.infer<typeof taskMessageSchema>;
+
+/** A task message that is to wait: the backoff of a retry. What is due is forwarded to its fleet's queue. */
+export const delayedMessageSchema = z.object({ message: taskMessageSchema, dueAt: z.iso.datetime() });
+export type DelayedMessage = z.infer<typeof delayedMessageSchema>;
 
 /** How long an attempt took: no message lives longer than 14 days, and no store takes any number. */
 const seconds = z
@@ -63,6 +69,8 @@ const report = {
 
 /** What the command printed, where that was anything but its result. */
 const output = { log: logSchema.optional() };
+/** What it left for the next attempt. */
+const leftover = { checkpoint: checkpointSchema.optional() };
 
 export const startedEventSchema = z.object({
   kind: z.literal('started'),
@@ -82,6 +90,7 @@ export const failedEventSchema = z.object({
   ...report,
   seconds,
   ...output,
+  ...leftover,
   failure: failureSchema,
 });
 /** The lease was given back before the attempt came to an end: never charged. */
@@ -90,6 +99,7 @@ export const releasedEventSchema = z.object({
   ...report,
   seconds,
   ...output,
+  ...leftover,
   cause: z.enum(['interrupted', 'draining', 'cancelled', 'machine']),
   reason: z.string(),
 });

@@ -7,9 +7,9 @@ import type { ControlDocument } from './control-document.ts';
 import type { CounterDelta, Counters } from './counters.ts';
 import type { Priority } from './ids.ts';
 import type { Instance, LaunchIntent } from './instance.ts';
-import type { Job, JobProblem, JobStatus, JobSummary } from './job.ts';
+import type { Job, JobProblem, JobStatus, JobSummary, SweepMark } from './job.ts';
 import type { JobOutcome } from './job-outcome.ts';
-import type { StatusEvent, TaskMessage } from './messages.ts';
+import type { DelayedMessage, StatusEvent, TaskMessage } from './messages.ts';
 import type { Offer } from './offer.ts';
 import type { QueueDepth, ScalePlan } from './plan-scale.ts';
 import type { ObservedInstance } from './reconcile-instances.ts';
@@ -45,7 +45,7 @@ export interface Received {
 /** One queue of a fleet: one priority. */
 export interface TaskQueue {
   /** Sends every message or throws. @throws TransientError when some could not be sent; sending all again is harmless */
-  send(messages: readonly { readonly message: TaskMessage; readonly delaySeconds?: number }[]): Promise<void>;
+  send(messages: readonly TaskMessage[]): Promise<void>;
   /** Waits up to `waitSeconds` (at most 20) for messages, and leases up to `maxMessages` (at most 10). */
   receive(options: { maxMessages: number; waitSeconds: number; leaseSeconds: number }): Promise<Received>;
   /** Removes messages for good. A message whose lease has lapsed may come again: that is no error. */
@@ -57,6 +57,12 @@ export interface TaskQueue {
 }
 
 export type TaskQueues = (fleet: string, priority: Priority) => TaskQueue;
+
+/** One queue for the delays of all fleets and providers; what is due is forwarded to its fleet's queue. */
+export interface DelayedQueue {
+  /** Sends every message or throws. @throws TransientError when some could not be sent; sending all again is harmless */
+  send(messages: readonly DelayedMessage[]): Promise<void>;
+}
 
 export interface StatusChannel {
   /** Publishes all events, packed; resolves only when the queue has them all. @throws TransientError */
@@ -103,14 +109,19 @@ export interface JobStore {
   list(query: { status?: JobStatus; limit: number; cursor?: string }): Promise<Page<JobSummary>>;
   /** Ids of every job that is not closed. Eventually consistent; one read when there are none. */
   listOpen(): Promise<readonly string[]>;
-  /** Stores the token that the state machine waits for, and makes PENDING ENQUEUED. No-op on a closed job. */
-  awaitCompletion(jobId: string, taskToken: string, awaits: Job['awaits']): Promise<void>;
+  /**
+   * Stores the token that the state machine waits for; the first time it makes PENDING ENQUEUED and says when. No-op on a
+   * closed job.
+   */
+  awaitCompletion(jobId: string, taskToken: string, awaits: Job['awaits'], at: Date): Promise<void>;
   /** PENDING or ENQUEUED → RUNNING, once: the first report may come before the last chunk is enqueued. */
   markRunning(jobId: string, at: Date): Promise<void>;
   /** → CANCELLING: `false` if the job is closed (or was cancelled already). @throws NotFoundError */
   requestCancel(jobId: string): Promise<boolean>;
   /** Keeps the latest trouble of a machine with this job's tasks. No-op on a closed job. */
   reportProblem(jobId: string, problem: JobProblem): Promise<void>;
+  /** Remembers how far the sweep got. No-op on a closed job. */
+  markSweep(jobId: string, mark: SweepMark): Promise<void>;
   /**
    * Fences the job's counters: no task of it changes any more. Needed before a job is judged whose tasks have not all
    * ended by themselves; without the fence one more could complete between judgement and verdict. May be repeated.
@@ -148,8 +159,13 @@ export interface TaskStore {
     fromIndex: number,
     limit: number,
   ): Promise<readonly TaskRecord[]>;
-  /** Rows of one job and their counter change together, all or nothing. @throws TransientError when throttled */
-  commit(jobId: string, writes: readonly TaskWrite[], delta: CounterDelta): Promise<CommitOutcome>;
+  /** RUNNING tasks of one machine, of every job, from a sparse index: eventually consistent. */
+  listByInstance(instanceId: string): Promise<readonly TaskRecord[]>;
+  /**
+   * Rows of one job and their counter change together, all or nothing. @throws TransientError when throttled
+   * @param delta `null` for what touches no counter: evidence, which a fence does not keep out
+   */
+  commit(jobId: string, writes: readonly TaskWrite[], delta: CounterDelta | null): Promise<CommitOutcome>;
 }
 
 export interface FleetState {
@@ -184,6 +200,8 @@ export interface FleetStore {
    * ignored when it reports its end.
    */
   updateInstance(fleet: string, instanceId: string, change: InstanceChange): Promise<void>;
+  /** One machine, whether it runs or has ended. Eventually consistent. */
+  find(fleet: string, instanceId: string): Promise<Instance | undefined>;
   /** Instances that ended lately, newest first. */
   listEnded(fleet: string, limit: number): Promise<readonly Instance[]>;
 }

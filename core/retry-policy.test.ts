@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { failureFactory } from '../test/factories/task-record.ts';
 import type { RetryPolicy } from './job-submission.ts';
-import { backoffDelaySeconds, decideRetry, isTemporary, MAX_DELAY_SECONDS } from './retry-policy.ts';
+import { backoffDelaySeconds, decideRetry, isTemporary, MAX_BACKOFF_SECONDS } from './retry-policy.ts';
 import type { Failure } from './task.ts';
 
 const policy: RetryPolicy = { maxAttempts: 3, backoffSeconds: 10, retryOnExitCodes: [75], retryOnTimeout: false };
@@ -17,7 +17,7 @@ const anyAttempt = fc.integer({ min: 1, max: 100 });
 const anyRandom = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
 describe('the backoff', () => {
-  it('is a whole number of seconds between zero and its ceiling, never longer than one hop', () => {
+  it('is a whole number of seconds between zero and its ceiling, an hour at most', () => {
     fc.assert(
       fc.property(anyPolicy, anyAttempt, anyRandom, (any, attempts, random) => {
         const seconds = backoffDelaySeconds(any, attempts, random);
@@ -25,7 +25,7 @@ describe('the backoff', () => {
         expect(Number.isInteger(seconds)).toBe(true);
         expect(seconds).toBeGreaterThanOrEqual(0);
         expect(seconds).toBeLessThanOrEqual(Math.ceil(any.backoffSeconds * 2 ** (attempts - 1)));
-        expect(seconds).toBeLessThanOrEqual(MAX_DELAY_SECONDS);
+        expect(seconds).toBeLessThanOrEqual(MAX_BACKOFF_SECONDS);
       }),
     );
   });
@@ -35,8 +35,9 @@ describe('the backoff', () => {
     [2, 20],
     [3, 40],
     [7, 640],
-    [8, 900],
-    [100, 900],
+    [8, 1_280],
+    [10, 3_600],
+    [100, 3_600],
   ])('after %i charged attempts reaches from 0 to %i seconds', (attempts, ceiling) => {
     expect(backoffDelaySeconds(policy, attempts, 0)).toBe(0);
     expect(backoffDelaySeconds(policy, attempts, 1 - Number.EPSILON)).toBe(ceiling);

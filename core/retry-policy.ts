@@ -7,8 +7,10 @@ import type { Failure } from './task.ts';
 
 /** Interruptions and lost machines are not charged, but even those end some day. */
 export const MAX_UNCHARGED_ATTEMPTS = 20;
-/** The longest delay that one hop through SQS can give (SendMessage, DelaySeconds). */
-export const MAX_DELAY_SECONDS = 900;
+/** A task that lost so many leases in one attempt kills its machines: no other explanation is left. */
+export const POISON_LOSSES = 4;
+/** The longest backoff. One hop through the delayed queue is shorter: longer ones take several. */
+export const MAX_BACKOFF_SECONDS = 3_600;
 
 export type RetryDecision = { readonly retry: true; readonly delaySeconds: number } | { readonly retry: false };
 
@@ -29,6 +31,7 @@ export function isTemporary(failure: Failure, policy: RetryPolicy): boolean {
     case 'result-invalid':
     case 'result-too-large':
     case 'released-too-often':
+    case 'poison':
       return false;
   }
 }
@@ -40,7 +43,7 @@ export function isTemporary(failure: Failure, policy: RetryPolicy): boolean {
  * @see "Exponential Backoff And Jitter", AWS Architecture Blog
  */
 export function backoffDelaySeconds(policy: RetryPolicy, chargedAttempts: number, random: number): number {
-  const ceiling = Math.min(MAX_DELAY_SECONDS, policy.backoffSeconds * 2 ** (chargedAttempts - 1));
+  const ceiling = Math.min(MAX_BACKOFF_SECONDS, policy.backoffSeconds * 2 ** (chargedAttempts - 1));
   return Math.floor(random * (ceiling + 1));
 }
 
@@ -52,8 +55,5 @@ export function decideRetry(
   random: number,
 ): RetryDecision {
   if (!isTemporary(failure, policy) || chargedAttempts >= policy.maxAttempts) return { retry: false };
-  return {
-    retry: true,
-    delaySeconds: Math.min(MAX_DELAY_SECONDS, backoffDelaySeconds(policy, chargedAttempts, random)),
-  };
+  return { retry: true, delaySeconds: backoffDelaySeconds(policy, chargedAttempts, random) };
 }

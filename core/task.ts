@@ -24,6 +24,7 @@ export const failureSchema = z.object({
     'result-too-large',
     'input-unavailable',
     'released-too-often',
+    'poison',
     'reported',
   ]),
   message: z.string(),
@@ -46,21 +47,38 @@ export type TaskResult = z.infer<typeof resultSchema>;
 export const logSchema = z.object({ blob: z.string(), bytes: z.int().nonnegative(), truncated: z.boolean() });
 export type TaskLog = z.infer<typeof logSchema>;
 
-/** How an attempt ended, kept on the task. */
+/** What a command wrote to `$SHOAL_CHECKPOINT_FILE` before it was stopped, in a blob. */
+export const checkpointSchema = z.object({ blob: z.string(), bytes: z.int().nonnegative() });
+export type Checkpoint = z.infer<typeof checkpointSchema>;
+
+/** How an attempt ended, kept on the task. `lost`: its lease ended without a word; the attempt goes on elsewhere. */
 export const endedAttemptSchema = z.object({
   attempt: z.int().positive(),
   leaseId: z.string(),
   instanceId: z.string(),
-  outcome: z.enum(['completed', 'failed', 'released', 'cancelled']),
+  outcome: z.enum(['completed', 'failed', 'released', 'lost', 'cancelled']),
   /** Whether it used up one of the job's `maxAttempts`; an attempt that completed did not. */
   charged: z.boolean(),
   reason: z.string().nullable(),
   exitCode: z.int().nullable(),
   seconds: z.number().nonnegative(),
   endedAt: z.iso.datetime(),
+  /** Its share of its machine's price; absent when that is not known. */
+  costUsd: z.number().nonnegative().optional(),
   log: logSchema.optional(),
 });
 export type EndedAttempt = z.infer<typeof endedAttemptSchema>;
+
+/** A report that was not applied, because it speaks of a lease that no longer counts: kept as evidence. */
+export const staleReportSchema = z.object({
+  kind: z.string(),
+  attempt: z.int().positive(),
+  leaseId: z.string(),
+  instanceId: z.string(),
+  at: z.iso.datetime(),
+  reason: z.string(),
+});
+export type StaleReport = z.infer<typeof staleReportSchema>;
 
 export const taskRecordSchema = z.object({
   taskId: z.string(),
@@ -75,13 +93,27 @@ export const taskRecordSchema = z.object({
   leaseId: z.string().nullable(),
   receiveCount: z.int().nonnegative(),
   instanceId: z.string().nullable(),
+  /** With it the lease of a machine that vanished is given back at once; known of announced starts only. */
+  receiptHandle: z.string().nullable(),
+  /** Leases of the current attempt that ended without a word, after their start was announced. */
+  lostLeases: z.int().nonnegative(),
   /** The lease whose failure or release made the current attempt: a redelivery of that report sends again. */
   causedByLeaseId: z.string().nullable(),
+  /** Before it the current attempt is not to start: its backoff. */
+  dueAt: z.iso.datetime().nullable(),
+  /** Where the next attempt goes on. */
+  checkpoint: checkpointSchema.nullable(),
+  /** Somebody asked for the end of this one task while it ran. */
+  cancelRequested: z.boolean(),
   startedAt: z.iso.datetime().nullable(),
   finishedAt: z.iso.datetime().nullable(),
   result: resultSchema.nullable(),
   failure: failureSchema.nullable(),
   attempts: z.array(endedAttemptSchema),
+  /** The first few; later ones are only counted by a metric. */
+  staleReports: z.array(staleReportSchema),
+  /** When the control plane last heard of it. */
+  updatedAt: z.iso.datetime().nullable(),
   /** Grows by one with every write: the compare-and-set of the store. */
   version: z.int().positive(),
 });

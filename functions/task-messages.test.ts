@@ -62,7 +62,7 @@ describe('the message of a first attempt', () => {
 
 describe('the message of a later attempt', () => {
   it('points at its input, because who sends it has not got it', () => {
-    const message = laterAttempt(job, 1_999, 3);
+    const message = laterAttempt(job, 1_999, 3, null);
 
     expect(message).toMatchObject({ taskId: taskIdFactory(1_999), attempt: 3 });
     expect(message.inputRef).toEqual({ blob: `jobs/${job.jobId}/inputs/1.jsonl`, line: 999 });

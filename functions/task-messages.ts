@@ -40,8 +40,12 @@ export function firstAttempt(job: Job, index: number, task: TaskInput, range: By
   };
 }
 
-/** A later attempt: whoever sends it has not the input at hand, and need not. */
-export const laterAttempt = (job: Job, index: number, attempt: number): TaskMessage => ({
+/**
+ * Any other message of a task: whoever sends it has not the input at hand, and need not.
+ * @param checkpoint the blob where the attempt goes on
+ */
+export const laterAttempt = (job: Job, index: number, attempt: number, checkpoint: string | null): TaskMessage => ({
   ...envelope(job, index, attempt),
   ...inputRef(job, index),
+  ...(checkpoint === null ? {} : { checkpointRef: checkpoint }),
 });

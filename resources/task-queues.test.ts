@@ -54,7 +54,7 @@ describe('taskQueueResources', () => {
         MessageRetentionPeriod: 1_209_600,
         VisibilityTimeout: 60,
         SqsManagedSseEnabled: true,
-        RedrivePolicy: { deadLetterTargetArn: { 'Fn::GetAtt': ['DeadLetterQueue', 'Arn'] }, maxReceiveCount: 100 },
+        RedrivePolicy: { deadLetterTargetArn: { 'Fn::GetAtt': ['DeadLetterQueue', 'Arn'] }, maxReceiveCount: 6 },
       },
     });
   });

@@ -11,11 +11,11 @@ const RETENTION_SECONDS = 14 * 24 * 3600;
 /** Agents ask for each task's own lease in the receive call: this is for a person who peeks into a queue. */
 const VISIBILITY_TIMEOUT_SECONDS = 60;
 /**
- * Every machine that is lost, and every lease that a draining machine gives back, counts as a receive: an ordinary life on
- * spot machines must not end a task. It bounds how often a task that kills its machine costs one; the alarm on dead letters
- * then calls a person.
+ * It bounds how many machines a task can kill. A lease that is given back counts too, so it is no verdict: the function
+ * `dead-letter` sends what was not lost often enough again. One more than core/retry-policy.ts needs for poison, and one
+ * for the first start, which a short task does not announce.
  */
-const MAX_RECEIVE_COUNT = 100;
+const MAX_RECEIVE_COUNT = 6;
 
 const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 

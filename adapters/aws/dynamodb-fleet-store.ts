@@ -166,6 +166,14 @@ export class DynamoFleetStore implements FleetStore {
     return outcome.kind === 'done';
   }
 
+  async find(fleet: string, instanceId: string): Promise<Instance | undefined> {
+    for (const item of [LIVE + instanceId, ENDED + instanceId]) {
+      const { Item } = await this.#client.send(new GetCommand({ TableName: this.#table, Key: { fleet, item } }));
+      if (Item) return instanceFromItem(Item);
+    }
+    return undefined;
+  }
+
   async listEnded(fleet: string, limit: number): Promise<readonly Instance[]> {
     const { Items = [] } = await this.#client.send(
       new QueryCommand({

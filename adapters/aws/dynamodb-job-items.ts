@@ -12,6 +12,9 @@ export const countersSchema = z.object({
   failed: count,
   cancelled: count,
   completedSeconds: count,
+  costUsd: count,
+  lostSeconds: count,
+  lostUsd: count,
 });
 
 /** What the index `by-state` carries of a job. */

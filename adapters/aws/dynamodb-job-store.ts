@@ -13,7 +13,15 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { addCounters, COUNTER_SHARDS, zeroCounters } from '../../core/counters.ts';
 import { NotFoundError } from '../../core/errors.ts';
-import { isClosed, type Job, type JobProblem, type JobStatus, type JobSummary, jobSchema } from '../../core/job.ts';
+import {
+  isClosed,
+  type Job,
+  type JobProblem,
+  type JobStatus,
+  type JobSummary,
+  jobSchema,
+  type SweepMark,
+} from '../../core/job.ts';
 import type { JobOutcome } from '../../core/job-outcome.ts';
 import type { IdempotencyRecord, JobProgress, JobStore, Page } from '../../core/ports.ts';
 import { countersSchema, idempotencyItem, idempotencySchema, summarySchema } from './dynamodb-job-items.ts';
@@ -150,24 +158,36 @@ export class DynamoJobStore implements JobStore {
     return ids;
   }
 
-  async awaitCompletion(jobId: string, taskToken: string, awaits: Job['awaits']): Promise<void> {
+  async awaitCompletion(jobId: string, taskToken: string, awaits: Job['awaits'], at: Date): Promise<void> {
+    const values = { ':token': taskToken, ':awaits': awaits, ':at': at.toISOString(), ':unknown': null };
     const enqueued = await this.#update(jobId, {
-      UpdateExpression: 'SET taskToken = :token, awaits = :awaits, #status = :enqueued',
-      ConditionExpression: '#status = :pending',
+      UpdateExpression: 'SET taskToken = :token, awaits = :awaits, enqueuedAt = :at, #status = :enqueued',
+      ConditionExpression: '#status = :pending AND enqueuedAt = :unknown',
       ExpressionAttributeNames: { '#status': 'status' },
-      ExpressionAttributeValues: {
-        ':token': taskToken,
-        ':awaits': awaits,
-        ':enqueued': 'ENQUEUED',
-        ':pending': 'PENDING',
-      },
+      ExpressionAttributeValues: { ...values, ':enqueued': 'ENQUEUED', ':pending': 'PENDING' },
     });
     if (enqueued.applied) return;
+    const first = await this.#update(jobId, {
+      UpdateExpression: 'SET taskToken = :token, awaits = :awaits, enqueuedAt = :at',
+      ConditionExpression: '#state = :open AND enqueuedAt = :unknown',
+      ExpressionAttributeNames: { '#state': 'state' },
+      ExpressionAttributeValues: { ...values, ':open': 'open' },
+    });
+    if (first.applied) return;
     await this.#update(jobId, {
       UpdateExpression: 'SET taskToken = :token, awaits = :awaits',
       ConditionExpression: '#state = :open',
       ExpressionAttributeNames: { '#state': 'state' },
       ExpressionAttributeValues: { ':token': taskToken, ':awaits': awaits, ':open': 'open' },
+    });
+  }
+
+  async markSweep(jobId: string, mark: SweepMark): Promise<void> {
+    await this.#update(jobId, {
+      UpdateExpression: 'SET sweep = :mark',
+      ConditionExpression: '#state = :open',
+      ExpressionAttributeNames: { '#state': 'state' },
+      ExpressionAttributeValues: { ':mark': mark, ':open': 'open' },
     });
   }
 

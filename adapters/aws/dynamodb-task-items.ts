@@ -4,7 +4,7 @@ import { taskIdOf } from '../../core/ids.ts';
 import { type TaskRecord, taskRecordSchema } from '../../core/task.ts';
 import { taskKey } from './dynamodb-keys.ts';
 
-/** Only these are looked for by status; every other row stays out of the index, and costs no second write. */
+/** Only these are looked for by status; every other row stays out of the indexes, and costs no second write. */
 const INDEXED: ReadonlySet<TaskRecord['status']> = new Set(['FAILED', 'RUNNING']);
 
 export function taskToItem(task: TaskRecord): Record<string, unknown> {
@@ -17,6 +17,7 @@ export function taskToItem(task: TaskRecord): Record<string, unknown> {
   return {
     ...taskKey(jobId, index),
     ...(INDEXED.has(task.status) ? { statusKey: `${jobId}#${task.status}` } : {}),
+    ...(task.status === 'RUNNING' && task.instanceId ? { machineKey: task.instanceId } : {}),
     ...Object.fromEntries(told),
   };
 }
@@ -24,5 +25,5 @@ export function taskToItem(task: TaskRecord): Record<string, unknown> {
 export function taskFromItem(item: Record<string, unknown>): TaskRecord {
   const jobId = String(item['chunkId']).split('#')[0] ?? '';
   const taskId = taskIdOf(jobId, Number(item['index']));
-  return taskRecordSchema.parse({ ...untouchedTask({ taskId, jobId }), ...item });
+  return taskRecordSchema.parse({ ...untouchedTask({ taskId }), ...item });
 }

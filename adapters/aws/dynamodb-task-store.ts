@@ -14,8 +14,11 @@ import { taskFromItem, taskToItem } from './dynamodb-task-items.ts';
 import { type TransactionItems, transact } from './dynamodb-transaction.ts';
 
 const BY_STATUS = 'by-status';
+const BY_MACHINE = 'by-machine';
 const BATCH_GET_KEYS = 100;
 const MAX_TRIES = 8;
+/** More than any machine runs at a time. */
+const MAX_TASKS_OF_A_MACHINE = 10_000;
 
 type Keys = Record<string, unknown>[];
 
@@ -81,6 +84,17 @@ export class DynamoTaskStore implements TaskStore {
     );
   }
 
+  async listByInstance(instanceId: string): Promise<readonly TaskRecord[]> {
+    return this.#query(
+      {
+        IndexName: BY_MACHINE,
+        KeyConditionExpression: 'machineKey = :machine AND #index >= :first',
+        ExpressionAttributeValues: { ':machine': instanceId, ':first': 0 },
+      },
+      MAX_TASKS_OF_A_MACHINE,
+    );
+  }
+
   async #query(
     query: Omit<ConstructorParameters<typeof QueryCommand>[0], 'TableName'>,
     limit: number,
@@ -103,17 +117,16 @@ export class DynamoTaskStore implements TaskStore {
     return rows;
   }
 
-  async commit(jobId: string, writes: readonly TaskWrite[], delta: CounterDelta): Promise<CommitOutcome> {
+  async commit(jobId: string, writes: readonly TaskWrite[], delta: CounterDelta | null): Promise<CommitOutcome> {
     const first = writes[0];
     if (!first) return { kind: 'committed' };
     if (writes.length > MAX_TASKS_PER_COMMIT) throw new RangeError(`more than ${MAX_TASKS_PER_COMMIT} tasks`);
     const shard = first.task.index % COUNTER_SHARDS;
-    const outcome = await transact(this.#client, [
-      counterChange(this.#jobsTable, jobId, shard, delta),
-      ...writes.map((write) => this.#put(write)),
-    ]);
+    const counter = delta && counterChange(this.#jobsTable, jobId, shard, delta);
+    const rows = writes.map((write) => this.#put(write));
+    const outcome = await transact(this.#client, counter ? [counter, ...rows] : rows);
     if (outcome.kind === 'done') return { kind: 'committed' };
-    if (outcome.refused.has(0)) return { kind: 'closed' };
+    if (counter && outcome.refused.has(0)) return { kind: 'closed' };
     return {
       kind: 'conflict',
       current: [...outcome.refused.values()].flatMap((item) => (item ? [taskFromItem(item)] : [])),

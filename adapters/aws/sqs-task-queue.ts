@@ -33,12 +33,11 @@ export class SqsTaskQueue implements TaskQueue {
   }
 
   async send(messages: Parameters<TaskQueue['send']>[0]): Promise<void> {
-    const entries = messages.map(({ message, delaySeconds }, index) => ({
+    const entries = messages.map((message, index) => ({
       Id: String(index),
       MessageBody: toAsciiJson(message),
       // Fair queues: one large job must not starve the rest.
       MessageGroupId: message.jobId,
-      ...(delaySeconds ? { DelaySeconds: Math.ceil(delaySeconds) } : {}),
     }));
     await inBatches(
       entries,

@@ -3,6 +3,7 @@ import type { Counters } from '../../core/counters.ts';
 import { PermanentError } from '../../core/errors.ts';
 import type { Job } from '../../core/job.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
+import { ManualClock, START } from '../../test/factories/manual-clock.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
@@ -18,7 +19,7 @@ function prepare(overrides: Partial<Job> = {}, counters: Partial<Counters> = {})
   const machine = new InMemoryJobMachine();
   machine.waitFor(TOKEN);
   const waker = new InMemoryWaker();
-  const ports = { jobs: new InMemoryJobStore(tables), machine, waker };
+  const ports = { jobs: new InMemoryJobStore(tables), machine, waker, clock: new ManualClock(START) };
   const wait = (cancelling = false) => awaitCompletion(job.jobId, TOKEN, cancelling, ports);
   return { stored: () => tables.jobs.get(job.jobId)?.job, machine, waker, wait, ports };
 }

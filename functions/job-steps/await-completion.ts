@@ -5,12 +5,13 @@
 import { PermanentError } from '../../core/errors.ts';
 import { isClosed } from '../../core/job.ts';
 import { isSettled } from '../../core/job-outcome.ts';
-import type { CompletionSignal, JobMachine, JobStore, Waker } from '../../core/ports.ts';
+import type { Clock, CompletionSignal, JobMachine, JobStore, Waker } from '../../core/ports.ts';
 
 export interface AwaitPorts {
   readonly jobs: JobStore;
   readonly machine: JobMachine;
   readonly waker: Waker;
+  readonly clock: Clock;
 }
 
 /**
@@ -23,7 +24,7 @@ export async function awaitCompletion(
   cancelling: boolean,
   ports: AwaitPorts,
 ): Promise<{ signalled: CompletionSignal | null }> {
-  await ports.jobs.awaitCompletion(jobId, taskToken, cancelling ? 'machines' : 'completion');
+  await ports.jobs.awaitCompletion(jobId, taskToken, cancelling ? 'machines' : 'completion', ports.clock.now());
   const progress = await ports.jobs.progress(jobId);
   if (!progress) throw new PermanentError('the job does not exist', { context: { jobId } });
   const { job, counters } = progress;

@@ -20,9 +20,9 @@ export async function enqueueChunk(jobId: string, chunk: number, ports: EnqueueP
   if (isClosed(job.status) || job.status === 'CANCELLING') return { sent: 0 };
   const bytes = await ports.blobs.get(blobKeys.inputs(jobId, chunk));
   if (!bytes) throw new PermanentError('the inputs of a chunk are missing', { context: { jobId, chunk } });
-  const messages = linesOf(bytes).map(({ line, ...range }, at) => ({
-    message: firstAttempt(job, chunk * CHUNK_SIZE + at, taskSchema.parse(JSON.parse(line)), range),
-  }));
+  const messages = linesOf(bytes).map(({ line, ...range }, at) =>
+    firstAttempt(job, chunk * CHUNK_SIZE + at, taskSchema.parse(JSON.parse(line)), range),
+  );
   await ports.queues(job.fleet, job.priority).send(messages);
   return { sent: messages.length };
 }

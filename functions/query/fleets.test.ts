@@ -57,7 +57,7 @@ describe('GET /v1/fleets', () => {
 describe('GET /v1/fleets/{fleet}', () => {
   it('shows depth, machines, what was asked for, and the last plan with its reasons', async () => {
     const { ask, queues, store } = await prepare();
-    await queues('default', 'high').send([{ message: taskMessageFactory() }]);
+    await queues('default', 'high').send([taskMessageFactory()]);
     const plan = { wanted: 1, launch: 0, terminate: [], reasons: ['no capacity'], at: at(1) };
     await store.writeState('default', { intents: [launchIntentFactory()], lastPlan: plan }, 0);
 

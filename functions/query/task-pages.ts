@@ -13,7 +13,7 @@ const MAX_CHUNKS_PER_PAGE = 20;
 
 /** The task as its user should see it: in a closed job whatever did not end by itself is cancelled. */
 export function taskAsSeen(job: Job, index: number, row: TaskRecord | undefined): TaskRecord {
-  const task = row ?? untouchedTask({ taskId: taskIdOf(job.jobId, index), jobId: job.jobId });
+  const task = row ?? untouchedTask({ taskId: taskIdOf(job.jobId, index) });
   if (!isClosed(job.status) || isTerminal(task.status)) return task;
   return { ...task, status: 'CANCELLED', finishedAt: job.finishedAt };
 }

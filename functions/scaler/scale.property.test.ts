@@ -69,7 +69,7 @@ async function prepare(scheduler: fc.Scheduler, tasks: number) {
   const job = jobFactory({ status: 'RUNNING', taskCount: tasks, expectedSeconds: 3_600 });
   tables.jobs.set(job.jobId, { job, counters: countersFactory() });
   const messages = Array.from({ length: tasks }, (_, index) => taskMessageFactory({ taskId: taskIdFactory(index) }));
-  await queues('default', 'normal').send(messages.map((message) => ({ message })));
+  await queues('default', 'normal').send(messages);
 
   let faults: FaultyCall[] = [];
   let intents = 0;
@@ -94,6 +94,7 @@ async function prepare(scheduler: fc.Scheduler, tasks: number) {
       writeState: (fleet, next, version) => call('write', () => store.writeState(fleet, next, version), 'written'),
       addInstances: (instances) => call('add', () => store.addInstances(instances)),
       updateInstance: store.updateInstance.bind(store),
+      find: store.find.bind(store),
       listEnded: store.listEnded.bind(store),
     },
     queues,

@@ -103,9 +103,9 @@ function prepare({
       const job = jobFactory({ status: 'RUNNING', taskCount: messages, ...overrides });
       tables.jobs.set(job.jobId, { job, counters: countersFactory(counters) });
       await queues(job.fleet, job.priority).send(
-        Array.from({ length: messages }, (_, index) => ({
-          message: taskMessageFactory({ jobId: job.jobId, taskId: taskIdFactory(index, job.jobId), fleet: job.fleet }),
-        })),
+        Array.from({ length: messages }, (_, index) =>
+          taskMessageFactory({ jobId: job.jobId, taskId: taskIdFactory(index, job.jobId), fleet: job.fleet }),
+        ),
       );
       return job;
     },

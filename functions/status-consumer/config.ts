@@ -8,6 +8,7 @@ export const config = parseEnvironment(
     TASKS_TABLE: z.string().min(1),
     FLEETS_TABLE: z.string().min(1),
     QUEUE_URL_PREFIX: z.string().min(1),
+    DELAYED_QUEUE_URL: z.string().min(1),
     STATUS_DEAD_QUEUE_URL: z.string().min(1),
     SCALER_FUNCTION_NAME: z.string().min(1),
   }),

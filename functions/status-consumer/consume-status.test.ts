@@ -17,6 +17,7 @@ import { countersFactory, jobFactory } from '../../test/factories/job.ts';
 import { at, ManualClock, START } from '../../test/factories/manual-clock.ts';
 import { failureFactory, taskRecordFactory } from '../../test/factories/task-record.ts';
 import { InMemoryDeadLetterChannel } from '../../test/fakes/in-memory-dead-letter-channel.ts';
+import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
 import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
@@ -24,8 +25,9 @@ import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
 import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
 import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
+import { MachinePrices } from '../accounting/machine-prices.ts';
+import type { QueueRecord } from '../queue-batch.ts';
 import { consumeStatus } from './consume-status.ts';
-import type { StatusRecord } from './read-messages.ts';
 
 const TOKEN = 'token-1';
 const OTHER = jobIdFactory(2);
@@ -41,11 +43,14 @@ function prepare(overrides: Partial<Job> = {}, counters: Partial<Counters> = {},
   const machine = new InMemoryJobMachine();
   machine.waitFor(TOKEN);
   const clock = new ManualClock(at(60));
+  const fleets = new InMemoryFleetStore();
   const ports = {
     jobs: new InMemoryJobStore(tables),
     tasks: new InMemoryTaskStore(tables),
-    fleets: new InMemoryFleetStore(),
+    fleets,
+    prices: new MachinePrices(fleets),
     queues: inMemoryTaskQueues({ clock }),
+    delayed: new InMemoryDelayedQueue({ clock }),
     deadLetters: new InMemoryDeadLetterChannel(),
     machine,
     waker: new InMemoryWaker(),
@@ -60,7 +65,7 @@ function prepare(overrides: Partial<Job> = {}, counters: Partial<Counters> = {},
     job: (jobId = jobIdFactory()) => tables.jobs.get(jobId)?.job,
     counters: (jobId = jobIdFactory()) => tables.jobs.get(jobId)?.counters,
     row: (index = 0, jobId = jobIdFactory()) => tables.tasks.get(taskIdFactory(index, jobId)),
-    consume: (...records: StatusRecord[]) => consumeStatus(records, ports),
+    consume: (...records: QueueRecord[]) => consumeStatus(records, ports),
     sent: async () => {
       const queue = ports.queues('default', 'normal');
       const { leases } = await queue.receive({ maxMessages: 10, waitSeconds: 0, leaseSeconds: 60 });
@@ -70,7 +75,7 @@ function prepare(overrides: Partial<Job> = {}, counters: Partial<Counters> = {},
 }
 
 let made = 0;
-const record = (events: readonly StatusEvent[], overrides: Partial<StatusRecord> = {}): StatusRecord => {
+const record = (events: readonly StatusEvent[], overrides: Partial<QueueRecord> = {}): QueueRecord => {
   made += 1;
   return {
     messageId: `m-${made}`,
@@ -79,7 +84,7 @@ const record = (events: readonly StatusEvent[], overrides: Partial<StatusRecord>
     ...overrides,
   };
 };
-const again = (delivered: StatusRecord): StatusRecord => ({ ...delivered, receiveCount: delivered.receiveCount + 1 });
+const again = (delivered: QueueRecord): QueueRecord => ({ ...delivered, receiveCount: delivered.receiveCount + 1 });
 
 const unavailable = async (): Promise<never> => {
   throw new TransientError('it does not answer');
@@ -120,7 +125,8 @@ describe('reports on tasks', () => {
     );
 
     expect(row()?.result).toEqual({ json: '1' });
-    expect(applied.flatMap((task) => task.stale)).toHaveLength(2);
+    expect(row()?.staleReports).toMatchObject([{ kind: 'completed', leaseId: 'zombie' }]);
+    expect(applied.flatMap((task) => task.stale)).toHaveLength(1);
   });
 
   it('make a job RUNNING when its first task does something', async () => {
@@ -263,12 +269,13 @@ describe('a failure that may pass', () => {
     expect(waker.wakes).toBe(1);
   });
 
-  it('is sent with its backoff, to the queue of its priority', async () => {
-    const { ports, queues } = prepare({ priority: 'high' });
+  it('waits for its backoff on the delayed queue, which knows no fleets (lesson 9)', async () => {
+    const { ports, queues, delayed } = prepare({ priority: 'high' });
 
     await consumeStatus([record([failedEvent()])], { ...ports, random: () => 0.99 });
 
-    expect(await queues('default', 'high').depth()).toMatchObject({ delayed: 1 });
+    expect(await queues('default', 'high').depth()).toMatchObject({ visible: 0, delayed: 0 });
+    expect(delayed.queue.depth()).toMatchObject({ delayed: 1 });
   });
 
   it('comes back when the next attempt could not be sent, and is then sent (lessons 6 and 12)', async () => {
@@ -287,7 +294,7 @@ describe('a failure that may pass', () => {
     expect(second.failed.size).toBe(0);
     expect(row()).toMatchObject({ status: 'PENDING', attempt: 2, chargedAttempts: 1 });
     expect((await sent()).map((message) => message.attempt)).toEqual([2]);
-    expect(counters()).toEqual(countersFactory());
+    expect(counters()).toEqual(countersFactory({ lostSeconds: 5 }));
   });
 
   it('ends the task when it came too often', async () => {
@@ -329,7 +336,7 @@ describe('the completion of a job', () => {
     expect(machine.answers.size).toBe(0);
   });
 
-  it('is looked at on stale reports too: a crash before the signal heals on redelivery', async () => {
+  it('is looked at on known reports too: a crash before the signal heals on redelivery', async () => {
     const { consume, machine } = prepare({ taskCount: 1 });
     const signal = machine.signal.bind(machine);
     machine.signal = unavailable;
@@ -340,7 +347,7 @@ describe('the completion of a job', () => {
     const { failed, applied } = await consume(again(delivered));
 
     expect(failed.size).toBe(0);
-    expect(applied[0]).toMatchObject({ write: null, stale: [{}] });
+    expect(applied[0]).toMatchObject({ write: null, stale: [] });
     expect(machine.answers.get(TOKEN)).toBe('settled');
   });
 

@@ -6,9 +6,10 @@ import { inParallel } from '../../adapters/in-parallel.ts';
 import { parseTaskId } from '../../core/ids.ts';
 import type { InstanceEvent, TaskEvent } from '../../core/messages.ts';
 import type { DeadLetterChannel, FleetStore, Waker } from '../../core/ports.ts';
-import { type ApplyPorts, applyJobEvents } from './apply-job-events.ts';
-import type { FoldedTask } from './fold-events.ts';
-import { type Delivered, type Malformed, readMessages, type StatusRecord } from './read-messages.ts';
+import { type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
+import type { Delivered, FoldedTask } from '../accounting/fold-reports.ts';
+import type { QueueRecord } from '../queue-batch.ts';
+import { type Malformed, readMessages } from './read-messages.ts';
 
 const JOBS_AT_ONCE = 4;
 const INSTANCES_AT_ONCE = 8;
@@ -26,7 +27,7 @@ export interface Consumed {
   readonly malformed: readonly Malformed[];
 }
 
-export async function consumeStatus(records: readonly StatusRecord[], ports: ConsumePorts): Promise<Consumed> {
+export async function consumeStatus(records: readonly QueueRecord[], ports: ConsumePorts): Promise<Consumed> {
   const { tasks, instances, malformed } = readMessages(records);
   const failed = new Map<string, unknown>();
   const applied: FoldedTask[] = [];
@@ -48,7 +49,7 @@ export async function consumeStatus(records: readonly StatusRecord[], ports: Con
       const known = events.filter(exists);
       unplaceable.push(...events.filter((each) => !exists(each)).map(asUnplaceable));
       if (!progress || known.length === 0) return;
-      const outcome = await applyJobEvents(progress, known, ports);
+      const outcome = await applyReports(progress, known, ports);
       applied.push(...outcome.applied);
       for (const messageId of outcome.returned) failed.set(messageId, 'speaks of an attempt that is not known yet');
       if (outcome.sent > 0) await ports.waker.wake();

@@ -13,6 +13,7 @@ vi.hoisted(() => {
     TASKS_TABLE: 'tasks',
     FLEETS_TABLE: 'fleets',
     QUEUE_URL_PREFIX: 'https://sqs/',
+    DELAYED_QUEUE_URL: 'https://sqs/delayed',
     STATUS_DEAD_QUEUE_URL: 'https://sqs/dead',
     SCALER_FUNCTION_NAME: 'scaler',
     POWERTOOLS_DEV: 'true',

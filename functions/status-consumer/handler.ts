@@ -1,47 +1,44 @@
-/**
- * Consumes the status queue: wiring, and the acknowledgement. The event source mapping deletes what is not named in
- * `batchItemFailures`; Powertools builds that answer from what each record's handler throws.
- */
-import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
+/** Consumes the status queue: wiring only; `consume-status.ts` is the use case. */
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
-import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { createDynamoClient, createSfnClient, createSqsClient } from '../../adapters/aws/clients.ts';
 import { DynamoFleetStore } from '../../adapters/aws/dynamodb-fleet-store.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
 import { SqsDeadLetterChannel } from '../../adapters/aws/sqs-dead-letter-channel.ts';
+import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
 import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-machine.ts';
 import { TransientError } from '../../core/errors.ts';
+import { MachinePrices } from '../accounting/machine-prices.ts';
+import { acknowledgeBatch, toQueueRecord } from '../queue-batch.ts';
 import { scalerWaker } from '../scaler-waker.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { config } from './config.ts';
 import { type Consumed, type ConsumePorts, consumeStatus } from './consume-status.ts';
-import type { StatusRecord } from './read-messages.ts';
 
+const clock = { now: () => new Date() };
 const client = createDynamoClient();
 const sqs = createSqsClient();
+
+const fleets = new DynamoFleetStore({ client, table: config.FLEETS_TABLE });
 
 const ports: ConsumePorts = {
   jobs: new DynamoJobStore({ client, table: config.JOBS_TABLE }),
   tasks: new DynamoTaskStore({ client, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE }),
-  fleets: new DynamoFleetStore({ client, table: config.FLEETS_TABLE }),
+  fleets,
+  prices: new MachinePrices(fleets),
   queues: sqsTaskQueues({ client: sqs, queueUrlPrefix: config.QUEUE_URL_PREFIX, stage: config.STAGE }),
+  delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
   deadLetters: new SqsDeadLetterChannel({ client: sqs, queueUrl: config.STATUS_DEAD_QUEUE_URL }),
   machine: new StepFunctionsJobMachine({ client: createSfnClient() }),
   waker: scalerWaker(config.SCALER_FUNCTION_NAME),
-  clock: { now: () => new Date() },
+  clock,
   random: Math.random,
 };
-
-const toStatusRecord = ({ messageId, body, attributes }: SQSRecord): StatusRecord => ({
-  messageId,
-  body,
-  receiveCount: Number(attributes.ApproximateReceiveCount),
-});
 
 function report({ applied, malformed, failed }: Consumed, records: number): void {
   const ended = (status: string): number => applied.filter(({ write }) => write?.task.status === status).length;
@@ -51,8 +48,9 @@ function report({ applied, malformed, failed }: Consumed, records: number): void
   metrics.addMetric('StaleReports', MetricUnit.Count, stale.length);
   metrics.addMetric('MalformedReports', MetricUnit.Count, malformed.length);
   for (const { event, reason } of stale) {
-    const { kind, taskId, attempt, leaseId, instanceId } = event;
-    logger.info('stale report', { kind, taskId, attempt, leaseId, instanceId, reason });
+    const { kind, taskId } = event;
+    const lease = 'leaseId' in event ? { attempt: event.attempt, leaseId: event.leaseId } : {};
+    logger.info('stale report', { kind, taskId, ...lease, reason });
   }
   for (const { messageId, reason } of malformed) logger.warn('malformed report', { messageId, reason });
   for (const [messageId, error] of failed) {
@@ -68,12 +66,7 @@ export const handler = middy<SQSEvent, SQSBatchResponse, Error, Context>()
   .use(injectLambdaContext(logger, { resetKeys: true }))
   .use(logMetrics(metrics))
   .handler(async (event, context) => {
-    const outcome = await consumeStatus(event.Records.map(toStatusRecord), ports);
+    const outcome = await consumeStatus(event.Records.map(toQueueRecord), ports);
     report(outcome, event.Records.length);
-    const acknowledge = async ({ messageId }: SQSRecord): Promise<void> => {
-      if (outcome.failed.has(messageId))
-        throw new TransientError('comes back', { cause: outcome.failed.get(messageId) });
-    };
-    const processor = new BatchProcessor(EventType.SQS);
-    return processPartialResponse(event, acknowledge, processor, { context, throwOnFullBatchFailure: false });
+    return acknowledgeBatch(event, context, outcome.failed);
   });

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { completedEvent, instanceEvent, startedEvent } from '../../test/factories/events.ts';
 import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
-import { readMessages, type StatusRecord } from './read-messages.ts';
+import type { QueueRecord } from '../queue-batch.ts';
+import { readMessages } from './read-messages.ts';
 
-const record = (body: unknown, overrides: Partial<StatusRecord> = {}): StatusRecord => ({
+const record = (body: unknown, overrides: Partial<QueueRecord> = {}): QueueRecord => ({
   messageId: 'm-1',
   body: typeof body === 'string' ? body : JSON.stringify(body),
   receiveCount: 1,

@@ -3,21 +3,8 @@ import { z } from 'zod';
 import { parseTaskId } from '../../core/ids.ts';
 import { type InstanceEvent, statusEventSchema, type TaskEvent } from '../../core/messages.ts';
 import { formatPath } from '../../core/validation.ts';
-
-/** One record of the status queue. */
-export interface StatusRecord {
-  readonly messageId: string;
-  readonly body: string;
-  /** How often it was received: above 1 its events may be applied already. */
-  readonly receiveCount: number;
-}
-
-/** An event and the record that brought it, which must come back if the event cannot be handled now. */
-export interface Delivered<Event> {
-  readonly event: Event;
-  readonly messageId: string;
-  readonly redelivered: boolean;
-}
+import type { Delivered } from '../accounting/fold-reports.ts';
+import type { QueueRecord } from '../queue-batch.ts';
 
 export interface Malformed {
   readonly messageId: string;
@@ -33,7 +20,7 @@ export interface ReadMessages {
 
 const envelopeSchema = z.object({ v: z.literal(1), source: z.string(), events: z.array(z.unknown()).min(1) });
 
-export function readMessages(records: readonly StatusRecord[]): ReadMessages {
+export function readMessages(records: readonly QueueRecord[]): ReadMessages {
   const tasks: Delivered<TaskEvent>[] = [];
   const instances: Delivered<InstanceEvent>[] = [];
   const malformed: Malformed[] = [];

@@ -109,6 +109,9 @@ function newJob({ submission, commit }: CheckedSubmission, { clock, ulid }: Subm
     learnedSeconds: null,
     taskToken: null,
     awaits: 'completion',
+    retryOf: null,
+    enqueuedAt: null,
+    sweep: null,
   };
 }
 

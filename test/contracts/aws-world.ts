@@ -71,9 +71,15 @@ export class AwsWorld {
   }
 
   tasksTable(): Promise<string> {
-    return this.#table('tasks', keys('chunkId', 'index'), { chunkId: 'S', index: 'N', statusKey: 'S' }, [
-      { IndexName: 'by-status', KeySchema: keys('statusKey', 'index'), Projection: { ProjectionType: 'ALL' } },
-    ]);
+    return this.#table(
+      'tasks',
+      keys('chunkId', 'index'),
+      { chunkId: 'S', index: 'N', statusKey: 'S', machineKey: 'S' },
+      [
+        { IndexName: 'by-status', KeySchema: keys('statusKey', 'index'), Projection: { ProjectionType: 'ALL' } },
+        { IndexName: 'by-machine', KeySchema: keys('machineKey', 'index'), Projection: { ProjectionType: 'ALL' } },
+      ],
+    );
   }
 
   fleetsTable(): Promise<string> {

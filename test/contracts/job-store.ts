@@ -176,7 +176,7 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
         const { jobs } = await setup();
         const { jobId } = await create(jobs);
 
-        await jobs.awaitCompletion(jobId, 'token-1', 'completion');
+        await jobs.awaitCompletion(jobId, 'token-1', 'completion', new Date(START));
 
         expect((await jobs.progress(jobId))?.job).toMatchObject({ status: 'ENQUEUED', taskToken: 'token-1' });
       });
@@ -184,10 +184,10 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
       it('replaces the token of an earlier wait, and leaves a later status alone', async () => {
         const { jobs } = await setup();
         const { jobId } = await create(jobs);
-        await jobs.awaitCompletion(jobId, 'token-1', 'completion');
+        await jobs.awaitCompletion(jobId, 'token-1', 'completion', new Date(START));
         await jobs.markRunning(jobId, new Date(START));
 
-        await jobs.awaitCompletion(jobId, 'token-2', 'completion');
+        await jobs.awaitCompletion(jobId, 'token-2', 'completion', new Date(START));
 
         expect((await jobs.progress(jobId))?.job).toMatchObject({ status: 'RUNNING', taskToken: 'token-2' });
       });
@@ -197,8 +197,8 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
         const { jobId } = await create(jobs);
         await jobs.close(jobId, completed, new Date(START));
 
-        await jobs.awaitCompletion(jobId, 'token-1', 'completion');
-        await jobs.awaitCompletion(jobIdFactory(9), 'token-1', 'completion');
+        await jobs.awaitCompletion(jobId, 'token-1', 'completion', new Date(START));
+        await jobs.awaitCompletion(jobIdFactory(9), 'token-1', 'completion', new Date(START));
 
         expect((await jobs.progress(jobId))?.job).toMatchObject({ status: 'COMPLETED', taskToken: null });
         expect(await jobs.progress(jobIdFactory(9))).toBeUndefined();
@@ -209,7 +209,7 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
       it('makes ENQUEUED RUNNING, once: the first time stays', async () => {
         const { jobs } = await setup();
         const { jobId } = await create(jobs);
-        await jobs.awaitCompletion(jobId, 'token-1', 'completion');
+        await jobs.awaitCompletion(jobId, 'token-1', 'completion', new Date(START));
 
         await jobs.markRunning(jobId, new Date(at(10)));
         await jobs.markRunning(jobId, new Date(at(20)));

@@ -42,6 +42,9 @@ export const jobFactory = (overrides: Partial<Job> = {}): Job => ({
   problem: null,
   taskToken: null,
   awaits: 'completion',
+  retryOf: null,
+  enqueuedAt: null,
+  sweep: null,
   ...overrides,
 });
 

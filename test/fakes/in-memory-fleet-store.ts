@@ -44,6 +44,10 @@ export class InMemoryFleetStore implements FleetStore {
     });
   }
 
+  async find(fleet: string, instanceId: string): Promise<Instance | undefined> {
+    return structuredClone(this.#instances.get(keyOf(fleet, instanceId)));
+  }
+
   async listEnded(fleet: string, limit: number): Promise<readonly Instance[]> {
     const ended = this.#ofFleet(fleet).filter((each) => hasEnded(each.state));
     return structuredClone(ended.sort((a, b) => ((a.endedAt ?? '') < (b.endedAt ?? '') ? 1 : -1)).slice(0, limit));

@@ -1,6 +1,13 @@
 import { zeroCounters } from '../../core/counters.ts';
 import { NotFoundError } from '../../core/errors.ts';
-import { isClosed, type Job, type JobProblem, type JobStatus, type JobSummary } from '../../core/job.ts';
+import {
+  isClosed,
+  type Job,
+  type JobProblem,
+  type JobStatus,
+  type JobSummary,
+  type SweepMark,
+} from '../../core/job.ts';
 import type { JobOutcome } from '../../core/job-outcome.ts';
 import type { IdempotencyRecord, JobProgress, JobStore, Page } from '../../core/ports.ts';
 import type { InMemoryTables } from './in-memory-tables.ts';
@@ -45,8 +52,17 @@ export class InMemoryJobStore implements JobStore {
     return [...this.#tables.jobs.values()].filter(({ job }) => !isClosed(job.status)).map(({ job }) => job.jobId);
   }
 
-  async awaitCompletion(jobId: string, taskToken: string, awaits: Job['awaits']): Promise<void> {
-    this.#change(jobId, (job) => ({ taskToken, awaits, status: job.status === 'PENDING' ? 'ENQUEUED' : job.status }));
+  async awaitCompletion(jobId: string, taskToken: string, awaits: Job['awaits'], at: Date): Promise<void> {
+    this.#change(jobId, (job) => ({
+      taskToken,
+      awaits,
+      status: job.status === 'PENDING' ? 'ENQUEUED' : job.status,
+      enqueuedAt: job.enqueuedAt ?? at.toISOString(),
+    }));
+  }
+
+  async markSweep(jobId: string, sweep: SweepMark): Promise<void> {
+    this.#change(jobId, () => ({ sweep }));
   }
 
   async markRunning(jobId: string, at: Date): Promise<void> {

@@ -15,8 +15,8 @@ export class InMemoryTaskQueue implements TaskQueue {
     this.#newLeaseId = options.newId ?? (() => crypto.randomUUID());
   }
 
-  async send(messages: readonly { readonly message: TaskMessage; readonly delaySeconds?: number }[]): Promise<void> {
-    for (const { message, delaySeconds } of messages) this.queue.send(toAsciiJson(message), delaySeconds);
+  async send(messages: readonly TaskMessage[]): Promise<void> {
+    for (const message of messages) this.queue.send(toAsciiJson(message));
   }
 
   async receive(options: { maxMessages: number; waitSeconds: number; leaseSeconds: number }): Promise<Received> {

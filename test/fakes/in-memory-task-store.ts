@@ -30,10 +30,15 @@ export class InMemoryTaskStore implements TaskStore {
     return this.#list((task) => task.jobId === jobId && task.status === status, fromIndex, limit);
   }
 
-  async commit(jobId: string, writes: readonly TaskWrite[], delta: CounterDelta): Promise<CommitOutcome> {
+  async listByInstance(instanceId: string): Promise<readonly TaskRecord[]> {
+    const runsThere = (task: TaskRecord): boolean => task.instanceId === instanceId && task.status === 'RUNNING';
+    return this.#list(runsThere, 0, Number.POSITIVE_INFINITY);
+  }
+
+  async commit(jobId: string, writes: readonly TaskWrite[], delta: CounterDelta | null): Promise<CommitOutcome> {
     refuseWhatNoTransactionTakes(jobId, writes);
     const row = this.#tables.jobs.get(jobId);
-    if (!row || row.fenced) return { kind: 'closed' };
+    if (!row || (delta && row.fenced)) return { kind: 'closed' };
     const inTheWay = writes.filter(
       ({ task, previousVersion }) => (this.#tables.tasks.get(task.taskId)?.version ?? null) !== previousVersion,
     );
@@ -42,7 +47,7 @@ export class InMemoryTaskStore implements TaskStore {
       return { kind: 'conflict', current: [...current.values()] };
     }
     for (const { task } of writes) this.#tables.tasks.set(task.taskId, structuredClone(task));
-    row.counters = addCounters(row.counters, delta);
+    if (delta) row.counters = addCounters(row.counters, delta);
     return { kind: 'committed' };
   }
 

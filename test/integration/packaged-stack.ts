@@ -32,7 +32,16 @@ export interface PackagedStack {
 }
 
 export const STAGE = 'test';
-export const FUNCTIONS = ['submit', 'cancel', 'query', 'status-consumer', 'scaler', 'job-steps'];
+export const FUNCTIONS = [
+  'submit',
+  'cancel',
+  'query',
+  'status-consumer',
+  'delayed',
+  'dead-letter',
+  'scaler',
+  'job-steps',
+];
 
 const repository = resolve(import.meta.dirname, '../..');
 

@@ -30,24 +30,43 @@ describe('queues', () => {
         expect(Properties.RedrivePolicy.deadLetterTargetArn).toEqual({ 'Fn::GetAtt': ['DeadLetterQueue', 'Arn'] });
       }
     }
-    expect(stack.ofType('AWS::SQS::Queue')).toHaveLength(FLEETS.length * PRIORITIES.length + 1 + DEAD.length);
+    expect(stack.ofType('AWS::SQS::Queue')).toHaveLength(FLEETS.length * PRIORITIES.length + 2 + DEAD.length);
   });
 
   it('hand on what is received too often, except the dead ones; encrypt, keep everything for 14 days, and want TLS', () => {
     const guarded = referencesIn(stack.ofType('AWS::SQS::QueuePolicy').map(([, { Properties }]) => Properties.Queues));
 
     for (const [logicalId, { Properties }] of stack.ofType('AWS::SQS::Queue')) {
-      // An ordinary life on spot machines costs a task many receives; a report should be understood within ten.
-      const most = logicalId === 'StatusQueue' ? 10 : 100;
-      expect(Properties.RedrivePolicy?.maxReceiveCount, logicalId).toBe(DEAD.includes(logicalId) ? undefined : most);
+      // A report should be understood within ten receives; a delayed task is tried for as long as the queue keeps it.
+      const most = logicalId === 'StatusQueue' ? 10 : 6;
+      const last = [...DEAD, 'DelayedQueue'].includes(logicalId);
+      expect(Properties.RedrivePolicy?.maxReceiveCount, logicalId).toBe(last ? undefined : most);
       expect(Properties.SqsManagedSseEnabled, logicalId).toBe(true);
       expect(Properties.MessageRetentionPeriod, logicalId).toBe(14 * 24 * 3600);
       expect(guarded, logicalId).toContain(logicalId);
     }
   });
 
+  const mappingOf = (queue: string): Resource => {
+    const found = stack
+      .ofType('AWS::Lambda::EventSourceMapping')
+      .find(([, { Properties }]) => Properties.EventSourceArn['Fn::GetAtt'][0] === queue);
+    if (!found) throw new Error(`nothing reads ${queue}`);
+    return found[1];
+  };
+
+  it.each([
+    ['DelayedQueue', 'delayed'],
+    ['DeadLetterQueue', 'dead-letter'],
+  ])('feed what reads %s, which reports each failed message and is done well before one returns (4)', (queue, name) => {
+    expect(mappingOf(queue).Properties.FunctionResponseTypes).toEqual(['ReportBatchItemFailures']);
+    expect(stack.get(queue).Properties.VisibilityTimeout).toBeGreaterThanOrEqual(
+      6 * stack.functionNamed(name).Properties.Timeout,
+    );
+  });
+
   it('feed the status-consumer, which reports each failed message and is done well before one returns (4)', () => {
-    const [[, mapping]] = stack.ofType('AWS::Lambda::EventSourceMapping') as [[string, Resource]];
+    const mapping = mappingOf('StatusQueue');
 
     expect(mapping.Properties).toMatchObject({
       EventSourceArn: { 'Fn::GetAtt': ['StatusQueue', 'Arn'] },
@@ -192,6 +211,7 @@ describe('alarms', () => {
       'AWS/Lambda Errors ScalerLambdaFunction',
       'AWS/Lambda Errors StatusDashconsumerLambdaFunction',
       'AWS/States ExecutionsFailed JobStateMachine',
+      'Shoal DeadLettersKept dead-letter',
       'Shoal JobsFailed job-steps',
     ]);
     for (const logicalId of ['ScalerLambdaFunction', 'StatusDashconsumerLambdaFunction', 'JobStateMachine'])

@@ -74,7 +74,7 @@ export class AgentHarness {
 
   async send(...messages: Partial<TaskMessage>[]): Promise<void> {
     for (const message of messages) {
-      await this.queues[message.priority ?? 'normal'].send([{ message: taskMessageFactory(message) }]);
+      await this.queues[message.priority ?? 'normal'].send([taskMessageFactory(message)]);
     }
   }
 

@@ -20,7 +20,7 @@ await runAsProgram(async () => {
   const queues = { high: new WaitingTaskQueue(), normal: new WaitingTaskQueue(), low: new WaitingTaskQueue() };
   // Written by the test in this very shape.
   const tasks = JSON.parse(readFileSync(tasksFile, 'utf8')) as TaskMessage[];
-  await queues.normal.send(tasks.map((message) => ({ message })));
+  await queues.normal.send(tasks);
   const publish = async (events: readonly StatusEvent[]): Promise<void> =>
     appendFileSync(eventsFile, events.map((event) => `${JSON.stringify(event)}\n`).join(''));
   const clock = systemClock;

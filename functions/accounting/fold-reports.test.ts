@@ -6,8 +6,9 @@ import type { TaskRecord } from '../../core/task.ts';
 import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../../test/factories/events.ts';
 import { taskIdFactory } from '../../test/factories/ids.ts';
 import { jobFactory } from '../../test/factories/job.ts';
+import { at } from '../../test/factories/manual-clock.ts';
 import { taskRecordFactory } from '../../test/factories/task-record.ts';
-import { foldTask } from './fold-events.ts';
+import { foldTask } from './fold-reports.ts';
 
 const rules: JobRules = { retry: jobFactory().retry, cancelling: false, closed: false };
 const TASK = taskIdFactory();
@@ -18,7 +19,7 @@ const fold = (events: readonly TaskEvent[], row?: TaskRecord, job: Partial<JobRu
     events.map((event, index) => ({ event, messageId: `m-${index}`, redelivered: false })),
     row,
     { ...rules, ...job },
-    () => 0,
+    () => ({ now: new Date(at(60)), random: 0, usdPerSecond: () => null }),
   );
 
 /** A row that waits for attempt 2, which lease-1 caused. */
@@ -59,7 +60,12 @@ describe('the reports on one task', () => {
     ];
 
     expect(fold(inOrder.toReversed()).write).toEqual(fold(inOrder).write);
-    expect(fold(inOrder.toReversed()).delta).toEqual({ ...zeroCounters, completed: 1, completedSeconds: 5 });
+    expect(fold(inOrder.toReversed()).delta).toEqual({
+      ...zeroCounters,
+      completed: 1,
+      completedSeconds: 5,
+      lostSeconds: 5,
+    });
   });
 
   it('that come twice change nothing the second time (lesson 1)', () => {
@@ -67,20 +73,20 @@ describe('the reports on one task', () => {
 
     expect(write?.task.attempts).toHaveLength(1);
     expect(delta.completed).toBe(1);
-    expect(stale).toEqual([{ event: completedEvent(), reason: 'the task is COMPLETED already' }]);
+    expect(stale).toEqual([]);
   });
 
   it('that change nothing write nothing', () => {
-    const completed = taskRecordFactory({ status: 'COMPLETED' });
+    const completed = fold([completedEvent()]).write?.task;
 
-    expect(fold([completedEvent(), failedEvent()], completed)).toMatchObject({ write: null, delta: zeroCounters });
+    expect(fold([completedEvent(), startedEvent()], completed)).toMatchObject({ write: null, delta: zeroCounters });
   });
 
   it('ask for the next attempt after a failure', () => {
     const { write, send } = fold([failedEvent()]);
 
     expect(write?.task).toMatchObject({ status: 'PENDING', attempt: 2, causedByLeaseId: 'lease-1' });
-    expect(send).toEqual({ taskId: TASK, attempt: 2, delaySeconds: 0 });
+    expect(send).toEqual({ taskId: TASK, attempt: 2, dueAt: null, checkpoint: null });
   });
 
   it('send only the last of several attempts: the earlier are over', () => {
@@ -101,7 +107,7 @@ describe('the reports on one task', () => {
     const { write, send } = fold([failedEvent()], waiting);
 
     expect(write).toBeNull();
-    expect(send).toEqual({ taskId: TASK, attempt: 2, delaySeconds: 0 });
+    expect(send).toEqual({ taskId: TASK, attempt: 2, dueAt: null, checkpoint: null });
   });
 
   it('do not send again what has started meanwhile', () => {
@@ -111,11 +117,16 @@ describe('the reports on one task', () => {
     expect(send).toBeNull();
   });
 
-  it('of a stale machine change nothing and are kept as stale (lesson 2)', () => {
-    const { write, stale } = fold([failedEvent({ leaseId: 'stranger' })], waiting);
+  it('of a stale machine change nothing but the evidence, which is kept once (lesson 2)', () => {
+    const zombie = failedEvent({ leaseId: 'stranger' });
+    const { write, stale, delta, counts } = fold([zombie], waiting);
+    const again = fold([zombie], write?.task);
 
-    expect(write).toBeNull();
-    expect(stale).toHaveLength(1);
+    const { staleReports, updatedAt, version, ...rest } = write?.task ?? waiting;
+    expect(rest).toEqual({ ...waiting, ...{ staleReports: undefined, updatedAt: undefined, version: undefined } });
+    expect(staleReports).toMatchObject([{ kind: 'failed', leaseId: 'stranger', reason: 'attempt 1 is over' }]);
+    expect({ stale: stale.length, delta, counts }).toEqual({ stale: 1, delta: zeroCounters, counts: false });
+    expect(again.write).toBeNull();
   });
 
   it('above the known attempt come back, and only their own records do', () => {

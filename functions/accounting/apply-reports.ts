@@ -1,19 +1,18 @@
 /**
- * Applies the reports on one job: read → fold → commit rows and counter together → send next attempts → look whether
- * the job is done. The order closes every crash: what is recorded but not sent is sent when the report comes again, and
- * completion is looked at after every report, applied or stale.
+ * Applies the reports on one job, whoever brings them: read → fold → commit rows and counter together → send next
+ * attempts → look whether the job is done. The order closes every crash: what is recorded but not sent is sent when the
+ * report comes again, and completion is looked at after every report, applied or stale.
  */
-
 import { chunked, inParallel } from '../../adapters/in-parallel.ts';
-import type { JobRules } from '../../core/apply-status.ts';
+import type { JobRules, NextAttempt, ReportContext } from '../../core/apply-status.ts';
 import { addCounters, type Counters, zeroCounters } from '../../core/counters.ts';
 import { TransientError } from '../../core/errors.ts';
 import { parseTaskId } from '../../core/ids.ts';
 import { isClosed, type Job } from '../../core/job.ts';
 import { isSettled } from '../../core/job-outcome.ts';
-import type { TaskEvent } from '../../core/messages.ts';
 import {
   type Clock,
+  type DelayedQueue,
   type JobMachine,
   type JobProgress,
   type JobStore,
@@ -22,9 +21,10 @@ import {
   type TaskStore,
 } from '../../core/ports.ts';
 import type { TaskRecord } from '../../core/task.ts';
+import type { TaskReport } from '../../core/task-report.ts';
 import { laterAttempt } from '../task-messages.ts';
-import { type FoldedTask, foldTask } from './fold-events.ts';
-import type { Delivered } from './read-messages.ts';
+import { type Delivered, type FoldedTask, foldTask } from './fold-reports.ts';
+import type { MachinePrices } from './machine-prices.ts';
 
 /** Another consumer may write the same tasks at the same time; each round one of us gets on. */
 const MAX_ROUNDS = 8;
@@ -33,7 +33,9 @@ const COMMITS_AT_ONCE = 4;
 export interface ApplyPorts {
   readonly jobs: JobStore;
   readonly tasks: TaskStore;
+  readonly prices: MachinePrices;
   readonly queues: TaskQueues;
+  readonly delayed: DelayedQueue;
   readonly machine: JobMachine;
   readonly clock: Clock;
   readonly random: () => number;
@@ -47,17 +49,24 @@ export interface AppliedJob {
 }
 
 /** @throws TransientError when the rows stay contended; whatever a port throws */
-export async function applyJobEvents(
+export async function applyReports(
   { job, counters }: JobProgress,
-  events: readonly Delivered<TaskEvent>[],
+  events: readonly Delivered<TaskReport>[],
   ports: ApplyPorts,
 ): Promise<AppliedJob> {
   const byTask = Map.groupBy(events, ({ event }) => event.taskId);
-  const rows = await ports.tasks.getMany([...byTask].filter(([, ofTask]) => mayHaveRow(ofTask)).map(([id]) => id));
+  const read = isClosed(job.status) ? [...byTask] : [...byTask].filter(([, ofTask]) => mayHaveRow(ofTask));
+  const rows = await ports.tasks.getMany(read.map(([taskId]) => taskId));
+  const usdPerSecond = await ports.prices.of(job.fleet, machinesOf(events, rows));
+  const context = (): ReportContext => ({ now: ports.clock.now(), random: ports.random(), usdPerSecond });
   const batches = chunked([...byTask], MAX_TASKS_PER_COMMIT);
-  const commits = await inParallel(batches, COMMITS_AT_ONCE, (batch) => commitBatch(job, batch, rows, ports));
+  const commits = await inParallel(batches, COMMITS_AT_ONCE, (batch) => commitBatch(job, batch, rows, context, ports));
   const applied = commits.flat();
-  const sent = await sendNextAttempts(job, applied, ports.queues);
+  const sent = await sendAttempts(
+    job,
+    applied.flatMap(({ send }) => send ?? []),
+    ports,
+  );
   await reportProblem(job, counters, events, ports.jobs);
   await lookWhetherDone(job, ports);
   return { applied, returned: new Set(applied.flatMap((task) => task.returned)), sent };
@@ -67,23 +76,38 @@ export async function applyJobEvents(
  * A first delivery of a first attempt is nearly always the first word on its task: it is written without a read, and the
  * write's condition catches the rest. Everything else is read first, so that one duplicate does not cancel ninety-nine.
  */
-const mayHaveRow = (events: readonly Delivered<TaskEvent>[]): boolean =>
-  events.some(({ event, redelivered }) => redelivered || event.attempt > 1 || event.receiveCount > 1);
+const mayHaveRow = (events: readonly Delivered<TaskReport>[]): boolean =>
+  events.some(({ event, redelivered }) => redelivered || !isFirstWord(event));
+
+const isFirstWord = (event: TaskReport): boolean =>
+  'receiveCount' in event && event.attempt === 1 && event.receiveCount === 1;
+
+/** The machines whose prices may be asked for: of the reports, and of leases that turn out to be lost. */
+const machinesOf = (
+  events: readonly Delivered<TaskReport>[],
+  rows: ReadonlyMap<string, TaskRecord>,
+): ReadonlySet<string> =>
+  new Set([
+    ...events.flatMap(({ event }) => ('instanceId' in event ? event.instanceId : [])),
+    ...[...rows.values()].flatMap(({ instanceId }) => instanceId ?? []),
+  ]);
 
 async function commitBatch(
   job: Job,
-  batch: readonly (readonly [string, readonly Delivered<TaskEvent>[]])[],
+  batch: readonly (readonly [string, readonly Delivered<TaskReport>[]])[],
   rows: ReadonlyMap<string, TaskRecord>,
+  context: () => ReportContext,
   ports: ApplyPorts,
 ): Promise<FoldedTask[]> {
   const current = new Map(rows);
   let rules: JobRules = { retry: job.retry, cancelling: job.status === 'CANCELLING', closed: isClosed(job.status) };
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
-    const folded = batch.map(([id, events]) => foldTask(id, events, current.get(id), rules, ports.random));
+    const folded = batch.map(([id, events]) => foldTask(id, events, current.get(id), rules, context));
     const writes = folded.flatMap((task) => (task.write ? [task.write] : []));
-    // Nothing to change, nothing to contend for: all stale, as every report on a closed job is.
+    // Nothing to change, nothing to contend for: all of it is known.
     if (writes.length === 0) return folded;
-    const delta = folded.reduce((sum, task) => addCounters(sum, task.delta), zeroCounters);
+    const counts = folded.some((task) => task.counts);
+    const delta = counts ? folded.reduce((sum, task) => addCounters(sum, task.delta), zeroCounters) : null;
     const outcome = await ports.tasks.commit(job.jobId, writes, delta);
     switch (outcome.kind) {
       case 'committed':
@@ -99,13 +123,22 @@ async function commitBatch(
   throw new TransientError('the tasks are contended', { context: { jobId: job.jobId, tasks: batch.length } });
 }
 
-async function sendNextAttempts(job: Job, applied: readonly FoldedTask[], queues: TaskQueues): Promise<number> {
-  const messages = applied.flatMap(({ send }) => {
-    const position = send && parseTaskId(send.taskId);
-    if (!send || !position) return [];
-    return [{ message: laterAttempt(job, position.index, send.attempt), delaySeconds: send.delaySeconds }];
+/** Sends recorded attempts: at once, or through the delayed queue when they are to wait. */
+export async function sendAttempts(
+  job: Job,
+  attempts: readonly NextAttempt[],
+  { queues, delayed, clock }: Pick<ApplyPorts, 'queues' | 'delayed' | 'clock'>,
+): Promise<number> {
+  const now = clock.now().getTime();
+  const messages = attempts.flatMap(({ taskId, attempt, dueAt, checkpoint }) => {
+    const position = parseTaskId(taskId);
+    return position ? [{ message: laterAttempt(job, position.index, attempt, checkpoint), dueAt }] : [];
   });
-  if (messages.length > 0) await queues(job.fleet, job.priority).send(messages);
+  const waits = ({ dueAt }: { dueAt: string | null }): boolean => dueAt !== null && Date.parse(dueAt) > now;
+  const due = messages.filter((each) => !waits(each)).map(({ message }) => message);
+  const later = messages.flatMap(({ message, dueAt }) => (dueAt && waits({ dueAt }) ? [{ message, dueAt }] : []));
+  if (due.length > 0) await queues(job.fleet, job.priority).send(due);
+  if (later.length > 0) await delayed.send(later);
   return messages.length;
 }
 
@@ -113,7 +146,7 @@ async function sendNextAttempts(job: Job, applied: readonly FoldedTask[], queues
 async function reportProblem(
   { jobId }: Job,
   { completed, failed }: Counters,
-  events: readonly Delivered<TaskEvent>[],
+  events: readonly Delivered<TaskReport>[],
   jobs: JobStore,
 ): Promise<void> {
   const last = events

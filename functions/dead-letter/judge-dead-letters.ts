@@ -1,0 +1,111 @@
+/**
+ * Decides on task messages that were received too often without an outcome. That is evidence, not a verdict: by the
+ * task's row `applyStatus` sends it again, or ends the task as poison. Nothing is thrown away: what nobody can read, and
+ * the messages of poisonous tasks, are kept before they are acknowledged.
+ */
+import { inParallel } from '../../adapters/in-parallel.ts';
+import { parseTaskId } from '../../core/ids.ts';
+import { type TaskMessage, taskMessageSchema } from '../../core/messages.ts';
+import type { DeadLetterChannel } from '../../core/ports.ts';
+import type { TaskReport } from '../../core/task-report.ts';
+import { formatPath } from '../../core/validation.ts';
+import { type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
+import type { Delivered } from '../accounting/fold-reports.ts';
+import type { QueueRecord } from '../queue-batch.ts';
+
+const JOBS_AT_ONCE = 4;
+
+export interface JudgePorts extends ApplyPorts {
+  readonly deadLetters: DeadLetterChannel;
+}
+
+export interface Judged {
+  /** Which records must come back, and why. */
+  readonly failed: ReadonlyMap<string, unknown>;
+  readonly sentAgain: number;
+  readonly kept: readonly { readonly messageId: string; readonly reason: string }[];
+}
+
+interface Letter {
+  readonly record: QueueRecord;
+  readonly message: TaskMessage;
+}
+
+export async function judgeDeadLetters(records: readonly QueueRecord[], ports: JudgePorts): Promise<Judged> {
+  const failed = new Map<string, unknown>();
+  const kept: { messageId: string; reason: string }[] = [];
+  let sentAgain = 0;
+  const keep = async (entries: readonly { readonly record: QueueRecord; readonly reason: string }[]): Promise<void> => {
+    if (entries.length === 0) return;
+    await ports.deadLetters.put(entries.map(({ record, reason }) => ({ body: record.body, reason, source: 'tasks' })));
+    kept.push(...entries.map(({ record, reason }) => ({ messageId: record.messageId, reason })));
+  };
+  const guarded = async (group: readonly { readonly record: QueueRecord }[], work: () => Promise<void>) => {
+    await work().catch((error: unknown) => {
+      for (const { record } of group) failed.set(record.messageId, error);
+    });
+  };
+
+  const read = records.map((record) => ({ record, ...readTaskMessage(record.body) }));
+  const unreadable = read.flatMap(({ record, reason }) => (reason === undefined ? [] : [{ record, reason }]));
+  await guarded(unreadable, () => keep(unreadable));
+
+  const letters = read.flatMap(({ record, message }): Letter[] => (message ? [{ record, message }] : []));
+  const jobs = [...Map.groupBy(letters, ({ message }) => message.jobId)];
+  await inParallel(jobs, JOBS_AT_ONCE, ([jobId, ofJob]) =>
+    guarded(ofJob, async () => {
+      const progress = await ports.jobs.progress(jobId);
+      if (!progress) return keep(ofJob.map(({ record }) => ({ record, reason: 'there is no such job' })));
+      const { applied, returned, sent } = await applyReports(progress, ofJob.map(asReport(ports)), ports);
+      for (const messageId of returned) failed.set(messageId, 'speaks of an attempt that is not known yet');
+      sentAgain += sent;
+      const ended = new Set(applied.flatMap(({ write, taskId }) => (write && isPoison(write.task) ? [taskId] : [])));
+      const before = await poisonedBefore(ofJob, ports);
+      await keep(
+        ofJob
+          .filter(({ message }) => ended.has(message.taskId) || before.has(message.taskId))
+          .map(({ record }) => ({ record, reason: 'the task killed its machines' })),
+      );
+    }),
+  );
+  return { failed, sentAgain, kept };
+}
+
+const isPoison = (task: { readonly failure: { readonly code: string } | null }): boolean =>
+  task.failure?.code === 'poison';
+
+/** A run before this one may have died between the verdict and keeping its evidence. */
+async function poisonedBefore(letters: readonly Letter[], { tasks }: JudgePorts): Promise<ReadonlySet<string>> {
+  const again = letters.filter(({ record }) => record.receiveCount > 1).map(({ message }) => message.taskId);
+  if (again.length === 0) return new Set();
+  const rows = await tasks.getMany(again);
+  return new Set([...rows.values()].filter(isPoison).map(({ taskId }) => taskId));
+}
+
+const asReport =
+  ({ clock }: JudgePorts) =>
+  ({ record, message }: Letter): Delivered<TaskReport> => ({
+    event: {
+      kind: 'dead-lettered',
+      taskId: message.taskId,
+      jobId: message.jobId,
+      attempt: message.attempt,
+      at: clock.now().toISOString(),
+    },
+    messageId: record.messageId,
+    redelivered: true,
+  });
+
+function readTaskMessage(body: string): { message?: TaskMessage; reason?: string } {
+  try {
+    const parsed = taskMessageSchema.safeParse(JSON.parse(body));
+    if (!parsed.success) {
+      return { reason: parsed.error.issues.map((issue) => `${formatPath(issue.path)}: ${issue.message}`).join('; ') };
+    }
+    const { taskId, jobId } = parsed.data;
+    if (parseTaskId(taskId)?.jobId !== jobId) return { reason: 'taskId is not one of jobId' };
+    return { message: parsed.data };
+  } catch {
+    return { reason: 'the body is not JSON' };
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Forwards what is due to the queue of its fleet. A queue holds a message back for at most 15 minutes: what is to wait
+ * longer takes another hop. Sent before acknowledged: a crash between the two makes a duplicate of the same attempt.
+ */
+import { type DelayedMessage, delayedMessageSchema } from '../../core/messages.ts';
+import type { Clock, DeadLetterChannel, DelayedQueue, TaskQueues } from '../../core/ports.ts';
+import { formatPath } from '../../core/validation.ts';
+import type { QueueRecord } from '../queue-batch.ts';
+
+export interface ForwardPorts {
+  readonly queues: TaskQueues;
+  readonly delayed: DelayedQueue;
+  readonly deadLetters: DeadLetterChannel;
+  readonly clock: Clock;
+}
+
+export interface Forwarded {
+  /** Which records must come back, and why. */
+  readonly failed: ReadonlyMap<string, unknown>;
+  readonly forwarded: number;
+  readonly unreadable: number;
+}
+
+/** What comes so much too early is forwarded all the same: another hop would make it late. */
+const EARLY_MS = 1_000;
+
+export async function forwardDelayed(records: readonly QueueRecord[], ports: ForwardPorts): Promise<Forwarded> {
+  const failed = new Map<string, unknown>();
+  const read = records.map((record) => ({ record, ...readDelayed(record.body) }));
+  const unreadable = read.flatMap(({ record, reason }) => (reason === undefined ? [] : [{ record, reason }]));
+  const readable = read.flatMap(({ record, delayed }) => (delayed ? [{ record, ...delayed }] : []));
+  const guarded = async (group: readonly { readonly record: QueueRecord }[], work: () => Promise<void>) => {
+    if (group.length > 0) {
+      await work().catch((error: unknown) => {
+        for (const { record } of group) failed.set(record.messageId, error);
+      });
+    }
+  };
+
+  const dueBy = ports.clock.now().getTime() + EARLY_MS;
+  const early = readable.filter(({ dueAt }) => Date.parse(dueAt) > dueBy);
+  const due = readable.filter(({ dueAt }) => Date.parse(dueAt) <= dueBy);
+  await guarded(early, () => ports.delayed.send(early.map(({ message, dueAt }) => ({ message, dueAt }))));
+  for (const group of Map.groupBy(due, ({ message }) => `${message.fleet}/${message.priority}`).values()) {
+    const [first] = group;
+    if (!first) continue;
+    const { fleet, priority } = first.message;
+    await guarded(group, () => ports.queues(fleet, priority).send(group.map(({ message }) => message)));
+  }
+  await guarded(unreadable, () =>
+    ports.deadLetters.put(unreadable.map(({ record, reason }) => ({ body: record.body, reason, source: 'delayed' }))),
+  );
+  return { failed, forwarded: due.length, unreadable: unreadable.length };
+}
+
+function readDelayed(body: string): { delayed?: DelayedMessage; reason?: string } {
+  try {
+    const parsed = delayedMessageSchema.safeParse(JSON.parse(body));
+    if (parsed.success) return { delayed: parsed.data };
+    return { reason: parsed.error.issues.map((issue) => `${formatPath(issue.path)}: ${issue.message}`).join('; ') };
+  } catch {
+    return { reason: 'the body is not JSON' };
+  }
+}

@@ -1,0 +1,39 @@
+/** Consumes the delayed queue: wiring only; `forward-delayed.ts` is the use case. */
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { MetricUnit } from '@aws-lambda-powertools/metrics';
+import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
+import middy from '@middy/core';
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { createS3Client, createSqsClient } from '../../adapters/aws/clients.ts';
+import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
+import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
+import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
+import { BlobDeadLetters } from '../../adapters/blob-dead-letters.ts';
+import { acknowledgeBatch, toQueueRecord } from '../queue-batch.ts';
+import { logger, metrics } from '../telemetry.ts';
+import { config } from './config.ts';
+import { type ForwardPorts, forwardDelayed } from './forward-delayed.ts';
+
+const sqs = createSqsClient();
+const clock = { now: () => new Date() };
+
+const ports: ForwardPorts = {
+  queues: sqsTaskQueues({ client: sqs, queueUrlPrefix: config.QUEUE_URL_PREFIX, stage: config.STAGE }),
+  delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
+  deadLetters: new BlobDeadLetters({
+    blobs: new S3BlobStore({ client: createS3Client(), bucket: config.BUCKET }),
+    clock,
+  }),
+  clock,
+};
+
+export const handler = middy<SQSEvent, SQSBatchResponse, Error, Context>()
+  .use(injectLambdaContext(logger, { resetKeys: true }))
+  .use(logMetrics(metrics))
+  .handler(async (event, context) => {
+    const { failed, forwarded, unreadable } = await forwardDelayed(event.Records.map(toQueueRecord), ports);
+    metrics.addMetric('DelayedTasksForwarded', MetricUnit.Count, forwarded);
+    metrics.addMetric('DeadLettersKept', MetricUnit.Count, unreadable);
+    logger.info('batch done', { records: event.Records.length, forwarded, unreadable, returned: failed.size });
+    return acknowledgeBatch(event, context, failed);
+  });
