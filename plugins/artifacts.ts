@@ -69,7 +69,7 @@ function artifactOf(name: ArtifactName, content: Buffer): Artifact {
 
 /** By service directory: the framework asks for each variable by itself, and makes the plugin after it asked. */
 const made = new Map<string, ReturnType<typeof makeArtifacts>>();
-function artifactsOf(root: string): ReturnType<typeof makeArtifacts> {
+export function artifactsOf(root: string): ReturnType<typeof makeArtifacts> {
   const known = made.get(root) ?? makeArtifacts(root);
   made.set(root, known);
   return known;

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import FleetsPlugin from './fleets.ts';
 
 const { resolve } = new FleetsPlugin().configurationVariablesSources.fleets;
@@ -18,6 +19,7 @@ afterEach(() => rm(serviceDir, { recursive: true }));
 const configuration: Record<string, unknown> = {
   'provider.stage': 'dev',
   'custom.fleetAlarms': { oldestTaskSeconds: 86_400, stalledMinutes: 30 },
+  'custom.network': { subnetIds: '', vpcId: '', zones: '3' },
 };
 
 const resolveWith = async (fleetsFile: string, address: string) => {
@@ -29,11 +31,14 @@ const resolveWith = async (fleetsFile: string, address: string) => {
   });
 };
 
+const idsIn = (value: unknown): string[] =>
+  Object.keys(z.object({ Resources: z.record(z.string(), z.unknown()) }).parse(value).Resources);
+
 describe('${fleets:…}', () => {
   it('makes queues of every fleet in the file', async () => {
     const { value } = await resolveWith('fleets: { default: { provider: aws }, gpu: { provider: gcp } }', 'queues');
 
-    expect(Object.keys(value.Resources)).toEqual(
+    expect(idsIn(value)).toEqual(
       expect.arrayContaining([
         'TaskQueueDefaultHigh',
         'TaskQueueDefaultNormal',
@@ -46,7 +51,7 @@ describe('${fleets:…}', () => {
   it('makes alarms of every fleet in the file', async () => {
     const { value } = await resolveWith('fleets: { default: { provider: aws } }', 'alarms');
 
-    expect(Object.keys(value.Resources)).toEqual(['TaskAgeAlarmDefault', 'StalledAlarmDefault']);
+    expect(idsIn(value)).toEqual(['TaskAgeAlarmDefault', 'StalledAlarmDefault']);
   });
 
   it('refuses a file that the functions would refuse, and says where it is wrong', async () => {

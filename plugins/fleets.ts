@@ -1,14 +1,18 @@
 /**
- * Serverless plugin: makes CloudFormation resources of `fleets.yml`, as the variables `${fleets:queues}` and `${fleets:alarms}`.
+ * Serverless plugin: makes CloudFormation resources of `fleets.yml`, as the variables `${fleets:queues}`,
+ * `${fleets:alarms}`, `${fleets:launchTemplates}`, `${fleets:network}` and `${fleets:subnetIds}`.
  * A `fleets.yml` that the functions would refuse at run time is refused here, before anything is deployed.
  */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { fleetsFileSchema } from '../core/fleet.ts';
+import { type Fleet, fleetsFileSchema, fleetsOf } from '../core/fleet.ts';
 import type { CloudFormationResources } from '../resources/cloudformation.ts';
 import { fleetAlarmResources } from '../resources/fleet-alarms.ts';
+import { launchTemplateResources } from '../resources/launch-templates.ts';
+import { type Network, networkResources, networkSchema, subnetIds } from '../resources/network.ts';
 import { taskQueueResources } from '../resources/task-queues.ts';
+import { artifactsOf } from './artifacts.ts';
 
 /** What the framework hands to a variable source. */
 interface VariableRequest {
@@ -22,25 +26,44 @@ const limitsSchema = z.strictObject({
   stalledMinutes: z.int().positive(),
 });
 
-async function resolve(request: VariableRequest): Promise<{ value: { Resources: CloudFormationResources } }> {
-  const fleets = await readFleetNames(`${request.serviceDir}/fleets.yml`);
-  const stage = z.string().parse(await request.resolveConfigurationProperty(['provider', 'stage']));
-  switch (request.address) {
+async function resolve(request: VariableRequest): Promise<{ value: unknown }> {
+  const { address, serviceDir, resolveConfigurationProperty: read } = request;
+  const fleets = await readFleetsFile(`${serviceDir}/fleets.yml`);
+  const names = fleets.map((fleet) => fleet.name);
+  const stage = z.string().parse(await read(['provider', 'stage']));
+  const resources = (Resources: CloudFormationResources) => ({ value: { Resources } });
+  const network = async (): Promise<Network> => parsed(networkSchema, await read(['custom', 'network']), 'the network');
+  switch (address) {
     case 'queues':
-      return { value: { Resources: taskQueueResources(fleets, stage) } };
+      return resources(taskQueueResources(names, stage));
     case 'alarms': {
-      const limits = limitsSchema.parse(await request.resolveConfigurationProperty(['custom', 'fleetAlarms']));
-      return { value: { Resources: fleetAlarmResources(fleets, stage, limits) } };
+      const limits = limitsSchema.parse(await read(['custom', 'fleetAlarms']));
+      return resources(fleetAlarmResources(names, stage, limits));
     }
+    case 'launchTemplates': {
+      const { agent, bootstrap } = await artifactsOf(serviceDir);
+      const hashes = { agent: agent.sha256, bootstrap: bootstrap.sha256 };
+      return resources(launchTemplateResources(fleets, stage, hashes));
+    }
+    case 'network':
+      return resources(networkResources(await network(), stage));
+    case 'subnetIds':
+      return { value: subnetIds(await network()) };
     default:
-      throw new Error(`\${fleets:${request.address}} is unknown: there are \${fleets:queues} and \${fleets:alarms}`);
+      throw new Error(`\${fleets:${address}} is unknown: there are ${ADDRESSES.join(', ')}`);
   }
 }
 
-async function readFleetNames(path: string): Promise<string[]> {
-  const file = fleetsFileSchema.safeParse(parse(await readFile(path, 'utf8')));
-  if (!file.success) throw new Error(`fleets.yml is not valid\n${z.prettifyError(file.error)}`);
-  return Object.keys(file.data.fleets);
+const ADDRESSES = ['queues', 'alarms', 'launchTemplates', 'network', 'subnetIds'].map((name) => `\${fleets:${name}}`);
+
+async function readFleetsFile(path: string): Promise<Fleet[]> {
+  return fleetsOf(parsed(fleetsFileSchema, parse(await readFile(path, 'utf8')), 'fleets.yml'));
+}
+
+function parsed<Schema extends z.ZodType>(schema: Schema, document: unknown, name: string): z.infer<Schema> {
+  const outcome = schema.safeParse(document);
+  if (!outcome.success) throw new Error(`${name} is not valid\n${z.prettifyError(outcome.error)}`);
+  return outcome.data;
 }
 
 export default class FleetsPlugin {

@@ -2,6 +2,7 @@
 
 export interface CloudFormationResource {
   readonly Type: string;
+  readonly DependsOn?: string;
   readonly Properties: Readonly<Record<string, unknown>>;
 }
 

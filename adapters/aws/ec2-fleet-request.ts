@@ -38,6 +38,9 @@ export const TAGS = {
   expiresAt: 'shoal:expires-at',
 } as const;
 
+/** The launch template of a fleet, made by the deployment. */
+export const launchTemplateName = (stage: string, fleet: string): string => `shoal-${stage}-${fleet}`;
+
 /** The choices that this request can rent: in a zone that has a subnet, and of the market of the best such one. */
 export function usableChoices(choices: readonly Choice[], subnets: readonly Subnet[]): readonly Choice[] {
   const zones = new Set(subnets.map((subnet) => subnet.zone));

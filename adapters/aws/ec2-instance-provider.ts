@@ -14,7 +14,7 @@ import { TransientError } from '../../core/errors.ts';
 import type { Architecture } from '../../core/offer.ts';
 import type { InstanceProvider, LaunchOutcome, LaunchRequest } from '../../core/ports.ts';
 import type { ObservedInstance } from '../../core/reconcile-instances.ts';
-import { fleetRequest, type Subnet, usableChoices } from './ec2-fleet-request.ts';
+import { fleetRequest, launchTemplateName, type Subnet, usableChoices } from './ec2-fleet-request.ts';
 import { fleetOutcome, launchError } from './ec2-fleet-result.ts';
 import { listInstances } from './ec2-instance-list.ts';
 import { classifyLaunchError } from './ec2-launch-errors.ts';
@@ -30,9 +30,6 @@ export interface Ec2InstanceProviderOptions {
 }
 
 const CONSOLE_TAIL_CHARACTERS = 2_000;
-
-/** The launch template of a fleet, made by the deployment. */
-export const launchTemplateName = (stage: string, fleet: string): string => `shoal-${stage}-${fleet}`;
 
 export class Ec2InstanceProvider implements InstanceProvider {
   readonly name = 'aws';

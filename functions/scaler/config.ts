@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { READY_DEADLINE_SECONDS } from '../../core/machine-environment.ts';
 import { parseEnvironment } from '../environment.ts';
 
 export const config = parseEnvironment(
@@ -12,12 +13,9 @@ export const config = parseEnvironment(
     STATUS_QUEUE_URL: z.string().min(1),
     STATE_MACHINE_ARN: z.string().min(1),
     LAMBDA_TASK_ROOT: z.string().min(1),
-    /** Where machines fetch the agent, and what it must hash to. */
+    /** Where machines of the local run fetch the agent, and what it must hash to. Real ones know it from their template. */
     AGENT_URL: z.string().optional(),
     AGENT_SHA256: z.string().optional(),
-    /** Likewise what a real machine boots with. */
-    BOOTSTRAP_URL: z.string().optional(),
-    BOOTSTRAP_SHA256: z.string().optional(),
     /** The local run: machines are processes, their files lie here. */
     LOCAL_INSTANCES_DIR: z.string().optional(),
     LOCAL_BOOTSTRAP: z.string().optional(),
@@ -26,7 +24,15 @@ export const config = parseEnvironment(
     /** Instead of each fleet's own. */
     DRAIN_TARGET_SECONDS: z.coerce.number().positive().optional(),
     BOOT_SECONDS: z.coerce.number().positive().default(60),
-    READY_DEADLINE_SECONDS: z.coerce.number().positive().default(300),
+    READY_DEADLINE_SECONDS: z.coerce.number().positive().default(READY_DEADLINE_SECONDS),
+    /** Where machines are launched; several with commas between them. */
+    SUBNET_IDS: z
+      .string()
+      .default('')
+      .transform((text) => text.split(',').filter(Boolean)),
+    /** What they boot: an AMI, or `resolve:ssm:` and a parameter that names one. */
+    IMAGE_ARM64: z.string().default(''),
+    IMAGE_X86_64: z.string().default(''),
     /** What local machines get beside their launch request (where the emulated services are), as JSON. */
     LOCAL_MACHINE_ENVIRONMENT: z
       .string()

@@ -5,12 +5,13 @@
 import type { Fleet } from '../../core/fleet.ts';
 import { PRIORITIES } from '../../core/ids.ts';
 import { hasEnded, type Instance, type LaunchIntent } from '../../core/instance.ts';
+import { machineEnvironment } from '../../core/machine-environment.ts';
 import { planScale, type QueueDepth, type ScalePlan } from '../../core/plan-scale.ts';
 import type { Clock, FleetState, FleetStore, InstanceProvider, JobProgress, TaskQueues } from '../../core/ports.ts';
 import { reconcileInstances } from '../../core/reconcile-instances.ts';
-import { launchedInstance, type MachineSettings, machineEnvironment, openWork } from './scale-snapshot.ts';
+import { type LaunchSettings, launchedInstance, openWork } from './scale-snapshot.ts';
 
-export interface ScaleSettings extends MachineSettings {
+export interface ScaleSettings extends LaunchSettings {
   /** Instead of the fleet's own: machines that cost nothing need not be filled. */
   readonly drainTargetSeconds: number | null;
   /** From launch to the first task, until the fleet's machines have told. */
@@ -152,7 +153,7 @@ async function launch(
     fleet: fleet.name,
     intentId: intent.intentId,
     count: intent.count,
-    environment: machineEnvironment(fleet, settings),
+    environment: machineEnvironment(fleet, settings, settings.slotsPerInstance),
   });
   await ports.fleets.addInstances(
     launched.map((machine) => launchedInstance(fleet, provider.name, intent.intentId, machine, settings)),

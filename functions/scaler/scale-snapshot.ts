@@ -2,19 +2,12 @@
 import type { Fleet } from '../../core/fleet.ts';
 import type { Instance } from '../../core/instance.ts';
 import { isClosed, type Job } from '../../core/job.ts';
+import type { MachineSettings } from '../../core/machine-environment.ts';
 import type { OpenWork } from '../../core/plan-scale.ts';
 import type { JobProgress, LaunchedInstance } from '../../core/ports.ts';
 import { secondsPerTask } from '../../core/task-seconds.ts';
 
-export interface MachineSettings {
-  readonly stage: string;
-  readonly region: string;
-  readonly bucket: string;
-  readonly queueUrlPrefix: string;
-  readonly statusQueueUrl: string;
-  readonly agentUrl: string;
-  readonly agentSha256: string;
-  readonly readyDeadlineSeconds: number;
+export interface LaunchSettings extends MachineSettings {
   /** How many tasks of a slot each a machine runs at a time. */
   readonly slotsPerInstance: number;
 }
@@ -63,7 +56,7 @@ export function launchedInstance(
   provider: string,
   intentId: string | null,
   machine: LaunchedInstance,
-  settings: MachineSettings,
+  settings: LaunchSettings,
 ): Instance {
   const launchedAt = Date.parse(machine.launchedAt);
   const after = (seconds: number): string => new Date(launchedAt + seconds * 1_000).toISOString();
@@ -75,7 +68,7 @@ export function launchedInstance(
     stateReason: null,
     intentId,
     instanceType: machine.instanceType,
-    slots: settings.slotsPerInstance,
+    slots: machine.slots ?? settings.slotsPerInstance,
     hourlyPriceUsd: machine.hourlyPriceUsd,
     requestedAt: machine.launchedAt,
     readyAt: null,
@@ -84,21 +77,3 @@ export function launchedInstance(
     expiresAt: after(fleet.maxLifetimeHours * 3_600),
   };
 }
-
-/** What a machine needs to know: the environment of its bootstrap. */
-export const machineEnvironment = (fleet: Fleet, settings: MachineSettings): Record<string, string> => ({
-  AWS_REGION: settings.region,
-  SHOAL_STAGE: settings.stage,
-  SHOAL_FLEET: fleet.name,
-  SHOAL_SLOTS: String(settings.slotsPerInstance),
-  SHOAL_SLOT_VCPU: String(fleet.slot.vcpu),
-  SHOAL_SLOT_MEMORY_MIB: String(fleet.slot.memoryMiB),
-  SHOAL_IDLE_SECONDS: String(fleet.idleSeconds),
-  SHOAL_MAX_LIFETIME_SECONDS: String(fleet.maxLifetimeHours * 3_600),
-  SHOAL_QUEUE_URL_PREFIX: settings.queueUrlPrefix,
-  SHOAL_STATUS_QUEUE_URL: settings.statusQueueUrl,
-  SHOAL_BUCKET: settings.bucket,
-  SHOAL_AGENT_URL: settings.agentUrl,
-  SHOAL_AGENT_SHA256: settings.agentSha256,
-  SHOAL_READY_DEADLINE_SECONDS: String(settings.readyDeadlineSeconds),
-});

@@ -2,18 +2,26 @@
 /** Who may do what, read from the packaged template. No emulator checks permissions: what these tests miss, only AWS finds. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { referencesIn } from '../../plugins/tidy.ts';
-import { FUNCTIONS, type PackagedStack, packageStack, type Resource } from './packaged-stack.ts';
+import { FUNCTIONS, type PackagedStack, packageStack, type Resource, STAGE } from './packaged-stack.ts';
 
 interface Statement {
   readonly Effect: 'Allow' | 'Deny';
   readonly Action: string | string[];
   readonly Resource: unknown;
+  readonly Condition?: unknown;
 }
 
 /** Actions that AWS grants on no narrower resource than `*`. */
 const WITHOUT_RESOURCES = [
   'xray:PutTraceSegments',
   'xray:PutTelemetryRecords',
+  // EC2's lists, and those of prices.
+  'ec2:DescribeInstances',
+  'ec2:DescribeInstanceTypes',
+  'ec2:DescribeSpotPriceHistory',
+  'ec2:DescribeSubnets',
+  'ec2:GetSpotPlacementScores',
+  'pricing:GetProducts',
   // How Step Functions sets up the delivery of its logs.
   'logs:CreateLogDelivery',
   'logs:GetLogDelivery',
@@ -99,6 +107,38 @@ describe('roles', () => {
     const reads = grantedOn(roleIdOf(name), 's3:GetObject').length > 0;
 
     expect(grantedOn(roleIdOf(name), 's3:ListBucket')).toHaveLength(reads ? 1 : 0);
+  });
+
+  it('lets the scaler launch, and end, nothing but machines of this stage', () => {
+    const statements = statementsOf(stack.get(roleIdOf('scaler')));
+    const conditionsOn = (action: string, resource: string): unknown[] =>
+      statements
+        .filter((each) => actionsOf(each).includes(action) && JSON.stringify(each.Resource).includes(resource))
+        .map((each) => each.Condition);
+
+    for (const action of ['ec2:CreateFleet', 'ec2:RunInstances']) {
+      expect(conditionsOn(action, ':instance/*')).toEqual([{ StringEquals: { 'aws:RequestTag/shoal:stage': STAGE } }]);
+      expect(conditionsOn(action, ':launch-template/*')).toEqual([
+        { StringEquals: { 'aws:ResourceTag/shoal:stage': STAGE } },
+      ]);
+    }
+    expect(conditionsOn('ec2:TerminateInstances', '')).toEqual([
+      { StringEquals: { 'aws:ResourceTag/shoal:stage': STAGE } },
+    ]);
+    expect(conditionsOn('ec2:CreateTags', '')).toEqual([
+      { StringEquals: { 'ec2:CreateAction': ['CreateFleet', 'RunInstances'] } },
+    ]);
+    expect(grantedOn(roleIdOf('scaler'), 'iam:PassRole')).toEqual([{ 'Fn::GetAtt': ['WorkerRole', 'Arn'] }]);
+    expect(conditionsOn('iam:PassRole', '')).toEqual([
+      { StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' } },
+    ]);
+  });
+
+  it('keeps every role within what IAM takes', () => {
+    for (const [, role] of stack.ofType('AWS::IAM::Role')) {
+      // "IAM and AWS STS quotas": 10,240 characters of inline policies, whitespace not counted. Names grow when they are resolved.
+      expect(JSON.stringify(role.Properties.Policies).length).toBeLessThan(8_000);
+    }
   });
 
   it('lets the state machine invoke job-steps and nothing else', () => {

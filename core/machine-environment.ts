@@ -1,0 +1,38 @@
+/** What a machine needs to know: the environment of its bootstrap and agent. Pure. */
+import type { Fleet } from './fleet.ts';
+
+export interface MachineSettings {
+  readonly stage: string;
+  readonly region: string;
+  readonly bucket: string;
+  readonly queueUrlPrefix: string;
+  readonly statusQueueUrl: string;
+  readonly agentUrl: string;
+  readonly agentSha256: string;
+  readonly readyDeadlineSeconds: number;
+}
+
+/** An agent that has not said that it is ready by then is ended. */
+export const READY_DEADLINE_SECONDS = 300;
+
+/** @param slots how many tasks it runs at a time; without it the machine goes by what it has */
+export const machineEnvironment = (
+  fleet: Fleet,
+  settings: MachineSettings,
+  slots?: number,
+): Record<string, string> => ({
+  AWS_REGION: settings.region,
+  SHOAL_STAGE: settings.stage,
+  SHOAL_FLEET: fleet.name,
+  ...(slots === undefined ? {} : { SHOAL_SLOTS: String(slots) }),
+  SHOAL_SLOT_VCPU: String(fleet.slot.vcpu),
+  SHOAL_SLOT_MEMORY_MIB: String(fleet.slot.memoryMiB),
+  SHOAL_IDLE_SECONDS: String(fleet.idleSeconds),
+  SHOAL_MAX_LIFETIME_SECONDS: String(fleet.maxLifetimeHours * 3_600),
+  SHOAL_QUEUE_URL_PREFIX: settings.queueUrlPrefix,
+  SHOAL_STATUS_QUEUE_URL: settings.statusQueueUrl,
+  SHOAL_BUCKET: settings.bucket,
+  SHOAL_AGENT_URL: settings.agentUrl,
+  SHOAL_AGENT_SHA256: settings.agentSha256,
+  SHOAL_READY_DEADLINE_SECONDS: String(settings.readyDeadlineSeconds),
+});
