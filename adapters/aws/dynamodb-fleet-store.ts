@@ -2,20 +2,14 @@
  * A fleet's state and machines on DynamoDB. Under one fleet lie `ended#{id}`, `live#{id}` and `state`, in this order:
  * one query from `live#` on reads what matters now, and never what is over.
  */
-import { ConditionalCheckFailedException, TransactionConflictException } from '@aws-sdk/client-dynamodb';
-import {
-  type DynamoDBDocumentClient,
-  GetCommand,
-  PutCommand,
-  QueryCommand,
-  UpdateCommand,
-} from '@aws-sdk/lib-dynamodb';
+import { type DynamoDBDocumentClient, GetCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { TransientError } from '../../core/errors.ts';
 import { hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
 import type { FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
 import { inParallel } from '../in-parallel.ts';
 import { endedItem, fleetStateSchema, instanceFromItem, unrecordedItem } from './dynamodb-fleet-items.ts';
 import { type TransactionItems, transact } from './dynamodb-transaction.ts';
+import { pastConflicts, putIf, updateIf } from './dynamodb-write.ts';
 
 const LIVE = 'live#';
 const ENDED = 'ended#';
@@ -55,18 +49,19 @@ export class DynamoFleetStore implements FleetStore {
     return { state, instances };
   }
 
+  /**
+   * After a lost response the state is recognised as this call's own: a scaler that took itself for the loser would
+   * launch nothing, and its recorded intent would stand for machines until it expires.
+   */
   async writeState(fleet: string, next: Omit<FleetState, 'version'>, expectedVersion: number): Promise<boolean> {
     const unwritten = expectedVersion === 0;
-    return passed(
-      this.#client.send(
-        new PutCommand({
-          TableName: this.#table,
-          Item: { fleet, item: STATE, ...next, version: expectedVersion + 1 },
-          ConditionExpression: unwritten ? 'attribute_not_exists(fleet)' : 'version = :expected',
-          ...(unwritten ? {} : { ExpressionAttributeValues: { ':expected': expectedVersion } }),
-        }),
-      ),
-    );
+    const outcome = await putIf(this.#client, {
+      TableName: this.#table,
+      Item: { fleet, item: STATE, ...next, version: expectedVersion + 1 },
+      ConditionExpression: unwritten ? 'attribute_not_exists(fleet)' : 'version = :expected',
+      ...(unwritten ? {} : { ExpressionAttributeValues: { ':expected': expectedVersion } }),
+    });
+    return outcome.kind === 'written';
   }
 
   async addInstances(instances: readonly Instance[]): Promise<void> {
@@ -90,7 +85,8 @@ export class DynamoFleetStore implements FleetStore {
       const outcome = await transact(this.#client, [this.#notEnded(fleet, instanceId), live]);
       // It even ended before this: it must not come to life again.
       if (outcome.kind === 'refused') {
-        await this.#client.send(new UpdateCommand({ ...update, Key: { fleet, item: ENDED + instanceId } }));
+        const ended = new UpdateCommand({ ...update, Key: { fleet, item: ENDED + instanceId } });
+        await pastConflicts(() => this.#client.send(ended));
       }
     });
   }
@@ -128,24 +124,22 @@ export class DynamoFleetStore implements FleetStore {
     throw new TransientError('the instance is contended', { context: { fleet, instanceId } });
   }
 
+  /** A refusal is looked into by reading again: whoever was first, states only go forward. */
   async #advance(before: Instance, change: InstanceChange): Promise<boolean> {
-    return passed(
-      this.#client.send(
-        new UpdateCommand({
-          TableName: this.#table,
-          Key: { fleet: before.fleet, item: LIVE + before.instanceId },
-          UpdateExpression: 'SET #state = :next, stateReason = :reason, readyAt = :readyAt',
-          ConditionExpression: '#state = :before',
-          ExpressionAttributeNames: { '#state': 'state' },
-          ExpressionAttributeValues: {
-            ':before': before.state,
-            ':next': change.state,
-            ':reason': change.reason,
-            ':readyAt': before.readyAt ?? (change.state === 'READY' ? change.at : null),
-          },
-        }),
-      ),
-    );
+    const outcome = await updateIf(this.#client, {
+      TableName: this.#table,
+      Key: { fleet: before.fleet, item: LIVE + before.instanceId },
+      UpdateExpression: 'SET #state = :next, stateReason = :reason, readyAt = :readyAt',
+      ConditionExpression: '#state = :before',
+      ExpressionAttributeNames: { '#state': 'state' },
+      ExpressionAttributeValues: {
+        ':before': before.state,
+        ':next': change.state,
+        ':reason': change.reason,
+        ':readyAt': before.readyAt ?? (change.state === 'READY' ? change.at : null),
+      },
+    });
+    return outcome.kind === 'written';
   }
 
   /** An ended machine leaves the live ones in the same moment as it enters the ended ones. */
@@ -186,16 +180,5 @@ export class DynamoFleetStore implements FleetStore {
     return Items.map(instanceFromItem)
       .sort((a, b) => ((a.endedAt ?? '') < (b.endedAt ?? '') ? 1 : -1))
       .slice(0, limit);
-  }
-}
-
-/** `false` when the condition failed, or a transaction was just changing the item. */
-async function passed(write: Promise<unknown>): Promise<boolean> {
-  try {
-    await write;
-    return true;
-  } catch (error) {
-    if (error instanceof ConditionalCheckFailedException || error instanceof TransactionConflictException) return false;
-    throw error;
   }
 }

@@ -2,17 +2,9 @@
  * Jobs on DynamoDB. Under one `jobId` lie the job (`item` = `job`) and its counter shards (`counter#0` …), so that one
  * consistent query reads both. The index `by-state` (open │ closed) serves the scaler and the list.
  */
-import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
-import {
-  type DynamoDBDocumentClient,
-  GetCommand,
-  PutCommand,
-  QueryCommand,
-  UpdateCommand,
-  type UpdateCommandInput,
-} from '@aws-sdk/lib-dynamodb';
+import { type DynamoDBDocumentClient, GetCommand, QueryCommand, type UpdateCommandInput } from '@aws-sdk/lib-dynamodb';
 import { addCounters, COUNTER_SHARDS, zeroCounters } from '../../core/counters.ts';
-import { NotFoundError } from '../../core/errors.ts';
+import { NotFoundError, PermanentError } from '../../core/errors.ts';
 import {
   isClosed,
   type Job,
@@ -27,6 +19,7 @@ import type { IdempotencyRecord, JobProgress, JobStore, Page } from '../../core/
 import { countersSchema, idempotencyItem, idempotencySchema, summarySchema } from './dynamodb-job-items.ts';
 import { counterKey, jobKey } from './dynamodb-keys.ts';
 import { type TransactionItems, transact } from './dynamodb-transaction.ts';
+import { putIf, updateIf, type WriteOutcome } from './dynamodb-write.ts';
 
 const BY_STATE = 'by-state';
 /** With a filter, a page of the index may hold no match: so many pages are read before the cursor is handed out. */
@@ -49,8 +42,9 @@ export class DynamoJobStore implements JobStore {
       ConditionExpression: 'attribute_not_exists(jobId)',
     };
     if (!idempotency) {
-      await this.#client.send(new PutCommand(putJob));
-      return true;
+      // A job whose row is there but whose creation is told as failed would never be started.
+      if ((await putIf(this.#client, putJob)).kind === 'written') return true;
+      throw new PermanentError('there is a job of this id already', { context: { jobId: job.jobId } });
     }
     const putRecord = {
       TableName: this.#table,
@@ -166,14 +160,15 @@ export class DynamoJobStore implements JobStore {
       ExpressionAttributeNames: { '#status': 'status' },
       ExpressionAttributeValues: { ...values, ':enqueued': 'ENQUEUED', ':pending': 'PENDING' },
     });
-    if (enqueued.applied) return;
+    if (enqueued.kind === 'written') return;
     const first = await this.#update(jobId, {
       UpdateExpression: 'SET taskToken = :token, awaits = :awaits, enqueuedAt = :at',
       ConditionExpression: '#state = :open AND enqueuedAt = :unknown',
       ExpressionAttributeNames: { '#state': 'state' },
       ExpressionAttributeValues: { ...values, ':open': 'open' },
     });
-    if (first.applied) return;
+    if (first.kind === 'written') return;
+    // Enqueued before, perhaps by this very call (its response lost, and then another write): the token is set anyhow.
     await this.#update(jobId, {
       UpdateExpression: 'SET taskToken = :token, awaits = :awaits',
       ConditionExpression: '#state = :open',
@@ -191,6 +186,7 @@ export class DynamoJobStore implements JobStore {
     });
   }
 
+  /** A refusal says nothing: RUNNING already, perhaps by this very call, or past it. */
   async markRunning(jobId: string, at: Date): Promise<void> {
     await this.#update(jobId, {
       UpdateExpression: 'SET #status = :running, startedAt = :at',
@@ -205,6 +201,7 @@ export class DynamoJobStore implements JobStore {
     });
   }
 
+  /** After a lost response it is `true`, as it should be; a caller does the same on `false`: it reads the job again. */
   async requestCancel(jobId: string): Promise<boolean> {
     const outcome = await this.#update(jobId, {
       UpdateExpression: 'SET #status = :cancelling',
@@ -217,8 +214,9 @@ export class DynamoJobStore implements JobStore {
         ':running': 'RUNNING',
       },
     });
-    if (!outcome.applied && !outcome.exists) throw new NotFoundError('no such job', { context: { jobId } });
-    return outcome.applied;
+    if (outcome.kind === 'written') return true;
+    if (!outcome.exists) throw new NotFoundError('no such job', { context: { jobId } });
+    return false;
   }
 
   async reportProblem(jobId: string, problem: JobProblem): Promise<void> {
@@ -242,6 +240,7 @@ export class DynamoJobStore implements JobStore {
     await transact(this.#client, fence);
   }
 
+  /** After a lost response it is `true` for the run that closed the job: exactly one says so, however often it tried. */
   async close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean> {
     const closed = await this.#update(jobId, {
       UpdateExpression:
@@ -257,30 +256,17 @@ export class DynamoJobStore implements JobStore {
         ':none': null,
       },
     });
-    return closed.applied;
+    return closed.kind === 'written';
   }
 
   /** A conditional update of the job itself; the condition implies that it exists. */
-  async #update(
+  #update(
     jobId: string,
-    update: Pick<
-      UpdateCommandInput,
-      'UpdateExpression' | 'ConditionExpression' | 'ExpressionAttributeNames' | 'ExpressionAttributeValues'
-    >,
-  ): Promise<{ applied: boolean; exists: boolean }> {
-    try {
-      await this.#client.send(
-        new UpdateCommand({
-          TableName: this.#table,
-          Key: jobKey(jobId),
-          ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-          ...update,
-        }),
-      );
-      return { applied: true, exists: true };
-    } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return { applied: false, exists: error.Item !== undefined };
-      throw error;
-    }
+    update: Pick<UpdateCommandInput, 'ExpressionAttributeNames' | 'ExpressionAttributeValues'> & {
+      readonly UpdateExpression: string;
+      readonly ConditionExpression: string;
+    },
+  ): Promise<WriteOutcome> {
+    return updateIf(this.#client, { TableName: this.#table, Key: jobKey(jobId), ...update });
   }
 }

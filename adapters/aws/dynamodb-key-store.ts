@@ -2,6 +2,7 @@
 import { type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { z } from 'zod';
 import type { ApiKey, KeyStore } from '../../core/ports.ts';
+import { pastConflicts } from './dynamodb-write.ts';
 
 const apiKeySchema = z.object({ keyId: z.string(), name: z.string(), createdAt: z.string() });
 
@@ -20,6 +21,7 @@ export class DynamoKeyStore implements KeyStore {
   }
 
   async put(keyHash: string, key: ApiKey): Promise<void> {
-    await this.#client.send(new PutCommand({ TableName: this.#table, Item: { keyHash, ...key } }));
+    const put = { TableName: this.#table, Item: { keyHash, ...key } };
+    await pastConflicts(() => this.#client.send(new PutCommand(put)));
   }
 }

@@ -9,6 +9,7 @@ import { parseTaskId } from '../../core/ids.ts';
 import { type CommitOutcome, MAX_TASKS_PER_COMMIT, type TaskStore, type TaskWrite } from '../../core/ports.ts';
 import type { TaskRecord } from '../../core/task.ts';
 import { chunked, inParallel } from '../in-parallel.ts';
+import { backoff } from './backoff.ts';
 import { chunkId, counterKey, taskKey } from './dynamodb-keys.ts';
 import { taskFromItem, taskToItem } from './dynamodb-task-items.ts';
 import { type TransactionItems, transact } from './dynamodb-transaction.ts';
@@ -53,6 +54,8 @@ export class DynamoTaskStore implements TaskStore {
       const answer = await this.#client.send(new BatchGetCommand({ RequestItems: request }));
       found.push(...(answer.Responses?.[this.#tasksTable] ?? []).map(taskFromItem));
       left = answer.UnprocessedKeys?.[this.#tasksTable]?.Keys ?? [];
+      // "we strongly recommend that you use an exponential backoff algorithm" (BatchGetItem).
+      if (left.length > 0) await backoff(tries);
     }
     return found;
   }

@@ -1,7 +1,11 @@
 /**
  * One transaction, tried again while DynamoDB says it only met another one (`TransactionConflict`) or is throttled.
  * The SDK does not retry these by itself. A failed condition is an answer, not an error.
+ *
+ * All tries, ours and the SDK's, carry one `ClientRequestToken`: a try whose response was lost is not done again, and the
+ * next one does not fail its own conditions. DynamoDB keeps a token for ten minutes, longer than anybody tries.
  */
+import { randomUUID } from 'node:crypto';
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
 import {
   type DynamoDBDocumentClient,
@@ -10,9 +14,9 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import { TransientError } from '../../core/errors.ts';
+import { backoff } from './backoff.ts';
 
 const MAX_TRIES = 8;
-const FIRST_PAUSE_MS = 20;
 const PASSES = /^(?:TransactionConflict|ThrottlingError|ProvisionedThroughputExceeded)$/;
 
 export type TransactionItems = NonNullable<TransactWriteCommandInput['TransactItems']>;
@@ -24,9 +28,10 @@ export type TransactionOutcome =
 
 /** @throws TransientError when conflicts or throttling do not pass */
 export async function transact(client: DynamoDBDocumentClient, items: TransactionItems): Promise<TransactionOutcome> {
+  const command = { TransactItems: items, ClientRequestToken: randomUUID() };
   for (let tries = 1; ; tries += 1) {
     try {
-      await client.send(new TransactWriteCommand({ TransactItems: items }));
+      await client.send(new TransactWriteCommand(command));
       return { kind: 'done' };
     } catch (error) {
       if (!(error instanceof TransactionCanceledException)) throw error;
@@ -39,9 +44,7 @@ export async function transact(client: DynamoDBDocumentClient, items: Transactio
       if (refused.length > 0) return { kind: 'refused', refused: new Map(refused) };
       if (!reasons.some((reason) => PASSES.test(reason.Code ?? ''))) throw error;
       if (tries === MAX_TRIES) throw new TransientError('the transaction did not come through', { cause: error });
-      await pause(Math.random() * FIRST_PAUSE_MS * 2 ** tries);
+      await backoff(tries);
     }
   }
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

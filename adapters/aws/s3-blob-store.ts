@@ -1,6 +1,7 @@
 /** Inputs, large results and logs in the deployment's bucket. */
-import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { BlobStore, ByteRange } from '../../core/ports.ts';
+import { readObject } from './s3-read.ts';
 
 export class S3BlobStore implements BlobStore {
   readonly #client: S3Client;
@@ -20,8 +21,7 @@ export class S3BlobStore implements BlobStore {
   async get(key: string, range?: ByteRange): Promise<Uint8Array | undefined> {
     const Range = range && `bytes=${range.offset}-${range.offset + range.bytes - 1}`;
     try {
-      const { Body } = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key, Range }));
-      return await Body?.transformToByteArray();
+      return (await readObject(this.#client, { Bucket: this.#bucket, Key: key, Range })).bytes;
     } catch (error) {
       if (error instanceof NoSuchKey) return undefined;
       throw error;

@@ -1,9 +1,11 @@
 /** The control document in the bucket: `control/{fleet}.json`, changed by `If-Match`, read by `If-None-Match`. */
-import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { NoSuchKey, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { type ControlDocument, controlDocumentSchema, emptyControlDocument } from '../../core/control-document.ts';
 import { TransientError } from '../../core/errors.ts';
 import { blobKeys } from '../../core/ids.ts';
 import type { ControlChannel, ControlRead } from '../../core/ports.ts';
+import { backoff } from './backoff.ts';
+import { readObject } from './s3-read.ts';
 
 const MAX_TRIES = 12;
 const NOT_MODIFIED = 304;
@@ -24,15 +26,13 @@ export class S3ControlChannel implements ControlChannel {
 
   async read(fleet: string, etag?: string): Promise<ControlRead> {
     try {
-      const { Body, ETag } = await this.#client.send(
-        new GetObjectCommand({
-          Bucket: this.#bucket,
-          Key: blobKeys.control(fleet),
-          ...(etag ? { IfNoneMatch: etag } : {}),
-        }),
-      );
-      const text = (await Body?.transformToString()) ?? '';
-      return { kind: 'document', document: controlDocumentSchema.parse(JSON.parse(text)), etag: ETag ?? null };
+      const read = await readObject(this.#client, {
+        Bucket: this.#bucket,
+        Key: blobKeys.control(fleet),
+        ...(etag ? { IfNoneMatch: etag } : {}),
+      });
+      const document = controlDocumentSchema.parse(JSON.parse(new TextDecoder().decode(read.bytes)));
+      return { kind: 'document', document, etag: read.etag };
     } catch (error) {
       if (statusOf(error) === NOT_MODIFIED) return { kind: 'unchanged' };
       if (error instanceof NoSuchKey) return { kind: 'document', document: emptyControlDocument, etag: null };
@@ -40,6 +40,10 @@ export class S3ControlChannel implements ControlChannel {
     }
   }
 
+  /**
+   * After a lost response the document no longer has the ETag that was read: the change is made again, on top of itself.
+   * Every change is one that may be made twice.
+   */
   async update(fleet: string, change: (document: ControlDocument) => ControlDocument): Promise<void> {
     for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
       const before = await this.read(fleet);
@@ -57,6 +61,7 @@ export class S3ControlChannel implements ControlChannel {
         return;
       } catch (error) {
         if (!LOST_THE_RACE.has(statusOf(error) ?? 0)) throw error;
+        await backoff(tries);
       }
     }
     throw new TransientError('the control document is contended', { context: { fleet } });

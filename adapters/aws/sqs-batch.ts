@@ -2,11 +2,13 @@
 import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs';
 import { PermanentError, TransientError } from '../../core/errors.ts';
 import { chunked, inParallel } from '../in-parallel.ts';
+import { isTransientCode } from './aws-errors.ts';
+import { backoff } from './backoff.ts';
 
 const MAX_ENTRIES = 10;
 /** What one batch may weigh (SQS quotas, 1 MiB), with room for what surrounds the bodies. */
 const MAX_BATCH_BYTES = 1_000_000;
-const MAX_TRIES = 4;
+const MAX_TRIES = 6;
 const CONCURRENCY = 8;
 
 export interface BatchEntry {
@@ -32,7 +34,8 @@ export async function inBatches<Entry extends BatchEntry>(
     let left = batch;
     for (let tries = 1; left.length > 0; tries += 1) {
       const failed = (await call(left)).Failed ?? [];
-      const fault = failed.find((entry) => entry.SenderFault);
+      // Throttling is told as the sender's fault, too, and passes all the same.
+      const fault = failed.find((entry) => entry.SenderFault && !isTransientCode(entry.Code ?? ''));
       if (fault)
         throw new PermanentError('SQS refused an entry', { context: { code: fault.Code, why: fault.Message } });
       if (failed.length > 0 && tries === MAX_TRIES) {
@@ -40,6 +43,7 @@ export async function inBatches<Entry extends BatchEntry>(
       }
       const ids = new Set(failed.map((entry) => entry.Id));
       left = left.filter((entry) => ids.has(entry.Id));
+      if (left.length > 0) await backoff(tries);
     }
   });
 }

@@ -37,6 +37,10 @@ export class StepFunctionsJobMachine implements JobMachine {
     }
   }
 
+  /**
+   * After a lost response the token is `spent`, by this very call: nobody can tell, and nobody needs to. Whoever answers
+   * first lets the execution go on, and it looks at the job by itself.
+   */
   async signal(taskToken: string, signal: CompletionSignal): Promise<'accepted' | 'spent'> {
     try {
       await this.#client.send(new SendTaskSuccessCommand({ taskToken, output: JSON.stringify({ outcome: signal }) }));

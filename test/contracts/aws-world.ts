@@ -6,7 +6,8 @@ import { afterAll, beforeAll } from 'vitest';
 import { createDynamoClient, createS3Client, createSfnClient, createSqsClient } from '../../adapters/aws/clients.ts';
 import { type RunningEmulators, startEmulators } from '../../local/emulators/start-emulators.ts';
 
-const access = {
+/** What every client needs beside its endpoint. */
+export const access = {
   region: 'us-east-1',
   credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
 };
@@ -17,10 +18,10 @@ export class AwsWorld {
   readonly dynamodb;
   readonly s3;
   readonly states;
-  readonly #emulators: RunningEmulators;
+  readonly emulators: RunningEmulators;
 
   private constructor(emulators: RunningEmulators) {
-    this.#emulators = emulators;
+    this.emulators = emulators;
     this.sqs = createSqsClient({ ...access, endpoint: emulators.sqsUrl });
     this.dynamodb = createDynamoClient({ ...access, endpoint: emulators.dynamodbUrl });
     this.s3 = createS3Client({ ...access, endpoint: emulators.s3Url });
@@ -33,7 +34,7 @@ export class AwsWorld {
 
   async stop(): Promise<void> {
     for (const client of [this.sqs, this.dynamodb, this.s3, this.states]) client.destroy();
-    await this.#emulators.stop();
+    await this.emulators.stop();
   }
 
   async queue(name = `queue-${unique()}`): Promise<string> {

@@ -2,6 +2,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
+/** An error of a service: HTTP status and the name that the SDK shows. */
+export interface StubFailure {
+  readonly status: number;
+  readonly type: string;
+}
+
 export interface Invocation {
   readonly functionName: string;
   readonly invocationType: string;
@@ -13,8 +19,15 @@ export class LambdaStub {
   readonly invocations: Invocation[] = [];
   /** While true, nobody may invoke anything. */
   forbidden = false;
+  /** Asked for every request: an error to answer instead of doing anything. */
+  spoil: () => StubFailure | undefined = () => undefined;
   readonly #server = createServer((request, response) => {
     void text(request).then((payload) => {
+      const failure = this.spoil();
+      if (failure) {
+        response.writeHead(failure.status, { 'x-amzn-errortype': failure.type }).end('{}');
+        return;
+      }
       const [, functionName = ''] = /\/functions\/([^/]+)\/invocations/.exec(request.url ?? '') ?? [];
       const invocationType = String(request.headers['x-amz-invocation-type'] ?? 'RequestResponse');
       this.invocations.push({ functionName: decodeURIComponent(functionName), invocationType, payload });

@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { type RunningServer, serve } from './git-http-server.ts';
+import type { StubFailure } from './lambda-stub.ts';
 
 /** What SSM takes for a parameter's name (PutParameter, "Constraints"). */
 const NAME = /^(?:\/[A-Za-z0-9._-]+){1,15}$/;
@@ -10,7 +11,9 @@ export class ParameterStoreStub {
   /** Every request's body, as it came. */
   readonly requests: { readonly Name: string; readonly WithDecryption?: boolean }[] = [];
   /** While set, every call fails with this error. */
-  failure: { readonly status: number; readonly type: string } | undefined;
+  failure: StubFailure | undefined;
+  /** Asked for every request, beside `failure`. */
+  spoil: () => StubFailure | undefined = () => undefined;
   #server: RunningServer | undefined;
 
   async start(): Promise<string> {
@@ -21,8 +24,9 @@ export class ParameterStoreStub {
         response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(document));
       };
       const value = this.parameters.get(body.Name);
+      const failure = this.failure ?? this.spoil();
       if (request.headers['x-amz-target'] !== 'AmazonSSM.GetParameter') answer(400, { __type: 'UnknownOperation' });
-      else if (this.failure) answer(this.failure.status, { __type: this.failure.type, message: 'as told' });
+      else if (failure) answer(failure.status, { __type: failure.type, message: 'as told' });
       else if (!NAME.test(body.Name)) answer(400, { __type: 'ValidationException', message: 'the name' });
       else if (value === undefined) answer(400, { __type: 'ParameterNotFound' });
       else {

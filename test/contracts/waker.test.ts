@@ -42,5 +42,5 @@ it('Lambda: a scaler that cannot be woken is told of, and is no error: its next 
 
   await expect(waker((error) => failures.push(error)).wake()).resolves.toBeUndefined();
 
-  expect(failures).toMatchObject([{ name: 'AccessDeniedException' }]);
+  expect(failures).toMatchObject([{ name: 'PermanentError', context: { code: 'AccessDeniedException' } }]);
 });

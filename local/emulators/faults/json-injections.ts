@@ -37,8 +37,14 @@ export const unavailable = (internalError: string): JsonInjection =>
 /** The effect happens; then the connection ends or, every second time, an internal error is answered. */
 export const lostResponse = (internalError: string): JsonInjection => ({
   applies: always,
-  inject: async (call, next, { nth }) => {
-    await next(call);
+  inject: async (call, next, { nth, giveBack }) => {
+    try {
+      await next(call);
+    } catch (error) {
+      // It had no effect: there is nothing to be silent about.
+      giveBack();
+      throw error;
+    }
     throw nth % 2 === 1 ? new ResponseLost() : internal(internalError);
   },
 });

@@ -1,5 +1,6 @@
 /** The faults of S3 in its own words ("Error responses", "Conditional writes"). */
-import { type Injection, type Injections, ResponseLost } from '../faults/with-faults.ts';
+import type { Fault } from '../faults/faults.ts';
+import { type Handler, type Injection, type Injections, ResponseLost } from '../faults/with-faults.ts';
 import type { S3Call } from './s3-call.ts';
 import { preconditionFailed, S3Error } from './s3-error.ts';
 
@@ -28,7 +29,7 @@ export const s3Injections: Injections<S3Call, void> = {
     (_call, nth) => (nth % 2 === 1 ? conditionalRequestConflict() : preconditionFailed()),
     isConditional,
   ),
-  'lost-response': { applies: always, inject: (call, next, { nth }) => loseResponse(call, next, nth % 2 === 1) },
+  'lost-response': { applies: always, inject: loseResponse },
 };
 
 const conditionalRequestConflict = (): S3Error =>
@@ -42,8 +43,10 @@ const conditionalRequestConflict = (): S3Error =>
  * The handler answers when all is done: that is where its answer is lost. What it has to say of an error still goes out,
  * and an object that is read breaks off after its head.
  */
-async function loseResponse(call: S3Call, next: (call: S3Call) => Promise<void> | void, drops: boolean): Promise<void> {
+async function loseResponse(call: S3Call, next: Handler<S3Call, void>, { nth, giveBack }: Fault): Promise<void> {
   const { response } = call;
+  const drops = nth % 2 === 1;
+  const lost = drops ? new ResponseLost() : internalError();
   const breaksOff = drops && call.operation === 'GetObject';
   if (breaksOff) {
     response.write = () => {
@@ -53,11 +56,14 @@ async function loseResponse(call: S3Call, next: (call: S3Call) => Promise<void> 
     };
   } else {
     response.writeHead = () => {
-      throw drops ? new ResponseLost() : internalError();
+      throw lost;
     };
   }
   try {
     await next(call);
+  } catch (error) {
+    if (!response.destroyed && error !== lost) giveBack();
+    throw error;
   } finally {
     // The prototype's own are seen again.
     Reflect.deleteProperty(response, 'writeHead');
