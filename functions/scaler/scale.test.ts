@@ -172,6 +172,22 @@ describe('a job without an execution', () => {
     },
   );
 
+  it('that cannot be started keeps no fleet from being looked after (lesson 33)', async () => {
+    const { tick, machine, clock, tables, work, failures } = prepare();
+    const job = jobFactory({ jobId: jobIdFactory(9), createdAt: clock.now().toISOString() });
+    tables.jobs.set(job.jobId, { job, counters: countersFactory() });
+    await work(1);
+    clock.advance(61);
+    machine.start = async () => {
+      throw new TransientError('Step Functions does not answer');
+    };
+
+    const scaled = await tick();
+
+    expect(scaled).toMatchObject([{ fleet: 'default', launched: 1 }]);
+    expect(failures).toMatchObject([['default', { name: 'TransientError' }]]);
+  });
+
   it('that waits for its tasks already is left alone', async () => {
     const { tick, machine, tables } = prepare({ seconds: 600 });
     const job = jobFactory({ status: 'ENQUEUED', taskToken: 'token-1' });

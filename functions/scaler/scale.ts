@@ -13,7 +13,7 @@ const ABANDONED_SECONDS = 60;
 export interface TickPorts extends ScalePorts {
   readonly jobs: JobStore;
   readonly machine: JobMachine;
-  /** Told when one fleet fails; the others go on. */
+  /** Told when one fleet fails, or a job of it cannot be started; the others go on. */
   readonly onFleetFailed: (fleet: string, error: unknown) => void;
 }
 
@@ -27,7 +27,10 @@ export async function scale(
   if (open.length === 0 && !look) return [];
   const read = await inParallel(open, READS_AT_ONCE, (jobId) => ports.jobs.progress(jobId));
   const jobs = read.filter((progress): progress is JobProgress => progress !== undefined);
-  await inParallel(jobs.filter(isAbandoned(ports.clock.now())), READS_AT_ONCE, ({ job }) => ports.machine.start(job));
+  await inParallel(jobs.filter(isAbandoned(ports.clock.now())), READS_AT_ONCE, async ({ job }) => {
+    // The next tick tries again; this one has fleets to look after.
+    await ports.machine.start(job).catch((error: unknown) => ports.onFleetFailed(job.fleet, error));
+  });
 
   const scaled = await inParallel(fleets, READS_AT_ONCE, async (fleet): Promise<ScaledFleet | undefined> => {
     try {

@@ -167,15 +167,31 @@ describe('an Idempotency-Key', () => {
     const { machine, ports, submit } = prepare();
     const start = machine.start.bind(machine);
     ports.machine.start = async () => {
-      throw new TransientError('the state machine does not answer');
+      throw new Error('the function ran out of time');
     };
-    await expect(submit(submissionFactory(), 'once')).rejects.toThrow(TransientError);
+    await expect(submit(submissionFactory(), 'once')).rejects.toThrow('out of time');
     expect(machine.started.size).toBe(0);
     ports.machine.start = start;
 
     const { jobId } = await submit(submissionFactory(), 'once');
 
     expect([...machine.started.keys()]).toEqual([jobId]);
+  });
+
+  it('takes a job whose execution cannot be started now: it is written, and the scaler starts it (lesson 5)', async () => {
+    const { tables, ports, submit } = prepare();
+    ports.machine.start = async () => {
+      throw new TransientError('Step Functions does not answer');
+    };
+
+    const answers = [
+      await submit(),
+      await submit(submissionFactory(), 'once'),
+      await submit(submissionFactory(), 'once'),
+    ];
+
+    expect(answers[2]).toEqual(answers[1]);
+    expect([...tables.jobs.keys()]).toEqual(answers.slice(0, 2).map(({ jobId }) => jobId));
   });
 
   it('starts nothing again for a job that is on its way', async () => {

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { inParallel } from '../../adapters/in-parallel.ts';
-import { ConflictError } from '../../core/errors.ts';
+import { ConflictError, TransientError } from '../../core/errors.ts';
 import { blobKeys, CHUNK_SIZE, chunksOf, jobIdFromUlid } from '../../core/ids.ts';
 import type { Job } from '../../core/job.ts';
 import type { BlobStore, Clock, IdempotencyRecord, JobMachine, JobStore, Waker } from '../../core/ports.ts';
@@ -41,7 +41,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 /**
  * @throws ValidationError with every fault; HttpError 422 when the idempotency key came with another body before;
- *   TransientError when a service does not answer
+ *   TransientError when a service does not answer, before the job is written
  */
 export async function submitJob(
   request: SubmitRequest,
@@ -68,9 +68,21 @@ export async function submitJob(
     if (!first) throw new ConflictError('the same request is being processed; try again');
     return replay(first, record.requestHash, ports);
   }
-  await ports.machine.start(job);
+  await startOrLeave(job, ports);
   await ports.waker.wake();
   return answer;
+}
+
+/**
+ * A job is taken once its row is written: the scaler starts what cannot be started now. Told as a failure, it would be
+ * submitted again, and run twice.
+ */
+async function startOrLeave(job: Job, { machine }: SubmitPorts): Promise<void> {
+  try {
+    await machine.start(job);
+  } catch (error) {
+    if (!(error instanceof TransientError)) throw error;
+  }
 }
 
 function idempotencyOf({ document, keyId, idempotencyKey }: SubmitRequest) {
@@ -87,7 +99,7 @@ async function replay(record: IdempotencyRecord, requestHash: string, ports: Sub
     throw new HttpError(422, 'this Idempotency-Key was used with another body');
   }
   const progress = await ports.jobs.progress(record.jobId);
-  if (progress?.job.status === 'PENDING') await ports.machine.start(progress.job);
+  if (progress?.job.status === 'PENDING') await startOrLeave(progress.job, ports);
   return JSON.parse(record.answer); // written by us, from a SubmitAnswer
 }
 
