@@ -29,8 +29,9 @@ export function parseDocument<Schema extends z.ZodType>(
   schema: Schema,
   document: unknown,
   what: string,
+  context?: z.core.ParseContext<z.core.$ZodIssue>,
 ): z.infer<Schema> {
-  const parsed = schema.safeParse(document);
+  const parsed = schema.safeParse(document, context);
   if (parsed.success) return parsed.data;
   throw new ValidationError(`${what} is not valid`, faultsOf(parsed.error));
 }

@@ -1,5 +1,5 @@
 /** One run of the bench: a job of no-op tasks through a pipeline of its own, counted from submission to its end. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { COUNTS_PATH } from '../../local/emulators/protocol/request-counts.ts';
 import { LOCAL_ACCOUNT, LOCAL_REGION } from '../../local/physical-names.ts';
 import { type Pipeline, startPipeline } from '../../local/pipeline.ts';
+import { RunDirectory } from '../../local/run-directory.ts';
 import { ApiClient } from '../e2e/api-client.ts';
 import { type TaskRepository, taskRepository } from '../e2e/task-repository.ts';
 import { type BenchFigures, type Counts, countsBetween, perTaskOf } from './figures.ts';
@@ -127,7 +128,15 @@ async function measure(
     perTask: perTaskOf(operations, tasks),
     operations,
     processes: watch.figures(),
+    startCpuMs: await startsOf(new RunDirectory(folder).instances),
   };
+}
+
+/** As the agents tell it in the logs of their machines. */
+async function startsOf(instances: string): Promise<number[]> {
+  const machines = (await readdir(instances)).filter((name) => !name.startsWith('.'));
+  const logs = await Promise.all(machines.map((machine) => readFile(join(instances, machine, 'log'), 'utf8')));
+  return logs.flatMap((log) => [...log.matchAll(/"cpuMs":(\d+)/g)].map(([, cpuMs]) => Number(cpuMs)));
 }
 
 async function readCounts(urls: readonly string[]): Promise<Counts> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { OperationCount } from '../../local/emulators/protocol/request-counts.ts';
-import { type BenchFigures, countsBetween, faultsOfGrowth, faultsOfRun, perTaskOf } from './figures.ts';
+import { type BenchFigures, countsBetween, faultsOfGrowth, faultsOfRun, perTaskOf, trendsOf } from './figures.ts';
 import { ProcessWatch } from './process-figures.ts';
 import { reportOf, table } from './report.ts';
 
@@ -30,6 +30,7 @@ const figuresOf = (tasks: number, perTask: Partial<BenchFigures['perTask']> = {}
     ...perTask,
   },
   operations: [],
+  startCpuMs: [210, 190],
   processes: [
     { name: 'function host', cpuSeconds: 1, peakMiB: hostMiB, bounded: true },
     { name: 'emulators', cpuSeconds: 1, peakMiB: tasks, bounded: false },
@@ -85,6 +86,15 @@ describe('the budgets', () => {
     expect(faultsOfGrowth(runs(0.6))).toEqual(['requests a task grow by 47 % (0.43 → 0.63) from 1000 to 10000 tasks']);
   });
 
+  it('tell how requests a task change with the size of a job', () => {
+    expect(
+      trendsOf([figuresOf(50_000, { sqsRequests: 0.1 }), figuresOf(10_000, { sqsRequests: 0.1 }), figuresOf(1_000)]),
+    ).toEqual([
+      'requests a task fall by 70 % from 1,000 to 10,000 tasks: what a job costs once (polls, ticks, machines) is shared by more tasks',
+      'requests a task are flat within 5 % from 10,000 to 50,000 tasks',
+    ]);
+  });
+
   it('let no process grow with the size of a job, except the emulators, which hold its data', () => {
     expect(faultsOfGrowth([figuresOf(1_000), figuresOf(10_000, {}, 120)])).toEqual([]);
     expect(faultsOfGrowth([figuresOf(1_000), figuresOf(10_000, {}, 300)])).toEqual([
@@ -106,6 +116,7 @@ describe('the report', () => {
 
   it('names every figure with its budget', () => {
     expect(reportOf(figuresOf(1_000))).toMatch(/SQS requests +0\.4000 +0\.5\n/);
+    expect(reportOf(figuresOf(1_000))).toContain('CPU of an agent until it asked for its first tasks: 190, 210 ms');
   });
 });
 

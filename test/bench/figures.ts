@@ -30,6 +30,8 @@ export interface BenchFigures {
   readonly perTask: PerTask;
   readonly operations: readonly OperationFigures[];
   readonly processes: readonly ProcessFigures[];
+  /** What each agent used of the CPU until it asked for its first tasks, in milliseconds. */
+  readonly startCpuMs: readonly number[];
 }
 
 /** At most so many a task. */
@@ -117,6 +119,22 @@ export function faultsOfGrowth(runs: readonly BenchFigures[]): string[] {
       }
     }
     return faults;
+  });
+}
+
+/** How requests a task change with the size of a job, in words. */
+export function trendsOf(runs: readonly BenchFigures[]): string[] {
+  const bySize = runs.toSorted((one, other) => one.tasks - other.tasks);
+  return bySize.slice(1).flatMap((larger, place) => {
+    const smaller = bySize[place];
+    if (!smaller) return [];
+    const changed = requestsOf(larger) / requestsOf(smaller) - 1;
+    const sizes = `from ${smaller.tasks.toLocaleString('en')} to ${larger.tasks.toLocaleString('en')} tasks`;
+    if (Math.abs(changed) <= MAX_GROWTH) return [`requests a task are flat within 5 % ${sizes}`];
+    const why = changed < 0 ? ': what a job costs once (polls, ticks, machines) is shared by more tasks' : '';
+    return [
+      `requests a task ${changed < 0 ? 'fall' : 'grow'} by ${Math.abs(changed * 100).toFixed(0)} % ${sizes}${why}`,
+    ];
   });
 }
 

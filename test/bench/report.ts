@@ -1,5 +1,5 @@
 /** The figures as tables for people. */
-import { type BenchFigures, BUDGETS, requestsOf } from './figures.ts';
+import { type BenchFigures, BUDGETS, requestsOf, trendsOf } from './figures.ts';
 
 /** Columns aligned; the first to the left, numbers to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -19,7 +19,7 @@ export function table(rows: readonly (readonly string[])[]): string {
 const count = (n: number): string => Math.round(n).toLocaleString('en');
 
 export function reportOf(figures: BenchFigures): string {
-  const { tasks, seconds, tasksPerSecond, perTask, operations, processes } = figures;
+  const { tasks, seconds, tasksPerSecond, perTask, operations, processes, startCpuMs } = figures;
   const asked = operations.toSorted((one, other) => other.requests - one.requests);
   return [
     `${count(tasks)} tasks in ${seconds.toFixed(1)} s: ${tasksPerSecond.toFixed(0)} tasks a second`,
@@ -50,13 +50,14 @@ export function reportOf(figures: BenchFigures): string {
       ['process', 'CPU s', 'peak MiB'],
       ...processes.map((each) => [each.name, each.cpuSeconds.toFixed(1), each.peakMiB.toFixed(0)]),
     ]),
+    `CPU of an agent until it asked for its first tasks: ${startCpuMs.toSorted((a, b) => a - b).join(', ')} ms`,
   ].join('\n\n');
 }
 
 /** How the figures of several sizes compare. */
 export function comparisonOf(runs: readonly BenchFigures[]): string {
   const names = [...new Set(runs.flatMap((run) => run.processes.map((each) => each.name)))];
-  return table([
+  const figures = table([
     ['', ...runs.map(({ tasks }) => `${count(tasks)}`)],
     ['tasks a second', ...runs.map((run) => run.tasksPerSecond.toFixed(0))],
     ['requests a task', ...runs.map((run) => requestsOf(run).toFixed(4))],
@@ -68,4 +69,5 @@ export function comparisonOf(runs: readonly BenchFigures[]): string {
       ...runs.map((run) => run.processes.find((each) => each.name === name)?.peakMiB.toFixed(0) ?? ''),
     ]),
   ]);
+  return [figures, '', ...trendsOf(runs)].join('\n');
 }

@@ -91,7 +91,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @throws ValidationError naming every variable that is missing or wrong
  */
 export function parseAgentConfig(environment: Environment = process.env): AgentConfig {
-  const parsed = parseDocument(environmentSchema, environment, "the agent's environment");
+  // It is read once: a parser compiled for it would cost more than it saves.
+  const parsed = parseDocument(environmentSchema, environment, "the agent's environment", { jitless: true });
   return Object.freeze({
     stage: parsed.SHOAL_STAGE,
     fleet: parsed.SHOAL_FLEET,

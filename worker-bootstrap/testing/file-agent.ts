@@ -14,7 +14,7 @@ import { runAsProgram } from '../agent/run-as-program.ts';
 import { readTestSettings } from './config.ts';
 import { WaitingTaskQueue } from './waiting-task-queue.ts';
 
-await runAsProgram(async () => {
+void runAsProgram(async () => {
   const config = parseAgentConfig();
   const { tasksFile, eventsFile } = readTestSettings();
   const queues = { high: new WaitingTaskQueue(), normal: new WaitingTaskQueue(), low: new WaitingTaskQueue() };

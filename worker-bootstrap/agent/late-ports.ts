@@ -1,0 +1,34 @@
+/**
+ * Ports whose code is evaluated when they are first asked. A machine asks for its first tasks with the queues alone: the
+ * client of the bucket comes with the first lease, the one of the parameter store with the first private repository.
+ */
+import type { CredentialUser } from '../../adapters/git/repository-credentials.ts';
+import type { BlobStore, Clock, ControlChannel } from '../../core/ports.ts';
+import type { AgentConfig } from './config.ts';
+
+export function lateBucket(bucket: string): { readonly control: ControlChannel; readonly blobs: BlobStore } {
+  const opened = once(async () => (await import('./bucket.ts')).openBucket(bucket));
+  return {
+    control: {
+      read: async (...asked) => (await opened()).control.read(...asked),
+      update: async (...asked) => (await opened()).control.update(...asked),
+    },
+    blobs: {
+      put: async (...asked) => (await opened()).blobs.put(...asked),
+      get: async (...asked) => (await opened()).blobs.get(...asked),
+    },
+  };
+}
+
+export function lateCredentials(
+  config: Pick<AgentConfig, 'credentialsDir' | 'stage'>,
+  clock: Pick<Clock, 'now'>,
+): CredentialUser {
+  const opened = once(async () => (await import('./private-code.ts')).openCredentials(config, clock));
+  return { authorize: async (...asked) => (await opened()).authorize(...asked) };
+}
+
+function once<Value>(open: () => Promise<Value>): () => Promise<Value> {
+  let opened: Promise<Value> | undefined;
+  return () => (opened ??= open());
+}
