@@ -10,10 +10,10 @@
  *  4. **A report above the row's attempt** speaks of something this reader has not seen yet. It is *returned* to the
  *     queue, never dropped.
  *  5. **completed**: the first one wins, whoever brings it, also from an earlier attempt: the work is done.
- *  6. **failed** and **released** count only for the current attempt, and not from a delivery older than the one that
- *     runs it. They make attempt n+1 and remember the lease that caused it (or end the task). From that very lease again
- *     they are a redelivery after a crash between recording and sending: while the new attempt waits it is *sent again*,
- *     no sooner than it is due. Sending twice is harmless, not sending is not.
+ *  6. **failed** and **released** count only for the current attempt, whichever delivery of it they speak of. They make
+ *     attempt n+1 and remember the lease that caused it (or end the task). From that very lease again they are a
+ *     redelivery after a crash between recording and sending: while the new attempt waits it is *sent again*, no sooner
+ *     than it is due. Sending twice is harmless, not sending is not.
  *  7. **started** makes PENDING RUNNING. For a task that runs already it moves the lease when the delivery is a newer
  *     one; the lease before it then ended without a word, and is *lost*.
  *  8. **lost** (the machine is gone): the lease that runs the task is over, its attempt is not. The task is PENDING again
@@ -249,7 +249,9 @@ function applyCompleted(event: Extract<TaskEvent, { kind: 'completed' }>, situat
 
 function applyStarted(event: Extract<TaskEvent, { kind: 'started' }>, situation: Situation): Transition {
   const { current } = situation;
-  if (event.receiveCount < current.receiveCount) return stale(situation, event, 'a newer delivery runs it');
+  // A message that was sent again is counted from 1 again: only with its time does the count tell which came later.
+  const isOlder = event.receiveCount < current.receiveCount && event.at <= (current.startedAt ?? event.at);
+  if (isOlder) return stale(situation, event, 'a newer delivery runs it');
   const lapsed = current.status === 'RUNNING' && event.receiveCount > current.receiveCount;
   const start: Change = {
     status: 'RUNNING',
@@ -264,9 +266,6 @@ function applyStarted(event: Extract<TaskEvent, { kind: 'started' }>, situation:
 
 function applySetback(event: Setback, situation: Situation): Transition {
   const { current, job, context } = situation;
-  const isOlder = current.status === 'RUNNING' && event.receiveCount < current.receiveCount;
-  if (isOlder) return stale(situation, event, 'a newer delivery runs it');
-
   const charged = event.kind === 'failed';
   const counts = {
     chargedAttempts: current.chargedAttempts + (charged ? 1 : 0),

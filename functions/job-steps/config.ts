@@ -5,6 +5,8 @@ export const config = parseEnvironment(
   z.object({
     STAGE: z.string().min(1),
     JOBS_TABLE: z.string().min(1),
+    TASKS_TABLE: z.string().min(1),
+    DELAYED_QUEUE_URL: z.string().min(1),
     BUCKET: z.string().min(1),
     QUEUE_URL_PREFIX: z.string().min(1),
     SCALER_FUNCTION_NAME: z.string().min(1),

@@ -3,25 +3,32 @@ import { PermanentError, TransientError } from '../../core/errors.ts';
 import type { Job, JobStatus } from '../../core/job.ts';
 import type { TaskInput } from '../../core/job-submission.ts';
 import { MAX_MESSAGE_INPUT_BYTES } from '../../core/messages.ts';
+import type { TaskRecord } from '../../core/task.ts';
 import { jobFactory } from '../../test/factories/job.ts';
-import { ManualClock } from '../../test/factories/manual-clock.ts';
+import { at, ManualClock } from '../../test/factories/manual-clock.ts';
+import { taskRecordFactory } from '../../test/factories/task-record.ts';
 import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
+import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
+import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
 import { enqueueChunk } from './enqueue-chunk.ts';
 
 async function prepare(tasks: readonly TaskInput[], overrides: Partial<Job> = {}) {
   const job = jobFactory({ taskCount: tasks.length, ...overrides });
-  const jobs = new InMemoryJobStore(new InMemoryTables());
+  const tables = new InMemoryTables();
+  const jobs = new InMemoryJobStore(tables);
+  const clock = new ManualClock(at(60));
+  const delayed = new InMemoryDelayedQueue({ clock });
   const blobs = new InMemoryBlobStore();
-  const queues = inMemoryTaskQueues({ clock: new ManualClock() });
+  const queues = inMemoryTaskQueues({ clock });
   await jobs.create(job, null);
   for (let chunk = 0; chunk * 1_000 < tasks.length; chunk += 1) {
     const lines = tasks.slice(chunk * 1_000, (chunk + 1) * 1_000).map((task) => `${JSON.stringify(task)}\n`);
     await blobs.put(`jobs/${job.jobId}/inputs/${chunk}.jsonl`, lines.join(''), 'application/x-ndjson');
   }
-  const ports = { jobs, blobs, queues };
+  const ports = { jobs, blobs, queues, delayed, clock, tasks: new InMemoryTaskStore(tables) };
   const received = async () => {
     const { leases } = await queues(job.fleet, job.priority).receive({
       maxMessages: 10,
@@ -30,7 +37,7 @@ async function prepare(tasks: readonly TaskInput[], overrides: Partial<Job> = {}
     });
     return leases.map(({ message }) => message);
   };
-  return { job, ports, received, enqueue: (chunk = 0) => enqueueChunk(job.jobId, chunk, ports) };
+  return { job, tables, ports, delayed, received, enqueue: (chunk = 0) => enqueueChunk(job.jobId, chunk, ports) };
 }
 
 describe('a chunk', () => {
@@ -122,6 +129,31 @@ describe('a chunk', () => {
     };
 
     await expect(enqueue()).rejects.toThrow(TransientError);
+  });
+
+  it('that is sent again leaves out what has ended, and sends the attempts that the others have come to', async () => {
+    const { job, tables, delayed, received, enqueue } = await prepare([1, 2, 3, 4, 5].map((input) => ({ input })));
+    const row = (index: number, overrides: Partial<TaskRecord>): void => {
+      const task = taskRecordFactory({ jobId: job.jobId, index, ...overrides });
+      tables.tasks.set(task.taskId, task);
+    };
+    row(0, { status: 'COMPLETED' });
+    row(1, { status: 'FAILED' });
+    row(2, { status: 'RUNNING', attempt: 2, checkpoint: { blob: 'half-way', bytes: 9 } });
+    row(3, { status: 'PENDING', attempt: 3, dueAt: at(90) });
+
+    expect(await enqueue()).toEqual({ sent: 3 });
+
+    const messages = (await received()).map(({ taskId, attempt, checkpointRef }) => ({
+      taskId,
+      attempt,
+      checkpointRef,
+    }));
+    expect(messages).toEqual([
+      { taskId: `${job.jobId}-4`, attempt: 1, checkpointRef: undefined },
+      { taskId: `${job.jobId}-2`, attempt: 2, checkpointRef: 'half-way' },
+    ]);
+    expect(delayed.queue.depth()).toMatchObject({ delayed: 1 });
   });
 
   it('whose job or inputs are not there is beyond retrying', async () => {

@@ -1,15 +1,23 @@
-/** Puts the tasks of one chunk on their fleet's queue. Safe to repeat: repeats are duplicates of the same attempt. */
+/**
+ * Puts the tasks of one chunk on their fleet's queue. Safe to repeat: repeats are duplicates of the same attempt, and
+ * what has ended since is left out.
+ */
 import { PermanentError } from '../../core/errors.ts';
 import { blobKeys, CHUNK_SIZE } from '../../core/ids.ts';
 import { isClosed } from '../../core/job.ts';
 import { taskSchema } from '../../core/job-submission.ts';
-import type { BlobStore, JobStore, TaskQueues } from '../../core/ports.ts';
+import type { BlobStore, Clock, DelayedQueue, JobStore, TaskQueues, TaskStore } from '../../core/ports.ts';
+import { sendAttempts } from '../accounting/apply-reports.ts';
+import { currentAttempt, unfinishedTasks } from '../accounting/unfinished-tasks.ts';
 import { firstAttempt } from '../task-messages.ts';
 
 export interface EnqueuePorts {
   readonly jobs: JobStore;
   readonly blobs: BlobStore;
   readonly queues: TaskQueues;
+  readonly delayed: DelayedQueue;
+  readonly tasks: Pick<TaskStore, 'listChunk'>;
+  readonly clock: Clock;
 }
 
 /** @throws PermanentError when job or inputs are missing; TransientError when the queue does not take them */
@@ -20,11 +28,24 @@ export async function enqueueChunk(jobId: string, chunk: number, ports: EnqueueP
   if (isClosed(job.status) || job.status === 'CANCELLING') return { sent: 0 };
   const bytes = await ports.blobs.get(blobKeys.inputs(jobId, chunk));
   if (!bytes) throw new PermanentError('the inputs of a chunk are missing', { context: { jobId, chunk } });
-  const messages = linesOf(bytes).map(({ line, ...range }, at) =>
-    firstAttempt(job, chunk * CHUNK_SIZE + at, taskSchema.parse(JSON.parse(line)), range),
-  );
+  const lines = linesOf(bytes);
+  const unfinished = await unfinishedTasks(job, chunk, ports.tasks);
+  const fresh = unfinished.filter(({ row }) => row === undefined);
+  const messages = fresh.flatMap(({ index }) => {
+    const found = lines[index - chunk * CHUNK_SIZE];
+    if (!found) throw new PermanentError('the input of a task is missing', { context: { jobId, index } });
+    const { line, ...range } = found;
+    return firstAttempt(job, index, taskSchema.parse(JSON.parse(line)), range);
+  });
   await ports.queues(job.fleet, job.priority).send(messages);
-  return { sent: messages.length };
+  // Only a repeat finds any: an execution that was started anew, a step that died half-way.
+  const begun = unfinished.filter(({ row }) => row !== undefined);
+  const sentAgain = await sendAttempts(
+    job,
+    begun.map((task) => currentAttempt(jobId, task)),
+    ports,
+  );
+  return { sent: messages.length + sentAgain };
 }
 
 /** The lines of a file, each with its place in bytes. */

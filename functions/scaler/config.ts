@@ -7,10 +7,12 @@ export const config = parseEnvironment(
     STAGE: z.string().min(1),
     AWS_REGION: z.string().min(1),
     JOBS_TABLE: z.string().min(1),
+    TASKS_TABLE: z.string().min(1),
     FLEETS_TABLE: z.string().min(1),
     BUCKET: z.string().min(1),
     QUEUE_URL_PREFIX: z.string().min(1),
     STATUS_QUEUE_URL: z.string().min(1),
+    DELAYED_QUEUE_URL: z.string().min(1),
     STATE_MACHINE_ARN: z.string().min(1),
     LAMBDA_TASK_ROOT: z.string().min(1),
     /** Where machines of the local run fetch the agent, and what it must hash to. Real ones know it from their template. */
@@ -24,6 +26,10 @@ export const config = parseEnvironment(
     /** Instead of each fleet's own. */
     DRAIN_TARGET_SECONDS: z.coerce.number().positive().optional(),
     BOOT_SECONDS: z.coerce.number().positive().default(60),
+    /** What a lease may be longer than its task's time limit: a checkout (SHOAL_SETUP_SECONDS) and the grace. */
+    LEASE_ALLOWANCE_SECONDS: z.coerce.number().nonnegative().default(660),
+    /** How long the counts of a queue may be behind. */
+    SETTLE_SECONDS: z.coerce.number().nonnegative().default(60),
     READY_DEADLINE_SECONDS: z.coerce.number().positive().default(READY_DEADLINE_SECONDS),
     /** Where machines are launched; several with commas between them. */
     SUBNET_IDS: z

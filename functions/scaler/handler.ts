@@ -7,11 +7,15 @@ import middy from '@middy/core';
 import { createDynamoClient, createSfnClient, createSqsClient } from '../../adapters/aws/clients.ts';
 import { DynamoFleetStore } from '../../adapters/aws/dynamodb-fleet-store.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
+import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
+import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
 import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-machine.ts';
+import { MachinePrices } from '../accounting/machine-prices.ts';
 import { readFleets } from '../fleets-file.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { config } from './config.ts';
+import { takeBackTasks } from './lost-machines.ts';
 import { providersFor } from './providers.ts';
 import { scale, type TickPorts } from './scale.ts';
 
@@ -35,20 +39,43 @@ const settings = {
   slotsPerInstance: config.LOCAL_INSTANCES_DIR ? config.LOCAL_SLOTS : 1,
   intentSeconds: 120,
   listGraceSeconds: 60,
+  sweep: { leaseAllowanceSeconds: config.LEASE_ALLOWANCE_SECONDS, settleSeconds: config.SETTLE_SECONDS },
+};
+
+const sqs = createSqsClient();
+const clock = { now: () => new Date() };
+const fleetStore = new DynamoFleetStore({ client, table: config.FLEETS_TABLE });
+
+/** What it takes to give a lost machine's tasks to others. */
+const accounting = {
+  jobs: new DynamoJobStore({ client, table: config.JOBS_TABLE }),
+  tasks: new DynamoTaskStore({ client, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE }),
+  prices: new MachinePrices(fleetStore),
+  queues: sqsTaskQueues({ client: sqs, queueUrlPrefix, stage }),
+  delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
+  machine: new StepFunctionsJobMachine({ client: createSfnClient(), stateMachineArn: config.STATE_MACHINE_ARN }),
+  clock,
+  random: Math.random,
 };
 
 const ports: TickPorts = {
-  jobs: new DynamoJobStore({ client, table: config.JOBS_TABLE }),
-  machine: new StepFunctionsJobMachine({ client: createSfnClient(), stateMachineArn: config.STATE_MACHINE_ARN }),
-  fleets: new DynamoFleetStore({ client, table: config.FLEETS_TABLE }),
-  queues: sqsTaskQueues({ client: createSqsClient(), queueUrlPrefix, stage }),
+  ...accounting,
+  fleets: fleetStore,
   providerOf: providersFor({
     localInstancesDir: config.LOCAL_INSTANCES_DIR,
     localBootstrap: config.LOCAL_BOOTSTRAP,
     localEnvironment: config.LOCAL_MACHINE_ENVIRONMENT,
   }),
-  clock: { now: () => new Date() },
   newIntentId: randomUUID,
+  takeBackTasks: async (machines) => {
+    const taken = await takeBackTasks(machines, accounting);
+    if (machines.length > 0) logger.warn('machines are gone', { machines: machines.length, tasksTakenBack: taken });
+    return taken;
+  },
+  onSweepFailed: (jobId, error) => {
+    metrics.addMetric('SweepsFailed', MetricUnit.Count, 1);
+    logger.error('the job could not be swept', { jobId, error: error as Error });
+  },
   onFleetFailed: (fleet, error) => {
     metrics.addMetric('FleetsFailed', MetricUnit.Count, 1);
     logger.error('the fleet could not be scaled', { fleet, error: error as Error });
@@ -59,11 +86,13 @@ export const handler = middy()
   .use(injectLambdaContext(logger, { resetKeys: true }))
   .use(logMetrics(metrics))
   .handler(async () => {
-    const scaled = await scale(fleets, ports, settings);
+    const { fleets: scaled, sentAgain } = await scale(fleets, ports, settings);
     for (const { fleet, plan, launched, terminated } of scaled) {
       logger.info('fleet planned', { fleet, launched, terminated, reasons: plan.reasons });
     }
     const launched = scaled.reduce((sum, fleet) => sum + fleet.launched, 0);
     metrics.addMetric('InstancesLaunched', MetricUnit.Count, launched);
-    return { fleets: scaled.length, launched };
+    metrics.addMetric('TasksSentAgain', MetricUnit.Count, sentAgain);
+    if (sentAgain > 0) logger.warn('lost tasks were sent again', { tasks: sentAgain });
+    return { fleets: scaled.length, launched, sentAgain };
   });

@@ -9,6 +9,7 @@ import { machineEnvironment } from '../../core/machine-environment.ts';
 import { planScale, type QueueDepth, type ScalePlan } from '../../core/plan-scale.ts';
 import type { Clock, FleetState, FleetStore, InstanceProvider, JobProgress, TaskQueues } from '../../core/ports.ts';
 import { reconcileInstances } from '../../core/reconcile-instances.ts';
+import type { GoneMachine } from './lost-machines.ts';
 import { type LaunchSettings, launchedInstance, openWork } from './scale-snapshot.ts';
 
 export interface ScaleSettings extends LaunchSettings {
@@ -29,6 +30,8 @@ export interface ScalePorts {
   readonly providerOf: (fleet: Fleet) => InstanceProvider | undefined;
   readonly clock: Clock;
   readonly newIntentId: () => string;
+  /** Gives what machines held that are gone back to others (lost-machines.ts). May be repeated. */
+  readonly takeBackTasks: (machines: readonly GoneMachine[]) => Promise<number>;
 }
 
 export interface ScaledFleet {
@@ -90,6 +93,9 @@ async function knownMachines(
   const observed = await provider.list(fleet.name);
   const { intents } = known.state;
   const found = reconcileInstances(known.instances, observed, intents, ports.clock.now(), settings.listGraceSeconds);
+  // First, while their rows still say that they run: a run that dies here finds them again.
+  const lost = found.ended.filter(({ state }) => state !== 'TERMINATED');
+  await ports.takeBackTasks(lost.map(({ instanceId, stateReason }) => ({ instanceId, reason: stateReason ?? 'gone' })));
   for (const { instanceId, state, stateReason: reason, endedAt } of found.ended) {
     await ports.fleets.updateInstance(fleet.name, instanceId, { state, reason, at: endedAt ?? '' });
   }
@@ -118,10 +124,11 @@ async function endOverdue(
   fleet: Fleet,
   plan: ScalePlan,
   provider: InstanceProvider,
-  { fleets, clock }: ScalePorts,
+  { fleets, clock, takeBackTasks }: ScalePorts,
 ): Promise<void> {
   if (plan.terminate.length === 0) return;
   await provider.terminate(plan.terminate.map((each) => each.instanceId));
+  await takeBackTasks(plan.terminate);
   const at = clock.now().toISOString();
   for (const { instanceId, reason } of plan.terminate) {
     const state = reason.endsWith('lifetime') ? 'TERMINATED' : 'FAILED';

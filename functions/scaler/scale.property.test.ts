@@ -11,20 +11,21 @@ import { taskIdFactory } from '../../test/factories/ids.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
 import { ManualClock } from '../../test/factories/manual-clock.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
+import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
 import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryInstanceProvider } from '../../test/fakes/in-memory-instance-provider.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
-import { scale, type TickPorts } from './scale.ts';
-import type { ScaleSettings } from './scale-fleet.ts';
+import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
+import { scale, type TickPorts, type TickSettings } from './scale.ts';
 
 const MAX_INSTANCES = 4;
 const fleets = fleetsOf(
   fleetsFileSchema.parse({ fleets: { default: { provider: 'aws', maxInstances: MAX_INSTANCES } } }),
 );
-const settings: ScaleSettings = {
+const settings: TickSettings = {
   stage: 'test',
   region: 'eu-central-1',
   bucket: 'bucket',
@@ -39,6 +40,7 @@ const settings: ScaleSettings = {
   slotsPerInstance: 1,
   intentSeconds: 120,
   listGraceSeconds: 60,
+  sweep: { leaseAllowanceSeconds: 660, settleSeconds: 60 },
 };
 
 const FAULTS = ['none', 'launch', 'launched', 'list', 'terminate', 'read', 'write', 'written', 'add'] as const;
@@ -110,6 +112,10 @@ async function prepare(scheduler: fc.Scheduler, tasks: number) {
       return `intent-${intents}`;
     },
     onFleetFailed: () => undefined,
+    onSweepFailed: () => undefined,
+    tasks: new InMemoryTaskStore(tables),
+    delayed: new InMemoryDelayedQueue({ clock }),
+    takeBackTasks: async (machines) => machines.length,
   };
   const tick = async (runs: number, withFaults: readonly FaultyCall[]): Promise<void> => {
     faults = [...withFaults];

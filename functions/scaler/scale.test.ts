@@ -8,16 +8,17 @@ import { instanceFactory } from '../../test/factories/instance.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
 import { at, ManualClock } from '../../test/factories/manual-clock.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
+import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
 import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryInstanceProvider } from '../../test/fakes/in-memory-instance-provider.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
-import { scale, type TickPorts } from './scale.ts';
-import type { ScaleSettings } from './scale-fleet.ts';
+import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
+import { scale, type TickPorts, type TickSettings } from './scale.ts';
 
-const settings: ScaleSettings = {
+const settings: TickSettings = {
   stage: 'test',
   region: 'eu-central-1',
   bucket: 'bucket',
@@ -32,6 +33,7 @@ const settings: ScaleSettings = {
   slotsPerInstance: 1,
   intentSeconds: 120,
   listGraceSeconds: 60,
+  sweep: { leaseAllowanceSeconds: 660, settleSeconds: 60 },
 };
 
 /** Counts every call of every method: what a tick costs. */
@@ -83,6 +85,10 @@ function prepare({
       return `intent-${intents}`;
     },
     onFleetFailed: (fleet, error) => failures.push([fleet, error]),
+    onSweepFailed: (jobId, error) => failures.push([jobId, error]),
+    tasks: new InMemoryTaskStore(tables),
+    delayed: new InMemoryDelayedQueue({ clock }),
+    takeBackTasks: async (machines) => machines.length,
   };
   const list = fleetsOf(fleetsFileSchema.parse({ fleets }));
   return {
@@ -95,7 +101,8 @@ function prepare({
     failures,
     machine,
     ports,
-    tick: (over: Partial<TickPorts> = {}) => scale(list, { ...ports, ...over }, { ...settings, slotsPerInstance }),
+    tick: async (over: Partial<TickPorts> = {}) =>
+      (await scale(list, { ...ports, ...over }, { ...settings, slotsPerInstance })).fleets,
     plan: async (fleet = 'default') => (await store.read(fleet)).state.lastPlan,
     running: () => [...provider.machines.values()].filter((machine) => machine.running).length,
     /** An open job with so many messages on its queue. */

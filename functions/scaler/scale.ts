@@ -1,8 +1,14 @@
-/** One tick over every fleet. Nine of ten idle ticks cost one read: the index of open jobs is empty. */
+/**
+ * One tick: every fleet is planned and launched for, lost tasks are sent again, abandoned jobs started. Nine of ten idle
+ * ticks cost one read: the index of open jobs is empty.
+ */
 import { inParallel } from '../../adapters/in-parallel.ts';
 import type { Fleet } from '../../core/fleet.ts';
-import type { JobMachine, JobProgress, JobStore } from '../../core/ports.ts';
+import type { QueueDepth } from '../../core/plan-scale.ts';
+import type { SweepLimits } from '../../core/plan-sweep.ts';
+import type { JobMachine, JobProgress, JobStore, TaskQueue, TaskQueues } from '../../core/ports.ts';
 import { hasLiveMachines, type ScaledFleet, type ScalePorts, type ScaleSettings, scaleFleet } from './scale-fleet.ts';
+import { type SweepPorts, sweep } from './sweep.ts';
 
 /** Machines end themselves; so seldom the control plane looks whether they did, when there is no work. */
 const LOOK_EVERY_MINUTES = 10;
@@ -10,21 +16,27 @@ const READS_AT_ONCE = 8;
 /** A submission takes no longer from its row to its execution. */
 const ABANDONED_SECONDS = 60;
 
-export interface TickPorts extends ScalePorts {
+export interface TickPorts extends ScalePorts, SweepPorts {
   readonly jobs: JobStore;
   readonly machine: JobMachine;
   /** Told when one fleet fails, or a job of it cannot be started; the others go on. */
   readonly onFleetFailed: (fleet: string, error: unknown) => void;
 }
 
-export async function scale(
-  fleets: readonly Fleet[],
-  ports: TickPorts,
-  settings: ScaleSettings,
-): Promise<readonly ScaledFleet[]> {
+export interface TickSettings extends ScaleSettings {
+  readonly sweep: SweepLimits;
+}
+
+export interface Tick {
+  readonly fleets: readonly ScaledFleet[];
+  /** Tasks that were lost, and are sent again. */
+  readonly sentAgain: number;
+}
+
+export async function scale(fleets: readonly Fleet[], ports: TickPorts, settings: TickSettings): Promise<Tick> {
   const open = await ports.jobs.listOpen();
   const look = ports.clock.now().getUTCMinutes() % LOOK_EVERY_MINUTES === 0;
-  if (open.length === 0 && !look) return [];
+  if (open.length === 0 && !look) return { fleets: [], sentAgain: 0 };
   const read = await inParallel(open, READS_AT_ONCE, (jobId) => ports.jobs.progress(jobId));
   const jobs = read.filter((progress): progress is JobProgress => progress !== undefined);
   await inParallel(jobs.filter(isAbandoned(ports.clock.now())), READS_AT_ONCE, async ({ job }) => {
@@ -32,6 +44,8 @@ export async function scale(
     await ports.machine.start(job).catch((error: unknown) => ports.onFleetFailed(job.fleet, error));
   });
 
+  // Planning and sweeping ask for the same depths.
+  const looking = { ...ports, queues: depthsOnce(ports.queues) };
   const scaled = await inParallel(fleets, READS_AT_ONCE, async (fleet): Promise<ScaledFleet | undefined> => {
     try {
       const own = jobs.filter(({ job }) => job.fleet === fleet.name);
@@ -40,13 +54,39 @@ export async function scale(
         const { state, instances } = await ports.fleets.read(fleet.name);
         if (!hasLiveMachines(instances) && state.intents.length === 0) return undefined;
       }
-      return await scaleFleet(fleet, own, ports, settings);
+      return await scaleFleet(fleet, own, looking, settings);
     } catch (error) {
       ports.onFleetFailed(fleet.name, error);
       return undefined;
     }
   });
-  return scaled.filter((each) => each !== undefined);
+  const sentAgain = await sweep(jobs, looking, settings.sweep);
+  return { fleets: scaled.filter((each) => each !== undefined), sentAgain };
+}
+
+/** The same queues, each asked for its depth at most once. */
+function depthsOnce(queues: TaskQueues): TaskQueues {
+  const known = new Map<string, TaskQueue>();
+  return (fleet, priority) => {
+    const name = `${fleet}/${priority}`;
+    const queue = known.get(name) ?? depthOnce(queues(fleet, priority));
+    known.set(name, queue);
+    return queue;
+  };
+}
+
+function depthOnce(queue: TaskQueue): TaskQueue {
+  let depth: Promise<QueueDepth> | undefined;
+  return {
+    send: (messages) => queue.send(messages),
+    receive: (options) => queue.receive(options),
+    acknowledge: (leases) => queue.acknowledge(leases),
+    changeLease: (leases, seconds) => queue.changeLease(leases, seconds),
+    depth: () => {
+      depth ??= queue.depth();
+      return depth;
+    },
+  };
 }
 
 /**

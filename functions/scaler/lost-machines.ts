@@ -1,0 +1,54 @@
+/**
+ * The tasks of a machine that is gone: each is PENDING again, and its message returns at once by its receipt handle,
+ * instead of when its lease ends. Only announced starts are known; what a short task held comes back with its lease.
+ */
+import { inParallel } from '../../adapters/in-parallel.ts';
+import type { TaskStore } from '../../core/ports.ts';
+import type { TaskRecord } from '../../core/task.ts';
+import type { TaskReport } from '../../core/task-report.ts';
+import { type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
+import type { Delivered } from '../accounting/fold-reports.ts';
+
+const MACHINES_AT_ONCE = 8;
+
+export interface GoneMachine {
+  readonly instanceId: string;
+  readonly reason: string;
+}
+
+export interface LostMachinePorts extends ApplyPorts {
+  readonly tasks: TaskStore;
+}
+
+/** @returns how many tasks were taken back. May be repeated. */
+export async function takeBackTasks(machines: readonly GoneMachine[], ports: LostMachinePorts): Promise<number> {
+  const taken = await inParallel(machines, MACHINES_AT_ONCE, async (machine) => {
+    const running = await ports.tasks.listByInstance(machine.instanceId);
+    const jobs = [...Map.groupBy(running, (task) => task.jobId)];
+    for (const [jobId, tasks] of jobs) await takeBack(jobId, tasks, machine, ports);
+    return running.length;
+  });
+  return taken.reduce((sum, count) => sum + count, 0);
+}
+
+async function takeBack(
+  jobId: string,
+  tasks: readonly TaskRecord[],
+  machine: GoneMachine,
+  ports: LostMachinePorts,
+): Promise<void> {
+  const progress = await ports.jobs.progress(jobId);
+  if (!progress) return;
+  const at = ports.clock.now().toISOString();
+  const reports = tasks.flatMap((task): Delivered<TaskReport>[] => {
+    if (task.leaseId === null) return [];
+    const { taskId, attempt, leaseId } = task;
+    const { instanceId, reason } = machine;
+    const event = { kind: 'lost', taskId, jobId, attempt, leaseId, instanceId, at, reason } as const;
+    return [{ event, messageId: taskId, redelivered: true }];
+  });
+  await applyReports(progress, reports, ports);
+  const { fleet, priority } = progress.job;
+  const handles = tasks.flatMap(({ receiptHandle }) => (receiptHandle === null ? [] : [{ receiptHandle }]));
+  if (handles.length > 0) await ports.queues(fleet, priority).changeLease(handles, 0);
+}

@@ -1,0 +1,71 @@
+/** Sends lost tasks again (core/plan-sweep.ts): a bounded number in one run, the rest in the next ones. */
+import { inParallel } from '../../adapters/in-parallel.ts';
+import { chunksOf } from '../../core/ids.ts';
+import { isClosed } from '../../core/job.ts';
+import { isLost, NEVER_SWEPT, planSweep, type SweepLimits } from '../../core/plan-sweep.ts';
+import type { Clock, DelayedQueue, JobProgress, JobStore, TaskQueues, TaskStore } from '../../core/ports.ts';
+import { sendAttempts } from '../accounting/apply-reports.ts';
+import { currentAttempt, unfinishedTasks } from '../accounting/unfinished-tasks.ts';
+
+export interface SweepPorts {
+  readonly jobs: JobStore;
+  readonly tasks: TaskStore;
+  readonly queues: TaskQueues;
+  readonly delayed: DelayedQueue;
+  readonly clock: Clock;
+  /** Told when one job cannot be swept; the others are. */
+  readonly onSweepFailed: (jobId: string, error: unknown) => void;
+}
+
+const JOBS_AT_ONCE = 4;
+/** Of one job, in one run. */
+const MAX_CHUNKS = 10;
+const MAX_SENT = 1_000;
+
+/** @returns how many tasks were sent again */
+export async function sweep(jobs: readonly JobProgress[], ports: SweepPorts, limits: SweepLimits): Promise<number> {
+  const open = jobs.filter(({ job }) => !isClosed(job.status) && job.status !== 'CANCELLING');
+  const sent = await inParallel(open, JOBS_AT_ONCE, async (progress) => {
+    try {
+      return await sweepJob(progress, ports, limits);
+    } catch (error) {
+      ports.onSweepFailed(progress.job.jobId, error);
+      return 0;
+    }
+  });
+  return sent.reduce((sum, count) => sum + count, 0);
+}
+
+async function sweepJob({ job, counters }: JobProgress, ports: SweepPorts, limits: SweepLimits): Promise<number> {
+  const openTasks = job.taskCount - counters.completed - counters.failed - counters.cancelled;
+  if (openTasks === 0 || job.enqueuedAt === null) return 0;
+  const { visible } = await ports.queues(job.fleet, job.priority).depth();
+  const step = planSweep({ now: ports.clock.now(), job, openTasks, visible }, limits);
+  if (step.kind === 'nothing') return 0;
+  if (step.kind === 'mark') {
+    await ports.jobs.markSweep(job.jobId, step.mark);
+    return 0;
+  }
+  const chunks = chunksOf(job.taskCount).slice(step.fromChunk);
+  let next = step.fromChunk;
+  let sent = 0;
+  for (const chunk of chunks.slice(0, MAX_CHUNKS)) {
+    if (sent >= MAX_SENT) break;
+    const unfinished = await unfinishedTasks(job, chunk, ports.tasks);
+    const lost = unfinished.filter(({ row }) => isLost(row, job, step.heardBy));
+    sent += await sendAttempts(
+      job,
+      lost.map((task) => currentAttempt(job.jobId, task)),
+      ports,
+    );
+    next = chunk + 1;
+  }
+  const mark = job.sweep ?? NEVER_SWEPT;
+  const isDone = next >= chunksOf(job.taskCount).length;
+  // Only after the last chunk: until then `sentAt` would make the tasks of later chunks look as if they had been sent.
+  await ports.jobs.markSweep(
+    job.jobId,
+    isDone ? { quietAt: null, sentAt: ports.clock.now().toISOString(), chunk: 0 } : { ...mark, chunk: next },
+  );
+  return sent;
+}
