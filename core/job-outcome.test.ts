@@ -34,6 +34,27 @@ describe('the outcome of a job', () => {
     expect(outcome).toEqual({ status, reason: why });
   });
 
+  it.each([
+    [7, 0, 3, 'COMPLETED', '3 of 10 tasks cancelled'],
+    [6, 1, 3, 'FAILED', '1 of 10 tasks failed, 0 allowed; 3 of 10 tasks cancelled'],
+    [0, 0, 10, 'CANCELLED', 'every task was cancelled'],
+  ] as const)(
+    'with %i completed, %i failed and %i cancelled singly is %s',
+    (completed, failed, cancelled, status, reason) => {
+      const counters = countersFactory({ completed, failed, cancelled });
+
+      for (const cause of ['settled', 'timed-out'] as const) {
+        expect(outcomeOf(job, counters, cause)).toEqual({ status, reason });
+      }
+    },
+  );
+
+  it('is CANCELLED when it was cancelled, whoever cancelled which task', () => {
+    const counters = countersFactory({ completed: 7, cancelled: 3 });
+
+    expect(outcomeOf(cancelling, counters, 'settled').status).toBe('CANCELLED');
+  });
+
   it('is judged by its tasks when all ended, even if it was cancelled or timed out in the same moment', () => {
     const counters = countersFactory({ completed: 10 });
 
@@ -78,8 +99,10 @@ describe('the outcome of a job', () => {
 
           const outcome = outcomeOf({ ...job, status, taskCount, allowedFailures }, counters, cause);
 
-          const allEnded = completed + failed === taskCount;
-          expect(outcome.status === 'COMPLETED').toBe(allEnded && failed <= allowedFailures);
+          const done = completed + failed === taskCount;
+          const singly = cancelled > 0 && status === 'RUNNING' && cause !== 'cancelled';
+          const others = singly && completed + failed > 0 && completed + failed + cancelled === taskCount;
+          expect(outcome.status === 'COMPLETED').toBe((done || others) && failed <= allowedFailures);
         },
       ),
     );

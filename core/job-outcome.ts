@@ -1,5 +1,5 @@
 /** When a job is done, and how it ended: derived from its counters alone. */
-import { type Counters, taskCounts } from './counters.ts';
+import { type Counters, type TaskCounts, taskCounts } from './counters.ts';
 import type { Job, JobStatus } from './job.ts';
 
 /** Why the state machine goes on to its last step. */
@@ -9,9 +9,7 @@ export type FinishCause = 'settled' | 'cancelled' | 'timed-out' | 'error';
  * Whether nothing more will happen to the job: every task is terminal, or it is being cancelled and nothing runs.
  */
 export function isSettled(job: Pick<Job, 'status' | 'taskCount'>, counters: Counters): boolean {
-  const { completed, failed, cancelled, running } = counters;
-  if (completed + failed + cancelled >= job.taskCount) return true;
-  return job.status === 'CANCELLING' && running === 0;
+  return allEnded(job, counters) || (job.status === 'CANCELLING' && counters.running === 0);
 }
 
 export interface JobOutcome {
@@ -21,9 +19,14 @@ export interface JobOutcome {
 
 const tasks = (count: number): string => `${count} ${count === 1 ? 'task' : 'tasks'}`;
 
+/** Whether every task came to an end of its own: completed, failed, or cancelled singly. */
+export const allEnded = ({ taskCount }: Pick<Job, 'taskCount'>, { completed, failed, cancelled }: Counters): boolean =>
+  completed + failed + cancelled >= taskCount;
+
 /**
  * COMPLETED when every task is terminal and at most `allowedFailures` failed. A job whose every task ended is judged by
- * its tasks even if it was being cancelled or ran out of time in the same moment.
+ * its tasks even if it was being cancelled or ran out of time in the same moment. A task that was cancelled singly is
+ * neither a failure nor a completion: its job is judged by the others, and is CANCELLED when there are none.
  * @param error what went wrong, when `cause` is `error`
  */
 export function outcomeOf(
@@ -33,19 +36,9 @@ export function outcomeOf(
   error?: string,
 ): JobOutcome {
   const counts = taskCounts(job.taskCount, counters, true);
-  if (counts.completed + counts.failed === job.taskCount) {
-    if (counts.failed <= job.allowedFailures) {
-      return {
-        status: 'COMPLETED',
-        reason: counts.failed ? `${counts.failed} of ${tasks(job.taskCount)} failed, as allowed` : null,
-      };
-    }
-    return {
-      status: 'FAILED',
-      reason: `${counts.failed} of ${tasks(job.taskCount)} failed, ${job.allowedFailures} allowed`,
-    };
-  }
-  if (job.status === 'CANCELLING' || cause === 'cancelled') {
+  const cancelling = job.status === 'CANCELLING' || cause === 'cancelled';
+  if (allEnded(job, counters) && !(cancelling && counts.cancelled > 0)) return judge(job, counts);
+  if (cancelling) {
     return { status: 'CANCELLED', reason: `cancelled with ${counts.completed} of ${tasks(job.taskCount)} completed` };
   }
   const done = `${counts.completed + counts.failed} of ${tasks(job.taskCount)} done`;
@@ -53,4 +46,20 @@ export function outcomeOf(
     return { status: 'FAILED', reason: `not finished within ${job.maxDurationSeconds} s: ${done}` };
   }
   return { status: 'FAILED', reason: `${error ?? 'stopped before every task ended'}: ${done}` };
+}
+
+/** Of a job whose every task ended. */
+function judge(
+  job: Pick<Job, 'taskCount' | 'allowedFailures'>,
+  { completed, failed, cancelled }: TaskCounts,
+): JobOutcome {
+  const of = `of ${tasks(job.taskCount)}`;
+  if (completed + failed === 0) return { status: 'CANCELLED', reason: 'every task was cancelled' };
+  const verdict = failed > job.allowedFailures ? 'FAILED' : 'COMPLETED';
+  const allowed = verdict === 'FAILED' ? `${job.allowedFailures} allowed` : 'as allowed';
+  const reasons = [
+    ...(failed > 0 ? [`${failed} ${of} failed, ${allowed}`] : []),
+    ...(cancelled > 0 ? [`${cancelled} ${of} cancelled`] : []),
+  ];
+  return { status: verdict, reason: reasons.join('; ') || null };
 }

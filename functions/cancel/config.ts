@@ -3,9 +3,14 @@ import { parseEnvironment } from '../environment.ts';
 
 export const config = parseEnvironment(
   z.object({
+    STAGE: z.string().min(1),
     JOBS_TABLE: z.string().min(1),
+    TASKS_TABLE: z.string().min(1),
+    FLEETS_TABLE: z.string().min(1),
     KEYS_TABLE: z.string().min(1),
     BUCKET: z.string().min(1),
+    QUEUE_URL_PREFIX: z.string().min(1),
+    DELAYED_QUEUE_URL: z.string().min(1),
   }),
   process.env,
 );

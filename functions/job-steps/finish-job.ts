@@ -2,7 +2,7 @@
 import { withCancelledJob } from '../../core/control-document.ts';
 import { PermanentError } from '../../core/errors.ts';
 import { isClosed, type JobStatus } from '../../core/job.ts';
-import { type FinishCause, outcomeOf } from '../../core/job-outcome.ts';
+import { allEnded, type FinishCause, outcomeOf } from '../../core/job-outcome.ts';
 import type { Clock, ControlChannel, JobProgress, JobStore } from '../../core/ports.ts';
 
 export interface FinishPorts {
@@ -22,15 +22,15 @@ export async function finishJob(
   if (!progress) throw new PermanentError('the job does not exist', { context: { jobId } });
   if (isClosed(progress.job.status)) return { status: progress.job.status, closedNow: false };
   const now = ports.clock.now();
-  const { job, counters } = allEnded(progress) ? progress : await stopTasks(progress, now, ports);
+  const { job, counters } = allEnded(progress.job, progress.counters)
+    ? progress
+    : await stopTasks(progress, now, ports);
   const outcome = outcomeOf(job, counters, cause, error);
   if (await ports.jobs.close(jobId, outcome, now)) return { status: outcome.status, closedNow: true };
   // Another run closed it in the meantime: what that one wrote holds.
   const closed = await ports.jobs.progress(jobId);
   return { status: closed?.job.status ?? outcome.status, closedNow: false };
 }
-
-const allEnded = ({ job, counters }: JobProgress): boolean => counters.completed + counters.failed >= job.taskCount;
 
 /**
  * Machines may still hold tasks: they must hear that nobody waits for them. First stop the cost, then judge; and judge

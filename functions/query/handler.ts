@@ -9,6 +9,7 @@ import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { readFleets } from '../fleets-file.ts';
 import { apiHandler } from '../http/api-handler.ts';
 import { config } from './config.ts';
+import { failureRoutes } from './failures.ts';
 import { fleetRoutes } from './fleets.ts';
 import { jobRoutes } from './jobs.ts';
 import { taskRoutes } from './tasks.ts';
@@ -29,6 +30,7 @@ export const handler = apiHandler({
   routes: {
     ...jobRoutes({ jobs, clock: { now: () => new Date() } }),
     ...taskRoutes({ jobs, tasks, blobs }),
+    ...failureRoutes({ jobs, tasks, blobs }),
     ...fleetRoutes({
       fleets: readFleets(config.LAMBDA_TASK_ROOT),
       store: new DynamoFleetStore({ client, table: config.FLEETS_TABLE }),

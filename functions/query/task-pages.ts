@@ -2,21 +2,14 @@
  * A job's tasks in order, those without a row included: such a task is PENDING, or CANCELLED once its job is closed.
  * Chunk by chunk, so that a page of a million tasks costs no more than one of ten.
  */
-import { untouchedTask } from '../../core/apply-status.ts';
-import { CHUNK_SIZE, chunkOf, taskIdOf } from '../../core/ids.ts';
-import { isClosed, type Job } from '../../core/job.ts';
+import { CHUNK_SIZE, chunkOf } from '../../core/ids.ts';
+import type { Job } from '../../core/job.ts';
 import type { Page, TaskStore } from '../../core/ports.ts';
-import { isTerminal, type TaskRecord, type TaskStatus } from '../../core/task.ts';
+import type { TaskRecord, TaskStatus } from '../../core/task.ts';
+import { taskAsSeen } from '../../core/task-as-seen.ts';
 
 /** With a filter a chunk may hold no match: so many are read before the cursor is handed out. */
 const MAX_CHUNKS_PER_PAGE = 20;
-
-/** The task as its user should see it: in a closed job whatever did not end by itself is cancelled. */
-export function taskAsSeen(job: Job, index: number, row: TaskRecord | undefined): TaskRecord {
-  const task = row ?? untouchedTask({ taskId: taskIdOf(job.jobId, index) });
-  if (!isClosed(job.status) || isTerminal(task.status)) return task;
-  return { ...task, status: 'CANCELLED', finishedAt: job.finishedAt };
-}
 
 export interface TaskPageQuery {
   readonly status?: TaskStatus | undefined;

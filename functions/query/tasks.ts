@@ -5,13 +5,14 @@ import { NotFoundError } from '../../core/errors.ts';
 import { taskIdOf } from '../../core/ids.ts';
 import type { BlobStore, JobStore, TaskStore } from '../../core/ports.ts';
 import { isTerminal, type TaskRecord, taskStatusSchema } from '../../core/task.ts';
+import { taskAsSeen } from '../../core/task-as-seen.ts';
 import type { Route } from '../http/api-handler.ts';
 import { jobIdOf, taskPositionOf } from '../http/path-parameters.ts';
-import { limitParameter, readQuery } from '../http/query-parameters.ts';
+import { cursorParameter, limitParameter, readQuery } from '../http/query-parameters.ts';
 import { progressOf } from './jobs.ts';
 import { taskKeys } from './task-keys.ts';
 import { logText } from './task-log.ts';
-import { taskAsSeen, taskPage } from './task-pages.ts';
+import { taskPage } from './task-pages.ts';
 import { resultOf, taskView } from './task-view.ts';
 
 /**
@@ -25,12 +26,6 @@ const MAX_RESULT_BYTES = 1_000_000;
 const MAX_DETAIL_BYTES = 2_500_000;
 
 const bytesAsSent = (body: string): number => Buffer.byteLength(JSON.stringify(body));
-
-const cursorParameter = z
-  .string()
-  .regex(/^\d{1,7}$/, 'is not a cursor of ours')
-  .transform(Number)
-  .default(0);
 
 const attemptParameter = z
   .string()
