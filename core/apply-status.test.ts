@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../test/factories/events.ts';
 import { taskIdFactory } from '../test/factories/ids.ts';
 import { at } from '../test/factories/manual-clock.ts';
+import { cancelRequest, deadLetteredReport, lostReport } from '../test/factories/reports.ts';
 import { failureFactory, taskRecordFactory } from '../test/factories/task-record.ts';
 import {
   applyStatus,
@@ -12,9 +12,9 @@ import {
   type Transition,
   untouchedTask,
 } from './apply-status.ts';
-import { addCounters, type Counters, deltaOf, zeroCounters } from './counters.ts';
-import type { TaskEvent } from './messages.ts';
-import { MAX_UNCHARGED_ATTEMPTS } from './retry-policy.ts';
+import { zeroCounters } from './counters.ts';
+import { MAX_ATTEMPT_SECONDS } from './messages.ts';
+import { MAX_UNCHARGED_ATTEMPTS, POISON_LOSSES } from './retry-policy.ts';
 import { isTerminal, type TaskRecord, taskRecordSchema } from './task.ts';
 import type { TaskReport } from './task-report.ts';
 
@@ -214,6 +214,256 @@ describe('released', () => {
   });
 });
 
+describe('lost', () => {
+  const running = taskRecordFactory({ receiptHandle: 'handle', receiveCount: 2 });
+
+  it('takes the lease from a running task and leaves its attempt, uncharged, with what the loss cost', () => {
+    const { task, delta, send } = applied(apply(running, lostReport({ at: at(40) })));
+
+    expect(task).toMatchObject({
+      status: 'PENDING',
+      attempt: 1,
+      leaseId: null,
+      instanceId: null,
+      receiptHandle: null,
+      startedAt: null,
+      lostLeases: 1,
+      chargedAttempts: 0,
+      unchargedAttempts: 1,
+      attempts: [{ attempt: 1, leaseId: 'lease-1', outcome: 'lost', charged: false, seconds: 30 }],
+    });
+    expect(delta).toEqual({ ...zeroCounters, running: -1, lostSeconds: 30 });
+    expect(send).toBeNull();
+  });
+
+  it('lets any delivery run the task next, also the first one of a message that took the place of the lost one', () => {
+    const waiting = applied(apply(running, lostReport())).task;
+
+    const { task } = applied(apply(waiting, startedEvent({ leaseId: 'lease-2', receiveCount: 1 })));
+
+    expect(task).toMatchObject({ status: 'RUNNING', leaseId: 'lease-2', receiveCount: 1 });
+  });
+
+  it('does not silence a machine that was only slow: its outcome counts', () => {
+    const waiting = applied(apply(running, lostReport())).task;
+
+    expect(applied(apply(waiting, completedEvent())).task.status).toBe('COMPLETED');
+    expect(applied(apply(waiting, failedEvent())).task).toMatchObject({ status: 'PENDING', attempt: 2 });
+  });
+
+  it('of a lease that runs nothing any more is stale, and kept as evidence', () => {
+    const moved = taskRecordFactory({ leaseId: 'lease-2', receiveCount: 2 });
+
+    expect(apply(moved, lostReport())).toMatchObject({
+      kind: 'stale',
+      task: { status: 'RUNNING', staleReports: [{ kind: 'lost', leaseId: 'lease-1' }] },
+    });
+  });
+
+  it('for the 20th time ends the task', () => {
+    const { task, send } = applied(
+      apply(taskRecordFactory({ unchargedAttempts: MAX_UNCHARGED_ATTEMPTS - 1 }), lostReport()),
+    );
+
+    expect(task).toMatchObject({ status: 'FAILED', failure: { code: 'released-too-often' } });
+    expect(send).toBeNull();
+  });
+
+  it.each([
+    ['in a job that is being cancelled', taskRecordFactory(), { cancelling: true }],
+    ['of a task whose end was asked for', taskRecordFactory({ cancelRequested: true }), {}],
+  ])('%s ends the task as CANCELLED', (_what, task, job) => {
+    expect(applied(apply(task, lostReport(), job)).task).toMatchObject({ status: 'CANCELLED', failure: null });
+  });
+
+  it('is also what a newer delivery tells of the lease before it', () => {
+    const { task, delta } = applied(
+      apply(taskRecordFactory(), startedEvent({ leaseId: 'lease-2', receiveCount: 2, at: at(70) })),
+    );
+
+    expect(task).toMatchObject({ lostLeases: 1, unchargedAttempts: 1, attempts: [{ outcome: 'lost', seconds: 60 }] });
+    expect(delta).toEqual({ ...zeroCounters, lostSeconds: 60 });
+  });
+});
+
+describe('dead-lettered', () => {
+  it('sends a task again that was never started, and changes nothing', () => {
+    expect(apply(undefined, deadLetteredReport())).toEqual({
+      kind: 'resend',
+      send: { taskId: taskIdFactory(), attempt: 1, dueAt: null, checkpoint: null },
+    });
+  });
+
+  it('sends it again no sooner than it is due, and with its checkpoint', () => {
+    const row = pending({ dueAt: at(600), checkpoint: { blob: 'checkpoints/1', bytes: 9 } });
+
+    expect(apply(row, deadLetteredReport({ attempt: 2 }))).toMatchObject({
+      kind: 'resend',
+      send: { attempt: 2, dueAt: at(600), checkpoint: 'checkpoints/1' },
+    });
+  });
+
+  it('of a task that seemed to run takes the lease from it and sends it again: the new message counts from 1', () => {
+    const row = taskRecordFactory({ leaseId: 'lease-6', receiveCount: 6, lostLeases: 1 });
+
+    const { task, delta, send } = applied(apply(row, deadLetteredReport()));
+    const next = failedEvent({ leaseId: 'lease-7', receiveCount: 1 });
+
+    expect(task).toMatchObject({ status: 'PENDING', attempt: 1, receiveCount: 0, lostLeases: 2 });
+    expect(delta).toEqual({ ...zeroCounters, running: -1, lostSeconds: 30 });
+    expect(send).toMatchObject({ attempt: 1 });
+    expect(apply(task, deadLetteredReport())).toMatchObject({ kind: 'resend', send: { attempt: 1 } });
+    expect(applied(apply(task, next)).task).toMatchObject({ attempt: 2, causedByLeaseId: 'lease-7' });
+  });
+
+  it.each([
+    ['while the last of them runs', taskRecordFactory({ lostLeases: POISON_LOSSES - 1 })],
+    ['and waits again', taskRecordFactory({ status: 'PENDING', leaseId: null, lostLeases: POISON_LOSSES })],
+  ])('ends a task as poison that lost its leases too often in one attempt, %s', (_what, row) => {
+    const { task, send } = applied(apply(row, deadLetteredReport()));
+
+    expect(task).toMatchObject({ status: 'FAILED', failure: { code: 'poison' }, chargedAttempts: 0 });
+    expect(task.failure?.message).toContain(`${POISON_LOSSES} machines`);
+    expect(send).toBeNull();
+  });
+
+  it('for the 20th uncharged time ends the task', () => {
+    const row = taskRecordFactory({ unchargedAttempts: MAX_UNCHARGED_ATTEMPTS - 1 });
+
+    expect(applied(apply(row, deadLetteredReport())).task).toMatchObject({
+      status: 'FAILED',
+      failure: { code: 'released-too-often' },
+    });
+  });
+
+  it('in a job that is being cancelled ends the task as CANCELLED', () => {
+    expect(applied(apply(undefined, deadLetteredReport(), { cancelling: true })).task.status).toBe('CANCELLED');
+  });
+});
+
+describe('cancel-requested', () => {
+  it('ends a task that waits, also one without a row, and sends nothing of it again', () => {
+    const { task, delta } = applied(apply(undefined, cancelRequest()));
+
+    expect(task).toMatchObject({ status: 'CANCELLED', cancelRequested: true, finishedAt: at(40), version: 1 });
+    expect(delta).toEqual({ ...zeroCounters, cancelled: 1 });
+    const waiting = applied(apply(pending(), cancelRequest())).task;
+    expect(apply(waiting, failedEvent()).kind).toBe('duplicate');
+  });
+
+  it('marks a running one, once: its agent is told elsewhere, and any setback ends it', () => {
+    const { task, delta } = applied(apply(taskRecordFactory(), cancelRequest()));
+
+    expect(task).toMatchObject({ status: 'RUNNING', cancelRequested: true });
+    expect(delta).toEqual(zeroCounters);
+    expect(apply(task, cancelRequest()).kind).toBe('duplicate');
+    expect(applied(apply(task, releasedEvent({ cause: 'cancelled' }))).task.status).toBe('CANCELLED');
+    expect(applied(apply(task, completedEvent())).task.status).toBe('COMPLETED');
+  });
+
+  it('comes too late for a task that has ended, and for a closed job', () => {
+    expect(apply(taskRecordFactory({ status: 'COMPLETED' }), cancelRequest())).toMatchObject({
+      kind: 'stale',
+      task: null,
+    });
+    expect(apply(undefined, cancelRequest(), { closed: true })).toMatchObject({ kind: 'stale', task: null });
+  });
+});
+
+describe('a checkpoint', () => {
+  const checkpoint = { blob: 'checkpoints/1', bytes: 9 };
+
+  it('goes with the next attempt, and what it kept is no loss', () => {
+    const { task, delta, send } = applied(apply(taskRecordFactory(), releasedEvent({ checkpoint })));
+
+    expect(task.checkpoint).toEqual(checkpoint);
+    expect(send?.checkpoint).toBe('checkpoints/1');
+    expect(delta.lostSeconds).toBe(0);
+  });
+
+  it('stays until there is a newer one or the task ends', () => {
+    const row = taskRecordFactory({ checkpoint });
+
+    expect(applied(apply(row, failedEvent())).send?.checkpoint).toBe('checkpoints/1');
+    expect(applied(apply(row, completedEvent())).task.checkpoint).toBeNull();
+  });
+});
+
+describe('the cost of an attempt', () => {
+  const priced: ReportContext = { ...context(0), usdPerSecond: (machine) => (machine === 'i-1' ? 0.001 : null) };
+  const price = (task: TaskRecord | undefined, report: TaskReport) => applied(applyStatus(task, report, rules, priced));
+
+  it('is counted when the attempt ends, and as a loss when it brought nothing', () => {
+    const completed = price(undefined, completedEvent({ seconds: 5 }));
+    const failed = price(undefined, failedEvent({ seconds: 7 }));
+    const lost = price(taskRecordFactory(), lostReport({ at: at(20) }));
+
+    expect(completed.task.attempts).toMatchObject([{ costUsd: 0.005 }]);
+    expect(completed.delta).toMatchObject({ costUsd: 0.005, lostUsd: 0 });
+    expect(failed.delta).toMatchObject({ costUsd: 0.007, lostUsd: 0.007, lostSeconds: 7 });
+    expect(lost.delta).toMatchObject({ costUsd: 0.01, lostUsd: 0.01, lostSeconds: 10 });
+  });
+
+  it('is not known, rather than nothing, on a machine without a price', () => {
+    const { task, delta } = price(undefined, completedEvent({ instanceId: 'stranger' }));
+
+    expect(task.attempts[0]).not.toHaveProperty('costUsd');
+    expect(delta.costUsd).toBe(0);
+  });
+});
+
+describe('the start of an attempt', () => {
+  it('that is told by its end stays a time that can be written down, whatever the clock of the machine says', () => {
+    const { task } = applied(apply(undefined, completedEvent({ at: '0000-01-01T00:00:00Z', seconds: 86_400 })));
+
+    expect(taskRecordSchema.safeParse(task).error).toBeUndefined();
+  });
+
+  it('that is claimed to lie in the far past loses no more than an attempt can have taken', () => {
+    const row = applied(apply(undefined, startedEvent({ at: '0000-01-01T00:00:00Z' }))).task;
+
+    expect(applied(apply(row, lostReport())).delta.lostSeconds).toBe(MAX_ATTEMPT_SECONDS);
+  });
+});
+
+describe('a stale report', () => {
+  const ended = taskRecordFactory({ status: 'COMPLETED', leaseId: 'winner' });
+
+  it('is kept on the task, once, with who brought it and why it does not count', () => {
+    const zombie = completedEvent({ leaseId: 'zombie', instanceId: 'i-9' });
+    const first = apply(ended, zombie);
+    if (first.kind !== 'stale' || !first.task) throw new Error(`not kept: ${JSON.stringify(first)}`);
+
+    expect(first.task).toMatchObject({
+      ...ended,
+      staleReports: first.task.staleReports,
+      updatedAt: at(60),
+      version: 2,
+    });
+    expect(first.task.staleReports).toEqual([
+      {
+        kind: 'completed',
+        attempt: 1,
+        leaseId: 'zombie',
+        instanceId: 'i-9',
+        at: at(15),
+        reason: 'the task is COMPLETED already',
+      },
+    ]);
+    expect(apply(first.task, zombie)).toMatchObject({ kind: 'stale', task: null });
+  });
+
+  it('is not kept when ten are there already', () => {
+    let row: TaskRecord = ended;
+    for (let n = 0; n < 15; n += 1) {
+      const transition = apply(row, completedEvent({ leaseId: `zombie-${n}` }));
+      if (transition.kind === 'stale') row = transition.task ?? row;
+    }
+
+    expect(row.staleReports.map(({ leaseId }) => leaseId)).toEqual(Array.from({ length: 10 }, (_, n) => `zombie-${n}`));
+  });
+});
+
 describe('a report', () => {
   it.each(['COMPLETED', 'FAILED', 'CANCELLED'] as const)(
     'on a %s task is stale, whatever it says (lesson 3)',
@@ -238,209 +488,5 @@ describe('a report', () => {
     );
 
     expect(new Set(kinds)).toEqual(new Set(['returned']));
-  });
-});
-
-// ── The promises, over any history ──────────────────────────────────────────────────────────────────────────────────
-
-/** One report, its attempt relative to what the row knows when it arrives: one ahead, current, or behind. */
-interface Report {
-  readonly kind: TaskEvent['kind'];
-  readonly behind: number;
-  readonly lease: number;
-  readonly receiveCount: number;
-  readonly task: number;
-  readonly permanent: boolean;
-}
-const TASKS = 3;
-const anyReport: fc.Arbitrary<Report> = fc.record({
-  kind: fc.constantFrom('started', 'completed', 'failed', 'failed', 'released', 'released'),
-  behind: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.integer({ min: -1, max: 3 }) }),
-  lease: fc.nat(4),
-  receiveCount: fc.integer({ min: 1, max: 4 }),
-  task: fc.nat(TASKS - 1),
-  permanent: fc.boolean(),
-});
-/** Any reports, some of them again, anywhere. */
-const anyHistory = fc
-  .tuple(fc.array(anyReport, { maxLength: 60 }), fc.array(fc.nat(1_000), { maxLength: 20 }))
-  .map(([reports, again]) => [...reports, ...again.flatMap((n) => reports[n % (reports.length || 1)] ?? [])]);
-const anyRules: fc.Arbitrary<JobRules> = fc.record({
-  retry: fc.record({
-    maxAttempts: fc.integer({ min: 1, max: 5 }),
-    backoffSeconds: fc.integer({ min: 0, max: 900 }),
-    retryOnExitCodes: fc.constant([75]),
-    retryOnTimeout: fc.boolean(),
-  }),
-  cancelling: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, fc.boolean()),
-  closed: fc.constant(false),
-});
-
-function eventOf(report: Report, row: TaskRecord | undefined): TaskEvent {
-  const { kind, behind, lease, receiveCount, task, permanent } = report;
-  const attempt = Math.max(1, (row?.attempt ?? 1) - behind);
-  const common = {
-    taskId: taskIdFactory(task),
-    attempt,
-    receiveCount,
-    leaseId: `lease-${task}-${attempt}-${lease}`,
-    at: at(attempt * 10),
-  };
-  switch (kind) {
-    case 'started':
-      return startedEvent(common);
-    case 'completed':
-      return completedEvent({ ...common, result: { json: `"${common.leaseId}"` } });
-    case 'failed':
-      return failedEvent({ ...common, failure: failureFactory(permanent ? { exitCode: 1 } : {}) });
-    case 'released':
-      return releasedEvent(common);
-  }
-}
-
-interface Step {
-  readonly event: TaskEvent;
-  readonly before: TaskRecord | undefined;
-  readonly transition: Transition;
-  readonly after: TaskRecord | undefined;
-}
-
-/** Applies a history as the status consumer does: one report after another, rows and counters together. */
-function play(
-  history: readonly Report[],
-  job: JobRules,
-): { steps: Step[]; rows: Map<number, TaskRecord>; counters: Counters } {
-  const rows = new Map<number, TaskRecord>();
-  let counters = zeroCounters;
-  const steps = history.map((report): Step => {
-    const before = rows.get(report.task);
-    const event = eventOf(report, before);
-    const transition = applyStatus(before, event, job, context(0.5));
-    if (transition.kind === 'applied') {
-      rows.set(report.task, transition.task);
-      counters = addCounters(counters, transition.delta);
-    }
-    return { event, before, transition, after: rows.get(report.task) };
-  });
-  return { steps, rows, counters };
-}
-
-describe('whatever reports come, how often and in what order,', () => {
-  const promise = (check: (played: ReturnType<typeof play>, job: JobRules) => void) =>
-    fc.assert(
-      fc.property(anyHistory, anyRules, (history, job) => check(play(history, job), job)),
-      { numRuns: 500 },
-    );
-
-  it('the counters equal the rows (promise 2, lesson 1)', () => {
-    promise(({ rows, counters }) => {
-      const counted = [...rows.values()]
-        .map((row) =>
-          deltaOf('PENDING', row.status, {
-            completedSeconds: row.status === 'COMPLETED' ? (row.attempts.at(-1)?.seconds ?? 0) : 0,
-          }),
-        )
-        .reduce(addCounters, zeroCounters);
-
-      expect({ ...counters, lostSeconds: 0 }).toEqual(counted);
-    });
-  });
-
-  it('a terminal state absorbs, and the first accepted completion stays', () => {
-    promise(({ steps }) => {
-      for (const { before, transition, after } of steps) {
-        if (!before || !isTerminal(before.status)) continue;
-        expect(['stale', 'duplicate']).toContain(transition.kind);
-        expect(after).toBe(before);
-      }
-    });
-  });
-
-  it('a completion that is not ahead of its row is never lost', () => {
-    promise(({ steps }) => {
-      for (const { event, before, transition, after } of steps) {
-        if (event.kind !== 'completed' || transition.kind === 'returned') continue;
-        expect(after && isTerminal(after.status)).toBe(true);
-        if (!before || !isTerminal(before.status)) expect(after?.result).toEqual(event.result);
-      }
-    });
-  });
-
-  it('attempts never go back, and go on by one at a time', () => {
-    promise(({ steps }) => {
-      for (const { before, after } of steps) {
-        const step = (after?.attempt ?? 1) - (before?.attempt ?? 1);
-        expect([0, 1]).toContain(step);
-      }
-    });
-  });
-
-  it('attempts are limited: charged ones by the policy, the others to 20', () => {
-    promise(({ rows }, job) => {
-      for (const row of rows.values()) {
-        expect(row.chargedAttempts).toBeLessThanOrEqual(job.retry.maxAttempts);
-        expect(row.unchargedAttempts).toBeLessThanOrEqual(MAX_UNCHARGED_ATTEMPTS);
-        expect(row.attempt).toBeLessThanOrEqual(row.chargedAttempts + row.unchargedAttempts + 1);
-      }
-    });
-  });
-
-  it('an attempt that is made is sent, and sent again when its cause is redelivered while it waits (promise 1)', () => {
-    promise(({ steps }, job) => {
-      for (const { event, transition, before } of steps) {
-        if (transition.kind !== 'applied' || transition.task.attempt === (before?.attempt ?? 1)) continue;
-        expect(transition.send?.attempt).toBe(transition.task.attempt);
-
-        const redelivered = applyStatus(transition.task, event, job, context(0.5));
-
-        expect(redelivered).toEqual({
-          kind: 'resend',
-          send: {
-            taskId: event.taskId,
-            attempt: transition.task.attempt,
-            dueAt: transition.task.dueAt,
-            checkpoint: null,
-          },
-        });
-      }
-    });
-  });
-
-  it('nothing is sent of a task that has ended, nor of any attempt but the current one', () => {
-    promise(({ steps }) => {
-      for (const { transition, after } of steps) {
-        if (transition.kind !== 'applied' && transition.kind !== 'resend') continue;
-        if (transition.send) expect(after).toMatchObject({ status: 'PENDING', attempt: transition.send.attempt });
-        else expect(after?.status).not.toBe('PENDING');
-      }
-    });
-  });
-
-  it('a report ahead of its row is returned, and no other is', () => {
-    promise(({ steps }) => {
-      for (const { event, before, transition } of steps) {
-        const ahead = event.attempt > (before?.attempt ?? 1) && !(before && isTerminal(before.status));
-        expect(transition.kind === 'returned').toBe(ahead);
-      }
-    });
-  });
-
-  it('a row’s version grows by one with each write, and the row stays a valid one', () => {
-    promise(({ steps }) => {
-      for (const { before, transition } of steps) {
-        if (transition.kind !== 'applied') continue;
-        expect(transition.task.version).toBe((before?.version ?? 0) + 1);
-        expect(taskRecordSchema.parse(transition.task)).toEqual(transition.task);
-      }
-    });
-  });
-
-  it('the same report a second time changes nothing', () => {
-    promise(({ steps }, job) => {
-      for (const { event, transition } of steps) {
-        if (transition.kind !== 'applied') continue;
-        expect(['duplicate', 'resend']).toContain(applyStatus(transition.task, event, job, context(0.5)).kind);
-      }
-    });
   });
 });

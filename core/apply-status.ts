@@ -17,21 +17,25 @@
  *  7. **started** makes PENDING RUNNING. For a task that runs already it moves the lease when the delivery is a newer
  *     one; the lease before it then ended without a word, and is *lost*.
  *  8. **lost** (the machine is gone): the lease that runs the task is over, its attempt is not. The task is PENDING again
- *     under the same attempt, because its message comes back by itself.
+ *     under the same attempt, because its message comes back by itself, or is put back by whoever found the loss.
  *  9. **dead-lettered** (the message came too often without an outcome): a task whose leases were lost `POISON_LOSSES`
- *     times in one attempt ends FAILED as poison. Any other was never started, or seldom: it is *sent again*.
+ *     times in one attempt ends FAILED as poison. Any other was never started, or seldom: it is *sent again*. If it
+ *     seemed to run, that lease is lost first: deliveries of the new message are counted from 1 again, and must not look
+ *     older than those of the one that was given up.
  * 10. **failed** is charged and asks the job's retry policy. **released** and **lost** are never charged; they end the
  *     task only after `MAX_UNCHARGED_ATTEMPTS` of them.
  * 11. **cancel-requested** ends a PENDING task as CANCELLED. A RUNNING one is marked; its agent is told elsewhere. In a
  *     marked task, and in a job that is being cancelled, every setback ends the task as CANCELLED.
  *
- * | row \ report        | started     | completed | failed, released  | lost           | dead-lettered  | cancel    |
- * | ------------------- | ----------- | --------- | ----------------- | -------------- | -------------- | --------- |
- * | terminal, any       | stale       | stale     | stale             | stale          | stale          | stale     |
- * | attempt above row's | returned    | returned  | returned          | returned       | returned       | –         |
- * | attempt below row's | stale       | COMPLETED | resend or stale   | stale          | stale          | –         |
- * | PENDING, current    | RUNNING     | COMPLETED | PENDING n+1, end  | stale          | resend, FAILED | CANCELLED |
- * | RUNNING, current    | moves lease | COMPLETED | PENDING n+1, end  | PENDING n, end | resend, FAILED | marked    |
+ * | row \ report        | started            | completed | failed, released        | lost                   | dead-lettered  | cancel |
+ * | ------------------- | ------------------ | --------- | ----------------------- | ---------------------- | -------------- | ------ |
+ * | terminal, any       | stale              | stale     | stale                   | stale                  | stale          | stale  |
+ * | attempt above row's | returned           | returned  | returned                | returned               | returned       | –      |
+ * | attempt below row's | stale              | COMPLETED | resend, stale           | stale                  | stale          | –      |
+ * | PENDING, current    | RUNNING            | COMPLETED | PENDING n+1, end        | stale                  | resend, end    | end    |
+ * | RUNNING, current    | moves lease, stale | COMPLETED | PENDING n+1, end, stale | PENDING n, end, stale  | PENDING n, end | marked |
+ *
+ * *end*: FAILED, or CANCELLED where an end was asked for. *stale* of a RUNNING task: another lease than the one that runs it.
  */
 import { type AttemptSums, type CounterDelta, deltaOf } from './counters.ts';
 import { parseTaskId } from './ids.ts';
@@ -289,7 +293,6 @@ function applySetback(event: Setback, situation: Situation): Transition {
     ...UNLEASED,
     status: 'PENDING',
     attempt: current.attempt + 1,
-    receiveCount: 0,
     lostLeases: 0,
     causedByLeaseId: event.leaseId,
     dueAt: delaySeconds > 0 ? new Date(context.now.getTime() + delaySeconds * 1_000).toISOString() : null,
@@ -323,12 +326,15 @@ function applyDeadLettered(report: DeadLetteredReport, situation: Situation): Tr
   const sums = loss ? sumsOfLoss(loss.entry) : {};
   const end = { ...loss?.change, ...SETTLED, finishedAt: report.at };
   if (job.cancelling || current.cancelRequested) return write(situation, { ...end, status: 'CANCELLED' }, sums);
-  if (losses < POISON_LOSSES) return { kind: 'resend', send: attemptOf(current) };
-  const failure: Failure = {
-    code: 'poison',
-    message: `${losses} machines were lost while they ran it, and none ever reported an outcome`,
-  };
-  return write(situation, { ...end, status: 'FAILED', failure }, sums);
+  if (losses >= POISON_LOSSES) {
+    const message = `${losses} machines were lost while they ran it, and none ever reported an outcome`;
+    return write(situation, { ...end, status: 'FAILED', failure: { code: 'poison', message } }, sums);
+  }
+  if (!loss) return { kind: 'resend', send: attemptOf(current) };
+  if (loss.change.unchargedAttempts >= MAX_UNCHARGED_ATTEMPTS) {
+    return write(situation, { ...end, status: 'FAILED', failure: tooOften('its message was given up') }, sums);
+  }
+  return write(situation, { ...loss.change, ...UNLEASED, status: 'PENDING' }, sums, attemptOf(current));
 }
 
 function applyCancel(request: CancelRequest, situation: Situation): Transition {
@@ -387,7 +393,7 @@ const leaseOf = (event: TaskEvent): Pick<TaskRecord, 'leaseId' | 'receiveCount' 
   instanceId: event.instanceId,
 });
 
-/** Nobody holds it. */
-const UNLEASED = { leaseId: null, instanceId: null, receiptHandle: null, startedAt: null } as const;
+/** Nobody holds it, and any delivery of it may be the next to run: also the first of another message. */
+const UNLEASED = { leaseId: null, instanceId: null, receiptHandle: null, startedAt: null, receiveCount: 0 } as const;
 /** What a task that has ended needs no more. */
 const SETTLED = { receiptHandle: null, dueAt: null, checkpoint: null } as const;

@@ -50,11 +50,10 @@ export type TaskMessage = z.infer<typeof taskMessageSchema>;
 export const delayedMessageSchema = z.object({ message: taskMessageSchema, dueAt: z.iso.datetime() });
 export type DelayedMessage = z.infer<typeof delayedMessageSchema>;
 
-/** How long an attempt took: no message lives longer than 14 days, and no store takes any number. */
-const seconds = z
-  .number()
-  .nonnegative()
-  .max(14 * 86_400);
+/** No message lives longer than 14 days, so no attempt takes longer. */
+export const MAX_ATTEMPT_SECONDS = 14 * 86_400;
+/** How long an attempt took: no store takes any number. */
+const seconds = z.number().nonnegative().max(MAX_ATTEMPT_SECONDS);
 
 /** Every report on a task says which attempt, which delivery of it and which lease it speaks of. */
 const report = {

@@ -1,5 +1,5 @@
 /** What is said of a task: by the agents that run it (core/messages.ts), and by the control plane itself. */
-import type { TaskEvent } from './messages.ts';
+import { MAX_ATTEMPT_SECONDS, type TaskEvent } from './messages.ts';
 import type { EndedAttempt, TaskRecord } from './task.ts';
 
 /** The machine that held the lease is gone without a word. */
@@ -41,8 +41,9 @@ export type Setback = Extract<TaskEvent, { kind: 'failed' | 'released' }>;
 /** A row keeps the reasons of all its attempts, and should stay small. The last failure is kept whole beside them. */
 const MAX_REASON_CHARACTERS = 300;
 
+/** A machine's clock may say anything: a start before 1970 is none that a row could keep. */
 export const startOf = (event: EndingEvent): string =>
-  new Date(Date.parse(event.at) - event.seconds * 1_000).toISOString();
+  new Date(Math.max(0, Date.parse(event.at) - event.seconds * 1_000)).toISOString();
 
 const reasonOf = (event: EndingEvent): string | undefined =>
   event.kind === 'failed' ? event.failure.message : event.kind === 'released' ? event.reason : undefined;
@@ -76,7 +77,7 @@ export const endedAttempt = (
 /** The history's entry of a lease that ended without a word: all that was done under it, from its start on, is lost. */
 export function lostLease(task: TaskRecord, at: string, reason: string, usdPerSecond: number | null): EndedAttempt {
   const began = Date.parse(task.startedAt ?? at);
-  const seconds = Math.max(0, Math.round(Date.parse(at) - began)) / 1_000;
+  const seconds = Math.min(MAX_ATTEMPT_SECONDS, Math.max(0, Math.round(Date.parse(at) - began)) / 1_000);
   return {
     attempt: task.attempt,
     leaseId: task.leaseId ?? 'unknown',

@@ -1,5 +1,5 @@
 import { taskIdOf } from '../../core/ids.ts';
-import type { Failure, TaskRecord } from '../../core/task.ts';
+import type { EndedAttempt, Failure, TaskRecord } from '../../core/task.ts';
 import { jobIdFactory } from './ids.ts';
 import { at } from './manual-clock.ts';
 
@@ -41,5 +41,19 @@ export const failureFactory = (overrides: Partial<Failure> = {}): Failure => ({
   code: 'exit',
   message: 'the command ended with 75',
   exitCode: 75,
+  ...overrides,
+});
+
+/** An attempt that failed and was charged. */
+export const endedAttemptFactory = (overrides: Partial<EndedAttempt> = {}): EndedAttempt => ({
+  attempt: 1,
+  leaseId: 'lease-1',
+  instanceId: 'i-1',
+  outcome: 'failed',
+  charged: true,
+  reason: 'the command ended with 75',
+  exitCode: 75,
+  seconds: 5,
+  endedAt: at(15),
   ...overrides,
 });
