@@ -159,11 +159,11 @@ function isKnown({ row, report }: Case): boolean {
   if (!row) return false;
   if (report.kind === 'dead-lettered') return false;
   if (report.kind === 'cancel-requested') return row.cancelRequested;
-  const { kind, attempt, leaseId } = report;
+  const { attempt, leaseId } = report;
   const wasCause = leaseId === 'cause' && attempt === CURRENT - 1;
   const wasLost = leaseId === 'gone' && attempt === CURRENT;
   const holds = leaseId === 'holder' && attempt === CURRENT && row.leaseId === 'holder';
-  switch (kind) {
+  switch (report.kind) {
     case 'started':
       return wasCause || wasLost || holds;
     case 'completed':

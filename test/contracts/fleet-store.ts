@@ -180,6 +180,21 @@ export function describeFleetStoreContract(name: string, setup: () => Promise<Fl
         expect(await store.listEnded(FLEET, 10)).toMatchObject([{ instanceId: 'i-1', state: 'TERMINATED' }]);
       });
 
+      it('are found one by one, whether they run or have ended', async () => {
+        const store = await setup();
+        await store.addInstances([instanceFactory(), instanceFactory({ instanceId: 'i-2' })]);
+        await store.updateInstance(FLEET, 'i-2', { state: 'TERMINATED', reason: 'idle', at: at(60) });
+
+        expect(await store.find(FLEET, 'i-1')).toEqual(instanceFactory());
+        expect(await store.find(FLEET, 'i-2')).toMatchObject({
+          instanceId: 'i-2',
+          state: 'TERMINATED',
+          endedAt: at(60),
+        });
+        expect(await store.find(FLEET, 'i-3')).toBeUndefined();
+        expect(await store.find('other', 'i-1')).toBeUndefined();
+      });
+
       it('that ended are listed newest first, so many at most', async () => {
         const store = await setup();
         const ids = ['i-3', 'i-1', 'i-2'];

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { zeroCounters } from '../../core/counters.ts';
 import { NotFoundError } from '../../core/errors.ts';
 import { jobIdFromUlid } from '../../core/ids.ts';
-import type { Job, JobStatus, JobSummary } from '../../core/job.ts';
+import type { Job, JobStatus, JobSummary, SweepMark } from '../../core/job.ts';
 import type { IdempotencyRecord, JobStore, TaskStore } from '../../core/ports.ts';
 import { jobIdFactory } from '../factories/ids.ts';
 import { jobFactory } from '../factories/job.ts';
@@ -192,6 +192,24 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
         expect((await jobs.progress(jobId))?.job).toMatchObject({ status: 'RUNNING', taskToken: 'token-2' });
       });
 
+      it('says when the last task was put on the queue: the first time stays, whatever the status', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs, { jobId: jobIdFactory(1) });
+        const early = await create(jobs, { jobId: jobIdFactory(2) });
+        await jobs.markRunning(early.jobId, new Date(at(5)));
+        const enqueuedAt = async (id: string) => (await jobs.progress(id))?.job.enqueuedAt;
+
+        expect(await enqueuedAt(jobId)).toBeNull();
+        for (const [n, id] of [jobId, early.jobId, jobId, early.jobId].entries()) {
+          await jobs.awaitCompletion(id, `token-${n}`, 'completion', new Date(at(10 + n)));
+        }
+
+        expect(await enqueuedAt(jobId)).toBe(at(10));
+        expect(await enqueuedAt(early.jobId)).toBe(at(11));
+        expect((await jobs.progress(jobId))?.job).toMatchObject({ status: 'ENQUEUED', taskToken: 'token-2' });
+        expect((await jobs.progress(early.jobId))?.job).toMatchObject({ status: 'RUNNING', taskToken: 'token-3' });
+      });
+
       it('does nothing to a closed job, nor to one that does not exist (lesson 44)', async () => {
         const { jobs } = await setup();
         const { jobId } = await create(jobs);
@@ -201,6 +219,32 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
         await jobs.awaitCompletion(jobIdFactory(9), 'token-1', 'completion', new Date(START));
 
         expect((await jobs.progress(jobId))?.job).toMatchObject({ status: 'COMPLETED', taskToken: null });
+        expect(await jobs.progress(jobIdFactory(9))).toBeUndefined();
+      });
+    });
+
+    describe('markSweep', () => {
+      const mark = (chunk: number): SweepMark => ({ quietAt: at(10), sentAt: null, chunk });
+
+      it('remembers how far the sweep got', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs);
+
+        await jobs.markSweep(jobId, mark(1));
+        await jobs.markSweep(jobId, mark(2));
+
+        expect((await jobs.progress(jobId))?.job).toMatchObject({ status: 'PENDING', sweep: mark(2) });
+      });
+
+      it('does nothing to a closed job, nor to one that does not exist (lesson 44)', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs);
+        await jobs.close(jobId, completed, new Date(START));
+
+        await jobs.markSweep(jobId, mark(1));
+        await jobs.markSweep(jobIdFactory(9), mark(1));
+
+        expect((await jobs.progress(jobId))?.job).toMatchObject({ status: 'COMPLETED', sweep: null });
         expect(await jobs.progress(jobIdFactory(9))).toBeUndefined();
       });
     });

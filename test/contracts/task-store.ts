@@ -4,10 +4,10 @@ import { CHUNK_SIZE } from '../../core/ids.ts';
 import type { Job } from '../../core/job.ts';
 import { type JobStore, MAX_TASKS_PER_COMMIT, type TaskStore, type TaskWrite } from '../../core/ports.ts';
 import type { TaskRecord } from '../../core/task.ts';
-import { taskIdFactory } from '../factories/ids.ts';
+import { jobIdFactory, taskIdFactory } from '../factories/ids.ts';
 import { jobFactory } from '../factories/job.ts';
 import { at, START } from '../factories/manual-clock.ts';
-import { failureFactory, taskRecordFactory } from '../factories/task-record.ts';
+import { failureFactory, staleReportFactory, taskRecordFactory } from '../factories/task-record.ts';
 
 export interface TaskStoreSetup {
   /** An empty store, and the job store beside it. */
@@ -70,6 +70,13 @@ export function describeTaskStoreContract(name: string, setup: () => Promise<Tas
               endedAt: at(1),
             },
           ],
+          receiptHandle: 'handle',
+          lostLeases: 3,
+          dueAt: at(90),
+          checkpoint: { blob: 'checkpoints/1', bytes: 0 },
+          cancelRequested: true,
+          staleReports: [staleReportFactory({ reason: '🐟' })],
+          updatedAt: at(30),
           version: 9,
         });
 
@@ -197,6 +204,22 @@ export function describeTaskStoreContract(name: string, setup: () => Promise<Tas
         expect(await counters()).toEqual({ ...zeroCounters, running: 1 });
       });
 
+      it('writes evidence, which changes no counter, although the job is fenced', async () => {
+        const { tasks, jobs, jobId, counters } = await prepare();
+        await tasks.commit(jobId, [first({ status: 'COMPLETED' })], delta({ completed: 1 }));
+        await jobs.fence(jobId, new Date(START));
+        const evidence = staleReportFactory();
+        const row = taskRecordFactory({ status: 'COMPLETED', staleReports: [evidence], version: 2 });
+
+        const outcome = await tasks.commit(jobId, [{ task: row, previousVersion: 1 }], null);
+        const again = await tasks.commit(jobId, [{ task: row, previousVersion: 1 }], null);
+
+        expect(outcome).toEqual({ kind: 'committed' });
+        expect(again).toEqual({ kind: 'conflict', current: [row] });
+        expect((await tasks.getMany([row.taskId])).get(row.taskId)).toEqual(row);
+        expect(await counters()).toEqual({ ...zeroCounters, completed: 1 });
+      });
+
       it('lets exactly one of two concurrent writers of one task win', async () => {
         const { tasks, jobId, counters } = await prepare();
         await tasks.commit(jobId, [first()], delta({ running: 1 }));
@@ -274,6 +297,33 @@ export function describeTaskStoreContract(name: string, setup: () => Promise<Tas
       expect(indexesOf(await tasks.listChunk(jobId, 0, 2, 2))).toEqual([2, 9]);
       expect(indexesOf(await tasks.listChunk(jobId, 1, CHUNK_SIZE, 100))).toEqual([CHUNK_SIZE, CHUNK_SIZE + 1]);
       expect(await tasks.listChunk(jobId, 2, 0, 100)).toEqual([]);
+    });
+
+    it('lists the running tasks of a machine, of every job, and no longer when they run elsewhere or not at all', async () => {
+      const { tasks, jobs, jobId } = await prepare();
+      const other = jobFactory({ jobId: jobIdFactory(2) });
+      await jobs.create(other, null);
+      await tasks.commit(
+        jobId,
+        [0, 1, 2].map((index) => first({ index })),
+        delta({ running: 3 }),
+      );
+      await tasks.commit(jobId, [first({ index: 3, instanceId: 'i-2' })], delta({ running: 1 }));
+      await tasks.commit(other.jobId, [first({ jobId: other.jobId, index: 7 })], delta({ running: 1 }));
+      const done = taskRecordFactory({ index: 1, status: 'COMPLETED', version: 2 });
+      const moved = taskRecordFactory({ index: 2, instanceId: 'i-2', version: 2 });
+      await tasks.commit(
+        jobId,
+        [done, moved].map((task) => ({ task, previousVersion: 1 })),
+        delta({ running: -1, completed: 1 }),
+      );
+
+      const idsOf = async (instanceId: string) => (await tasks.listByInstance(instanceId)).map((task) => task.taskId);
+
+      expect((await idsOf('i-1')).sort()).toEqual([taskIdFactory(0), taskIdFactory(7, other.jobId)].sort());
+      expect((await idsOf('i-2')).sort()).toEqual([taskIdFactory(2), taskIdFactory(3)]);
+      expect(await tasks.listByInstance('i-3')).toEqual([]);
+      expect(await tasks.listByInstance('i-1')).toContainEqual(taskRecordFactory());
     });
 
     it('lists failed and running tasks in order, and no longer when they are neither', async () => {

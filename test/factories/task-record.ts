@@ -1,5 +1,5 @@
 import { taskIdOf } from '../../core/ids.ts';
-import type { EndedAttempt, Failure, TaskRecord } from '../../core/task.ts';
+import type { EndedAttempt, Failure, StaleReport, TaskRecord } from '../../core/task.ts';
 import { jobIdFactory } from './ids.ts';
 import { at } from './manual-clock.ts';
 
@@ -55,5 +55,16 @@ export const endedAttemptFactory = (overrides: Partial<EndedAttempt> = {}): Ende
   exitCode: 75,
   seconds: 5,
   endedAt: at(15),
+  ...overrides,
+});
+
+/** What a zombie said of a task that had ended. */
+export const staleReportFactory = (overrides: Partial<StaleReport> = {}): StaleReport => ({
+  kind: 'completed',
+  attempt: 1,
+  leaseId: 'zombie',
+  instanceId: 'i-9',
+  at: at(20),
+  reason: 'the task is COMPLETED already',
   ...overrides,
 });
