@@ -157,22 +157,32 @@ function tableOfProse(): Map<string, Set<string>> {
 /** Rule 2, told in another way than the code tells it: the row shows already what the report says. */
 function isKnown({ row, report }: Case): boolean {
   if (!row) return false;
-  if (report.kind === 'dead-lettered') return false;
-  if (report.kind === 'cancel-requested') return row.cancelRequested;
-  const { attempt, leaseId } = report;
-  const wasCause = leaseId === 'cause' && attempt === CURRENT - 1;
-  const wasLost = leaseId === 'gone' && attempt === CURRENT;
-  const holds = leaseId === 'holder' && attempt === CURRENT && row.leaseId === 'holder';
+  const known = (attempt: number, leaseId: string) => ({
+    wasCause: leaseId === 'cause' && attempt === CURRENT - 1,
+    wasLost: leaseId === 'gone' && attempt === CURRENT,
+    holds: leaseId === 'holder' && attempt === CURRENT && row.leaseId === 'holder',
+    completed: leaseId === 'holder' && attempt === CURRENT && row.status === 'COMPLETED',
+  });
   switch (report.kind) {
-    case 'started':
+    case 'dead-lettered':
+      return false;
+    case 'cancel-requested':
+      return row.cancelRequested;
+    case 'started': {
+      const { wasCause, wasLost, holds } = known(report.attempt, report.leaseId);
       return wasCause || wasLost || holds;
+    }
     case 'completed':
-      return row.status === 'COMPLETED' && holds;
+      return known(report.attempt, report.leaseId).completed;
     case 'failed':
-    case 'released':
-      return wasCause || (row.status === 'COMPLETED' && holds);
-    case 'lost':
-      return wasCause || wasLost || (row.status === 'COMPLETED' && holds);
+    case 'released': {
+      const { wasCause, completed } = known(report.attempt, report.leaseId);
+      return wasCause || completed;
+    }
+    case 'lost': {
+      const { wasCause, wasLost, completed } = known(report.attempt, report.leaseId);
+      return wasCause || wasLost || completed;
+    }
   }
 }
 
