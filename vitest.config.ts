@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Four lanes: unit tests beside their source, contract suites, integration (real emulators) and e2e (the whole pipeline). */
+/** Five lanes: unit tests beside their source, the seeded simulator, contract suites, integration (real emulators) and e2e (the whole pipeline). */
 const lane = (name: string, include: string[], testTimeout: number) => ({
   test: {
     name,
@@ -25,6 +25,7 @@ export default defineConfig({
         ],
         20_000,
       ),
+      lane('simulation', ['test/simulation/*.test.ts'], 60_000),
       lane('contracts', ['test/contracts/**/*.test.ts'], 30_000),
       lane('integration', ['test/integration/**/*.test.ts'], 60_000),
       lane('e2e', ['test/e2e/**/*.test.ts'], 120_000),

@@ -10,8 +10,8 @@ export class InMemoryTaskQueue implements TaskQueue {
   readonly queue: InMemoryQueue;
   readonly #newLeaseId: () => string;
 
-  constructor(options: InMemoryQueueOptions) {
-    this.queue = new InMemoryQueue(options);
+  constructor(options: InMemoryQueueOptions, queue = new InMemoryQueue(options)) {
+    this.queue = queue;
     this.#newLeaseId = options.newId ?? (() => crypto.randomUUID());
   }
 

@@ -1,0 +1,94 @@
+/** Whoever uses the deployment: submits jobs, asks again when no answer comes, cancels some of them. */
+import type { Fate } from './commands.ts';
+import type { World } from './world.ts';
+
+export const REPOSITORY = 'https://github.com/acme/word-count';
+const PATIENCE = 6;
+
+export class Client {
+  readonly #world: World;
+  #pending = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get isBusy(): boolean {
+    return this.#pending > 0;
+  }
+
+  begin(): void {
+    const { random } = this.#world;
+    const jobs = random.int(1, 3);
+    for (let job = 1; job <= jobs; job += 1) void this.#use(`key-${job}`);
+  }
+
+  async #use(idempotencyKey: string): Promise<void> {
+    const { random, scheduler, lambdas, accepted } = this.#world;
+    this.#pending += 1;
+    await scheduler.sleep(random.int(0, 300) * 1_000);
+    const document = this.#submission();
+    const submit = (): Promise<{ jobId: string } | undefined> =>
+      this.#insist(() => lambdas.submit(document, idempotencyKey));
+    // The same request twice at a time: the second may be answered while the first is under way.
+    const [answer, other] = await Promise.all(random.chance(0.2) ? [submit(), submit()] : [submit()]);
+    if (answer && other && answer.jobId !== other.jobId)
+      this.#world.fail('one key, two jobs', answer.jobId, other.jobId);
+    const jobId = answer?.jobId ?? other?.jobId;
+    if (jobId) {
+      accepted.add(jobId);
+      if (random.chance(0.25)) await this.#cancel(jobId);
+    }
+    this.#pending -= 1;
+  }
+
+  async #cancel(jobId: string): Promise<void> {
+    const { random, scheduler, lambdas, cancelled, trace } = this.#world;
+    await scheduler.sleep(random.magnitude(1, 1_200) * 1_000);
+    trace.add('client', `cancels ${jobId}`);
+    cancelled.add(jobId);
+    await this.#insist(() => lambdas.cancel(jobId));
+  }
+
+  /** Asks again while no answer comes, for a while. */
+  async #insist<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
+    const { random, scheduler } = this.#world;
+    for (let tries = 1; tries <= PATIENCE; tries += 1) {
+      try {
+        return await ask();
+      } catch {
+        await scheduler.sleep(random.magnitude(200, 30_000));
+      }
+    }
+    return undefined;
+  }
+
+  #submission() {
+    const { random } = this.#world;
+    const timeoutSeconds = random.pick([30, 60, 120, 300]);
+    const pace = random.pick([2, 20, 100]);
+    const kinds = random.pick<readonly Fate['kind'][]>([
+      ['good'],
+      ['good', 'good', 'good', 'flaky'],
+      ['good', 'flaky', 'bad', 'killer'],
+    ]);
+    const tasks = Array.from({ length: random.int(1, 8) }, (_, index) => ({
+      input: { index, seconds: Math.round(random.magnitude(0.2, pace) * 1_000) / 1_000, kind: random.pick(kinds) },
+    }));
+    return {
+      name: 'simulated',
+      code: { repository: REPOSITORY, ref: 'main', run: ['true'] },
+      tasks,
+      timeoutSeconds,
+      maxDurationSeconds: random.pick([900, 6 * 3_600, 14 * 86_400]),
+      allowedFailures: random.pick([0, 0, 2]),
+      retry: {
+        maxAttempts: random.int(1, 4),
+        backoffSeconds: random.pick([0, 5, 60]),
+        retryOnTimeout: random.chance(0.5),
+      },
+      priority: random.pick(['high', 'normal', 'low']),
+      maxInstances: random.pick([null, null, 1]),
+    };
+  }
+}

@@ -1,0 +1,142 @@
+/** The functions of the stack, invoked as AWS invokes them: each run is an actor that may die, hang or be lost. */
+import { z } from 'zod';
+import { cancelJob } from '../../functions/cancel/cancel-job.ts';
+import { awaitCompletion } from '../../functions/job-steps/await-completion.ts';
+import { enqueueChunk } from '../../functions/job-steps/enqueue-chunk.ts';
+import { finishJob } from '../../functions/job-steps/finish-job.ts';
+import { scale } from '../../functions/scaler/scale.ts';
+import { consumeStatus } from '../../functions/status-consumer/consume-status.ts';
+import { submitJob } from '../../functions/submit/submit-job.ts';
+import { Actor } from './scheduler.ts';
+import type { World } from './world.ts';
+
+/** As in `serverless.yml`. */
+const TIMEOUT_SECONDS = { submit: 29, cancel: 29, 'job-steps': 120, 'status-consumer': 60, scaler: 55 } as const;
+type FunctionName = keyof typeof TIMEOUT_SECONDS;
+
+/** How a run that died looks to whoever invoked it. */
+class LambdaError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'Lambda.Unknown';
+  }
+}
+
+const stepSchema = z.object({
+  step: z.enum(['enqueue', 'await', 'await-cancelled', 'finish']),
+  jobId: z.string(),
+  chunk: z.int().optional(),
+  taskToken: z.string().optional(),
+  cause: z.enum(['settled', 'cancelled', 'timed-out', 'error']).optional(),
+  error: z.string().optional(),
+});
+
+export class Lambdas {
+  readonly #world: World;
+  #runs = 0;
+  /** Runs that have not come to an end. */
+  running = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  submit(document: unknown, idempotencyKey: string): Promise<{ jobId: string }> {
+    return this.#invoke('submit', (actor) => {
+      const { jobs, blobs, machine, waker, clock, ulid, rules } = this.#world.portsOf(actor);
+      const request = { document, keyId: 'key', idempotencyKey };
+      return submitJob(request, rules, { jobs, blobs, machine, waker, clock, ulid });
+    });
+  }
+
+  cancel(jobId: string): Promise<unknown> {
+    return this.#invoke('cancel', (actor) => cancelJob(jobId, this.#world.portsOf(actor)));
+  }
+
+  step(payload: unknown): Promise<unknown> {
+    const { step, jobId, chunk = 0, taskToken = '', cause = 'settled', error } = stepSchema.parse(payload);
+    return this.#invoke('job-steps', async (actor): Promise<unknown> => {
+      const ports = this.#world.portsOf(actor);
+      switch (step) {
+        case 'enqueue':
+          return enqueueChunk(jobId, chunk, ports);
+        case 'await':
+        case 'await-cancelled':
+          return awaitCompletion(jobId, taskToken, step === 'await-cancelled', ports);
+        case 'finish':
+          return finishJob(jobId, cause, error, ports);
+      }
+    });
+  }
+
+  async scale(): Promise<void> {
+    const { fleet, mutant, trace } = this.#world;
+    const run = (actor: Actor) => {
+      const ports = this.#world.portsOf(actor);
+      const tick = {
+        ...ports,
+        providerOf: () => ports.provider,
+        newIntentId: this.#world.newId,
+        onFleetFailed: (_: string, error: unknown) => trace.add(actor.name, `gives up: ${String(error)}`),
+      };
+      return scale([fleet], mutant?.scaler?.(tick) ?? tick, this.#world.scaleSettings);
+    };
+    // Nobody waits for it: the next tick looks again.
+    await this.#invoke('scaler', run).catch(() => undefined);
+  }
+
+  /**
+   * The event source mapping of the status queue: what the function did not name as failed is deleted, all else comes
+   * again when its visibility ends.
+   */
+  async consume(batchSize: number, visibilitySeconds: number): Promise<'empty' | 'consumed'> {
+    const { statusQueue, mutant, tables, faults } = this.#world;
+    const batch = statusQueue.receive(batchSize, visibilitySeconds);
+    if (batch.length === 0) return 'empty';
+    const run = (actor: Actor) => {
+      const ports = this.#world.portsOf(actor);
+      const records = mutant?.records?.(batch, tables) ?? batch;
+      return consumeStatus(records, mutant?.consumer?.(ports, tables) ?? ports);
+    };
+    const consumed = await this.#invoke('status-consumer', run).catch(() => undefined);
+    if (!consumed) return 'consumed';
+    for (const { messageId, receiptHandle } of batch) {
+      if (!consumed.failed.has(messageId) && !faults.happens('partial')) statusQueue.delete(receiptHandle);
+    }
+    return 'consumed';
+  }
+
+  #invoke<Result>(name: FunctionName, body: (actor: Actor) => Promise<Result>): Promise<Result> {
+    const { scheduler, faults, random, trace } = this.#world;
+    this.#runs += 1;
+    const run = this.#runs;
+    return new Promise((resolve, reject) => {
+      const die = (why: string): void => {
+        trace.add(actor.name, `dies ${why}`);
+        this.running -= 1;
+        scheduler.after(random.int(10, 500), null, () => reject(new LambdaError(why)));
+      };
+      const actor = new Actor('lambda', `${name}#${run}`, die);
+      this.running += 1;
+      const start = (): void => {
+        const cancel = scheduler.after(TIMEOUT_SECONDS[name] * 1_000, null, () => actor.kill('of its timeout'));
+        const end = (deliver: () => void): void => {
+          if (!actor.alive) return;
+          cancel();
+          actor.retire();
+          this.running -= 1;
+          if (faults.happens('lost')) reject(new LambdaError('the answer was lost'));
+          else deliver();
+        };
+        body(actor).then(
+          (result) => end(() => resolve(result)),
+          (error: unknown) => {
+            trace.add(actor.name, `fails: ${String(error)}`);
+            end(() => reject(error));
+          },
+        );
+      };
+      scheduler.after(faults.latencyMs() + (random.chance(0.1) ? 2_000 : 10), null, start);
+    });
+  }
+}

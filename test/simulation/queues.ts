@@ -1,0 +1,180 @@
+/** The in-memory queues with the manners that SQS has on a bad day. */
+import type { Priority } from '../../core/ids.ts';
+import type { StatusEvent, TaskMessage } from '../../core/messages.ts';
+import type { QueueDepth } from '../../core/plan-scale.ts';
+import type { Lease, Received, TaskQueue } from '../../core/ports.ts';
+import { InMemoryQueue, type QueueMessage } from '../fakes/in-memory-queue.ts';
+import { InMemoryStatusChannel } from '../fakes/in-memory-status-channel.ts';
+import { InMemoryTaskQueue } from '../fakes/in-memory-task-queue.ts';
+import type { Faults } from './faults.ts';
+import type { Random } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Trace } from './trace.ts';
+
+/** As in `resources/task-queues.ts` and `resources/queues.yml`; a test holds them against these. */
+export const TASK_RECEIVES = 100;
+export const STATUS_RECEIVES = 10;
+export const STATUS_VISIBILITY_SECONDS = 360;
+
+const MISSED_MS = 200;
+
+export interface QueueTools {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly faults: Faults;
+  readonly trace: Trace;
+  readonly newId: () => string;
+}
+
+/** Loses, doubles and misses messages, and lets leases lapse; tells who waits when something came. */
+export class UnreliableQueue extends InMemoryQueue {
+  readonly #tools: QueueTools;
+  readonly #name: string;
+  #waiting: (() => void)[] = [];
+
+  constructor(name: string, maxReceiveCount: number, tools: QueueTools) {
+    const { scheduler: clock, newId, random } = tools;
+    super({ clock, newId, maxReceiveCount, random: () => random.next() });
+    this.#tools = tools;
+    this.#name = name;
+  }
+
+  override send(body: string, delaySeconds = 0): void {
+    const { faults, trace } = this.#tools;
+    if (faults.happens('dropped')) {
+      trace.add(this.#name, `loses ${body.slice(0, 160)}`);
+      return;
+    }
+    super.send(body, delaySeconds);
+    if (faults.happens('delivered')) super.send(body, delaySeconds);
+    this.#wake();
+  }
+
+  override receive(maxMessages: number, visibilitySeconds: number): QueueMessage[] {
+    const { faults, trace, random } = this.#tools;
+    if (faults.happens('missed')) return [];
+    const taken = super.receive(random.int(1, maxMessages), visibilitySeconds);
+    for (const { receiptHandle } of taken) {
+      const lapse = faults.happens('lapsed') ? Math.floor(random.next() * visibilitySeconds) : undefined;
+      const seconds = faults.happens('delivered') ? 0 : lapse;
+      if (seconds === undefined) continue;
+      trace.add(this.#name, `${receiptHandle} lapses after ${seconds} of ${visibilitySeconds} s`);
+      super.changeVisibility(receiptHandle, seconds);
+    }
+    return taken;
+  }
+
+  override changeVisibility(receiptHandle: string, visibilitySeconds: number): boolean {
+    const isHeld = super.changeVisibility(receiptHandle, visibilitySeconds);
+    if (isHeld && visibilitySeconds === 0) this.#wake();
+    return isHeld;
+  }
+
+  /** Resolves when a message may be there, or at that time at the latest. */
+  whenChanged(untilMs: number): Promise<void> {
+    const { scheduler } = this.#tools;
+    const next = Math.min(untilMs, this.nextVisibleAt() ?? Number.POSITIVE_INFINITY);
+    // What is there and was missed is looked for again a little later.
+    const waitMs = next > scheduler.nowMs ? next - scheduler.nowMs : MISSED_MS;
+    return new Promise((resolve) => {
+      const cancel = scheduler.after(waitMs, null, resolve);
+      this.#waiting.push(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+}
+
+/** A batch call that gets through in part: the rest of it, and an error for the whole. */
+async function inPart<Item>(
+  items: readonly Item[],
+  { faults, random }: QueueTools,
+  send: (items: readonly Item[]) => Promise<void>,
+): Promise<void> {
+  const fails = items.length > 1 && faults.happens('partial');
+  await send(fails ? items.filter(() => random.chance(0.5)) : items);
+  if (fails) throw faults.error('some of a batch');
+}
+
+export class UnreliableTaskQueue extends InMemoryTaskQueue implements TaskQueue {
+  readonly #queue: UnreliableQueue;
+  readonly #tools: QueueTools;
+  /** Told which leases go back to the queue by their holder's wish. */
+  onGivenBack: (receiptHandle: string) => void = () => undefined;
+  onLeased: (lease: Lease) => void = () => undefined;
+
+  constructor(name: string, tools: QueueTools) {
+    const queue = new UnreliableQueue(name, TASK_RECEIVES, tools);
+    super({ clock: tools.scheduler, newId: tools.newId }, queue);
+    this.#queue = queue;
+    this.#tools = tools;
+  }
+
+  override send(messages: readonly { readonly message: TaskMessage; readonly delaySeconds?: number }[]): Promise<void> {
+    return inPart(messages, this.#tools, (some) => super.send(some));
+  }
+
+  override async receive(options: Parameters<TaskQueue['receive']>[0]): Promise<Received> {
+    const { scheduler } = this.#tools;
+    const until = scheduler.nowMs + options.waitSeconds * 1_000;
+    for (;;) {
+      const received = await super.receive(options);
+      for (const lease of received.leases) this.onLeased(lease);
+      if (received.leases.length + received.unreadable.length > 0 || scheduler.nowMs >= until) return received;
+      await this.#queue.whenChanged(until);
+    }
+  }
+
+  override acknowledge(leases: Parameters<TaskQueue['acknowledge']>[0]): Promise<void> {
+    return inPart(leases, this.#tools, (some) => super.acknowledge(some));
+  }
+
+  override changeLease(leases: Parameters<TaskQueue['changeLease']>[0], leaseSeconds: number): Promise<void> {
+    if (leaseSeconds === 0) for (const { receiptHandle } of leases) this.onGivenBack(receiptHandle);
+    return inPart(leases, this.#tools, (some) => super.changeLease(some, leaseSeconds));
+  }
+
+  /** Approximate, as SQS says: what is there may not be counted yet, what is gone may still be. */
+  override async depth(): Promise<QueueDepth> {
+    const { faults, random } = this.#tools;
+    const depth = await super.depth();
+    if (!faults.happens('stale')) return depth;
+    const about = (count: number): number => Math.max(0, count + random.int(-2, 2));
+    return { visible: about(depth.visible), inFlight: about(depth.inFlight), delayed: about(depth.delayed) };
+  }
+}
+
+export class UnreliableStatusChannel extends InMemoryStatusChannel {
+  readonly #tools: QueueTools;
+
+  constructor(queue: UnreliableQueue, source: string, tools: QueueTools) {
+    super({ queue, source });
+    this.#tools = tools;
+  }
+
+  override publish(events: readonly StatusEvent[]): Promise<void> {
+    return inPart(events, this.#tools, async (some) => {
+      // SQS packs as many as it likes into one message: where the cuts are must not matter.
+      const cut = this.#tools.random.int(0, some.length);
+      await super.publish(some.slice(0, cut));
+      await super.publish(some.slice(cut));
+    });
+  }
+}
+
+/** One queue a priority, of the one fleet. */
+export function unreliableTaskQueues(tools: QueueTools): (priority: Priority) => UnreliableTaskQueue {
+  const queues = new Map<Priority, UnreliableTaskQueue>();
+  return (priority) => {
+    const queue = queues.get(priority) ?? new UnreliableTaskQueue(`queue-${priority}`, tools);
+    queues.set(priority, queue);
+    return queue;
+  };
+}

@@ -1,0 +1,294 @@
+/**
+ * One run: a small deployment of everything that is Shoal, on virtual time, in a world that fails as its seed says, until
+ * it comes to rest. The use cases, the state machine's definition and the agent are the real ones.
+ */
+import { type Fleet, fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
+import { PRIORITIES, type Priority } from '../../core/ids.ts';
+import { isClosed, type Job } from '../../core/job.ts';
+import type { StatusChannel, Waker } from '../../core/ports.ts';
+import type { ScaleSettings } from '../../functions/scaler/scale-fleet.ts';
+import { COMMIT, ulidOf } from '../factories/ids.ts';
+import { START } from '../factories/manual-clock.ts';
+import { InMemoryBlobStore } from '../fakes/in-memory-blob-store.ts';
+import { InMemoryCodeResolver } from '../fakes/in-memory-code-resolver.ts';
+import { InMemoryControlChannel } from '../fakes/in-memory-control-channel.ts';
+import { InMemoryDeadLetterChannel } from '../fakes/in-memory-dead-letter-channel.ts';
+import { InMemoryFleetStore } from '../fakes/in-memory-fleet-store.ts';
+import { InMemoryJobStore } from '../fakes/in-memory-job-store.ts';
+import { InMemoryTables } from '../fakes/in-memory-tables.ts';
+import { InMemoryTaskStore } from '../fakes/in-memory-task-store.ts';
+import { type CallTools, wired } from './calls.ts';
+import { Client, REPOSITORY } from './client.ts';
+import { Executions } from './executions.ts';
+import { type FaultKind, Faults } from './faults.ts';
+import { Lambdas } from './lambdas.ts';
+import { Cloud, type Machine } from './machines.ts';
+import type { AgentPortsInUse, Mutant } from './mutants.ts';
+import { Promises } from './promises.ts';
+import {
+  STATUS_RECEIVES,
+  STATUS_VISIBILITY_SECONDS,
+  UnreliableQueue,
+  UnreliableStatusChannel,
+  unreliableTaskQueues,
+} from './queues.ts';
+import { Random } from './random.ts';
+import { type Actor, Scheduler } from './scheduler.ts';
+import { Trace } from './trace.ts';
+
+const DEADLINE_MS = 24 * 3_600_000;
+const TICK_MS = 60_000;
+/** A scaler that read a job before it was closed may still launch for it. */
+const LATELY_MS = 120_000;
+/** Faults that the code under test is not made for yet. */
+const NOT_YET: readonly FaultKind[] = ['dropped'];
+
+export interface Violation {
+  readonly what: string;
+  /** What the trace is searched for. */
+  readonly about: readonly string[];
+}
+
+/** Eventually consistent where the index is. */
+class UnreliableJobStore extends InMemoryJobStore {
+  readonly #faults: Faults;
+  #listed: readonly string[] = [];
+
+  constructor(tables: InMemoryTables, faults: Faults) {
+    super(tables);
+    this.#faults = faults;
+  }
+
+  override async listOpen(): Promise<readonly string[]> {
+    if (this.#faults.happens('stale')) return this.#listed;
+    this.#listed = await super.listOpen();
+    return this.#listed;
+  }
+}
+
+export class World {
+  readonly random: Random;
+  readonly scheduler = new Scheduler(START);
+  readonly trace = new Trace(this.scheduler);
+  readonly faults: Faults;
+  readonly mutant: Mutant | undefined;
+  readonly tables = new InMemoryTables();
+  readonly fleet: Fleet;
+  readonly scaleSettings: ScaleSettings;
+  readonly statusQueue: UnreliableQueue;
+  readonly promises: Promises;
+  readonly cloud: Cloud;
+  readonly lambdas: Lambdas;
+  readonly executions: Executions;
+  readonly client: Client;
+  /** What a client was told. */
+  readonly accepted = new Set<string>();
+  readonly cancelled = new Set<string>();
+  /** Jobs whose execution met an error that no retry helped. */
+  readonly erred = new Set<string>();
+  violation: Violation | undefined;
+  readonly #jobs: UnreliableJobStore;
+  readonly #tasks = new InMemoryTaskStore(this.tables);
+  readonly #fleets = new InMemoryFleetStore();
+  readonly #blobs = new InMemoryBlobStore();
+  readonly #control = new InMemoryControlChannel();
+  readonly #deadLetters = new InMemoryDeadLetterChannel();
+  readonly #resolver = new InMemoryCodeResolver({ [REPOSITORY]: { main: COMMIT } });
+  readonly #queue: ReturnType<typeof unreliableTaskQueues>;
+  readonly #calls: CallTools;
+  #ids = 0;
+  #ulids = 0;
+  #consumers = 0;
+  #atRest = false;
+
+  constructor(seed: number, mutant?: Mutant) {
+    this.random = new Random(seed);
+    const { random, scheduler, trace } = this;
+    this.mutant = mutant;
+    this.faults = new Faults(random, () => scheduler.nowMs, NOT_YET);
+    const { faults } = this;
+    const tools = { scheduler, random, faults, trace, newId: this.newId };
+    this.#jobs = new UnreliableJobStore(this.tables, faults);
+    this.#queue = unreliableTaskQueues(tools);
+    this.statusQueue = new UnreliableQueue('status-queue', STATUS_RECEIVES, tools);
+    this.#calls = { scheduler, faults, trace, onEffect: (service) => this.#onEffect(service) };
+    const slots = random.int(1, 2);
+    this.fleet = fleetOf(random);
+    this.scaleSettings = scaleSettings(slots);
+    this.promises = new Promises(this);
+    this.cloud = new Cloud(this);
+    this.lambdas = new Lambdas(this);
+    this.executions = new Executions(this);
+    this.client = new Client(this);
+    for (const priority of PRIORITIES) {
+      const queue = this.#queue(priority);
+      queue.onLeased = (lease) => this.promises.onLeased(lease);
+      queue.onGivenBack = (receiptHandle) => this.promises.onGivenBack(receiptHandle);
+    }
+  }
+
+  readonly newId = (): string => {
+    this.#ids += 1;
+    return `id-${this.#ids}`;
+  };
+
+  fail(what: string, ...about: string[]): void {
+    if (this.violation) return;
+    this.trace.add('!', what);
+    this.violation = { what, about };
+  }
+
+  wasOpenLately({ status, finishedAt }: Job): boolean {
+    return !isClosed(status) || this.scheduler.nowMs - Date.parse(finishedAt ?? '') < LATELY_MS;
+  }
+
+  /** Runs to rest, to the first broken promise, or to the deadline. */
+  async run(): Promise<void> {
+    const deadline = this.scheduler.nowMs + DEADLINE_MS;
+    this.client.begin();
+    this.#tick();
+    void this.#pollStatus();
+    while (!this.violation && !this.#atRest && (await this.scheduler.step(deadline)));
+    if (!this.violation) this.promises.checkEnd();
+  }
+
+  /** Everything that a function may use, as that run of it sees it. */
+  portsOf(actor: Actor) {
+    const { scheduler, random } = this;
+    const jobs = this.#wired(this.#jobs, 'jobs', actor);
+    const resolver = this.#wired(this.#resolver, 'code', actor);
+    return {
+      jobs,
+      tasks: this.#wired(this.#tasks, 'tasks', actor),
+      fleets: this.#wired(this.#fleets, 'fleets', actor),
+      queues: this.#queuesOf(actor),
+      blobs: this.#wired(this.#blobs, 'blobs', actor),
+      control: this.#wired(this.#control, 'control', actor),
+      deadLetters: this.#wired(this.#deadLetters, 'deadLetters', actor),
+      machine: this.#wired(this.executions, 'machine', actor),
+      provider: this.#wired(this.cloud, 'provider', actor),
+      waker: this.#waker,
+      clock: scheduler,
+      random: () => random.next(),
+      ulid: () => {
+        this.#ulids += 1;
+        return ulidOf(this.#ulids);
+      },
+      rules: { fleets: [this.fleet], repositoryHosts: ['github.com'], allowLocalRepositories: false, resolver },
+    };
+  }
+
+  agentPorts(actor: Actor, machine: Machine): AgentPortsInUse {
+    const { scheduler, random, faults, trace, newId } = this;
+    const channel = new UnreliableStatusChannel(this.statusQueue, actor.name, {
+      scheduler,
+      random,
+      faults,
+      trace,
+      newId,
+    });
+    const status: StatusChannel = {
+      publish: async (events) => {
+        await channel.publish(events);
+        machine.hasSaidGoodbye ||= events.some((event) => event.kind === 'instance' && event.state === 'TERMINATED');
+      },
+    };
+    const ports = {
+      queues: this.#queuesOf(actor),
+      status: this.#wired(status, 'status', actor),
+      control: this.#wired(this.#control, 'control', actor),
+      blobs: this.#wired(this.#blobs, 'blobs', actor),
+    };
+    return this.mutant?.agent?.(ports) ?? ports;
+  }
+
+  #wired<Port extends object>(port: Port, service: string, actor: Actor): Port {
+    return wired(port, service, actor, this.#calls);
+  }
+
+  #queuesOf(actor: Actor) {
+    const queues = new Map(
+      PRIORITIES.map((priority) => [priority, this.#wired(this.#queue(priority), 'taskQueue', actor)]),
+    );
+    return (_fleet: string, priority: Priority) => queues.get(priority) ?? this.#queue(priority);
+  }
+
+  readonly #waker: Waker = {
+    wake: async () => {
+      if (!this.faults.happens('unheard')) void this.lambdas.scale();
+    },
+  };
+
+  #onEffect(service: string): void {
+    if (service === 'jobs' || service === 'tasks') this.promises.checkTables();
+  }
+
+  /** Every minute: the scaler, and a look at whatever only time can break. */
+  #tick(): void {
+    void this.lambdas.scale();
+    if (this.faults.happens('twice')) void this.lambdas.scale();
+    this.promises.checkLifetimes();
+    void this.#isAtRest().then((atRest) => {
+      this.#atRest = atRest;
+    });
+    this.scheduler.after(TICK_MS, null, () => this.#tick());
+  }
+
+  async #isAtRest(): Promise<boolean> {
+    const { lambdas, executions, client, cloud, statusQueue } = this;
+    if (!this.faults.over || client.isBusy || lambdas.running > 1 || executions.running > 0) return false;
+    const { visible, inFlight, delayed } = statusQueue.depth();
+    const machines = [...cloud.simulated.values()].some((machine) => machine.isRunning);
+    if (machines || visible + inFlight + delayed > 0) return false;
+    if ([...this.tables.jobs.values()].some(({ job }) => !isClosed(job.status))) return false;
+    const { instances } = await this.#fleets.read(this.fleet.name);
+    return instances.length === 0;
+  }
+
+  /** The pollers of the event source mapping: as many batches at a time as the function may run. */
+  async #pollStatus(): Promise<void> {
+    const maximumConcurrency = this.random.int(1, 3);
+    for (;;) {
+      if (this.#consumers >= maximumConcurrency) await this.scheduler.sleep(200);
+      else {
+        this.#consumers += 1;
+        const batch = this.lambdas.consume(this.random.int(1, 10), STATUS_VISIBILITY_SECONDS).finally(() => {
+          this.#consumers -= 1;
+        });
+        const started = await Promise.race([batch, this.scheduler.sleep(this.random.int(1, 500))]);
+        if (started === 'empty') await this.statusQueue.whenChanged(Number.POSITIVE_INFINITY);
+      }
+    }
+  }
+}
+
+function fleetOf(random: Random): Fleet {
+  const fleets = {
+    default: {
+      provider: 'aws',
+      maxInstances: random.int(1, 3),
+      idleSeconds: random.int(5, 90),
+      maxLifetimeHours: random.pick([0.5, 1, 3]),
+    },
+  };
+  const [fleet] = fleetsOf(fleetsFileSchema.parse({ fleets }));
+  if (!fleet) throw new RangeError('no fleet');
+  return fleet;
+}
+
+/** As `functions/scaler/handler.ts` and its configuration have them. */
+const scaleSettings = (slotsPerInstance: number): ScaleSettings => ({
+  stage: 'test',
+  region: 'eu-central-1',
+  bucket: 'bucket',
+  queueUrlPrefix: 'https://sqs.eu-central-1.amazonaws.com/000000000000/',
+  statusQueueUrl: 'https://sqs.eu-central-1.amazonaws.com/000000000000/shoal-status-test',
+  agentUrl: 'https://example.com/agent.mjs',
+  agentSha256: '0'.repeat(64),
+  drainTargetSeconds: 60,
+  unknownSecondsPerTask: 60,
+  readyDeadlineSeconds: 300,
+  slotsPerInstance,
+  intentSeconds: 120,
+  listGraceSeconds: 60,
+});
