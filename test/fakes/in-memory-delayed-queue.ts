@@ -10,8 +10,8 @@ export class InMemoryDelayedQueue implements DelayedQueue {
   readonly queue: InMemoryQueue;
   readonly #clock: Clock;
 
-  constructor(options: InMemoryQueueOptions) {
-    this.queue = new InMemoryQueue(options);
+  constructor(options: InMemoryQueueOptions, queue = new InMemoryQueue(options)) {
+    this.queue = queue;
     this.#clock = options.clock;
   }
 

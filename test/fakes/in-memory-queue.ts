@@ -18,6 +18,8 @@ export interface InMemoryQueueOptions {
   readonly newId?: () => string;
   /** A message received more often than this goes to the dead letters instead. */
   readonly maxReceiveCount?: number;
+  /** Told of each that goes there. */
+  readonly onDeadLetter?: (body: string) => void;
   /** A number in [0, 1): with it messages come in any order, as SQS says they may. */
   readonly random?: () => number;
 }
@@ -60,6 +62,7 @@ export class InMemoryQueue {
       if (stored.receiveCount > (this.#options.maxReceiveCount ?? Number.POSITIVE_INFINITY)) {
         this.#remove(stored);
         this.deadLetters.push(stored.body);
+        this.#options.onDeadLetter?.(stored.body);
         continue;
       }
       const receiptHandle = this.#newId();

@@ -1,9 +1,12 @@
 /** The functions of the stack, invoked as AWS invokes them: each run is an actor that may die, hang or be lost. */
 import { z } from 'zod';
 import { cancelJob } from '../../functions/cancel/cancel-job.ts';
+import { judgeDeadLetters } from '../../functions/dead-letter/judge-dead-letters.ts';
+import { forwardDelayed } from '../../functions/delayed/forward-delayed.ts';
 import { awaitCompletion } from '../../functions/job-steps/await-completion.ts';
 import { enqueueChunk } from '../../functions/job-steps/enqueue-chunk.ts';
 import { finishJob } from '../../functions/job-steps/finish-job.ts';
+import type { QueueRecord } from '../../functions/queue-batch.ts';
 import { scale } from '../../functions/scaler/scale.ts';
 import { consumeStatus } from '../../functions/status-consumer/consume-status.ts';
 import { submitJob } from '../../functions/submit/submit-job.ts';
@@ -11,7 +14,15 @@ import { Actor } from './scheduler.ts';
 import type { World } from './world.ts';
 
 /** As in `serverless.yml`. */
-const TIMEOUT_SECONDS = { submit: 29, cancel: 29, 'job-steps': 120, 'status-consumer': 60, scaler: 55 } as const;
+const TIMEOUT_SECONDS = {
+  submit: 29,
+  cancel: 29,
+  'job-steps': 120,
+  'status-consumer': 60,
+  delayed: 30,
+  'dead-letter': 30,
+  scaler: 55,
+} as const;
 type FunctionName = keyof typeof TIMEOUT_SECONDS;
 
 /** How a run that died looks to whoever invoked it. */
@@ -20,6 +31,11 @@ class LambdaError extends Error {
     super(message);
     this.name = 'Lambda.Unknown';
   }
+}
+
+/** What a function that reads a queue answers: the records that must come again. */
+export interface Handled {
+  readonly failed: ReadonlyMap<string, unknown>;
 }
 
 const stepSchema = z.object({
@@ -85,25 +101,21 @@ export class Lambdas {
     await this.#invoke('scaler', run).catch(() => undefined);
   }
 
-  /**
-   * The event source mapping of the status queue: what the function did not name as failed is deleted, all else comes
-   * again when its visibility ends.
-   */
-  async consume(batchSize: number, visibilitySeconds: number): Promise<'empty' | 'consumed'> {
-    const { statusQueue, mutant, tables, faults } = this.#world;
-    const batch = statusQueue.receive(batchSize, visibilitySeconds);
-    if (batch.length === 0) return 'empty';
-    const run = (actor: Actor) => {
+  consume(records: readonly QueueRecord[]): Promise<Handled> {
+    const { mutant, tables } = this.#world;
+    return this.#invoke('status-consumer', (actor) => {
       const ports = this.#world.portsOf(actor);
-      const records = mutant?.records?.(batch, tables) ?? batch;
-      return consumeStatus(records, mutant?.consumer?.(ports, tables) ?? ports);
-    };
-    const consumed = await this.#invoke('status-consumer', run).catch(() => undefined);
-    if (!consumed) return 'consumed';
-    for (const { messageId, receiptHandle } of batch) {
-      if (!consumed.failed.has(messageId) && !faults.happens('partial')) statusQueue.delete(receiptHandle);
-    }
-    return 'consumed';
+      const read = mutant?.records?.(records, tables) ?? records;
+      return consumeStatus(read, mutant?.consumer?.(ports, tables) ?? ports);
+    });
+  }
+
+  forward(records: readonly QueueRecord[]): Promise<Handled> {
+    return this.#invoke('delayed', (actor) => forwardDelayed(records, this.#world.portsOf(actor)));
+  }
+
+  judge(records: readonly QueueRecord[]): Promise<Handled> {
+    return this.#invoke('dead-letter', (actor) => judgeDeadLetters(records, this.#world.portsOf(actor)));
   }
 
   #invoke<Result>(name: FunctionName, body: (actor: Actor) => Promise<Result>): Promise<Result> {

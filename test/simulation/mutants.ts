@@ -5,9 +5,9 @@
 
 import { zeroCounters } from '../../core/counters.ts';
 import { PRIORITIES } from '../../core/ids.ts';
+import type { QueueRecord } from '../../functions/queue-batch.ts';
 import type { TickPorts } from '../../functions/scaler/scale.ts';
 import type { ConsumePorts } from '../../functions/status-consumer/consume-status.ts';
-import type { StatusRecord } from '../../functions/status-consumer/read-messages.ts';
 import { laterAttempt } from '../../functions/task-messages.ts';
 import type { AgentPorts } from '../../worker-bootstrap/agent/agent.ts';
 import type { TaskOutcome } from '../../worker-bootstrap/agent/task-runner.ts';
@@ -19,7 +19,7 @@ export interface Mutant {
   readonly seed: number;
   readonly consumer?: (ports: ConsumePorts, tables: InMemoryTables) => ConsumePorts;
   /** What the consumer is given to read. */
-  readonly records?: (records: readonly StatusRecord[], tables: InMemoryTables) => readonly StatusRecord[];
+  readonly records?: (records: readonly QueueRecord[], tables: InMemoryTables) => readonly QueueRecord[];
   readonly agent?: (ports: AgentPortsInUse) => AgentPortsInUse;
   readonly outcome?: (outcome: TaskOutcome) => TaskOutcome;
   readonly scaler?: (ports: TickPorts) => TickPorts;
@@ -38,7 +38,7 @@ function altered<Port extends object>(port: Port, methods: Partial<Port>): Port 
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fencing',
-    seed: 9,
+    seed: 22,
     // Every report counts for the current attempt, whichever it speaks of.
     records: (records, tables) =>
       records.map((record) => {
@@ -56,8 +56,8 @@ export const MUTANTS: readonly Mutant[] = [
       ...ports,
       tasks: altered(ports.tasks, {
         commit: async (jobId, writes, delta) => {
-          const outcome = await ports.tasks.commit(jobId, writes, zeroCounters);
-          if (outcome.kind !== 'committed') return outcome;
+          const outcome = await ports.tasks.commit(jobId, writes, delta && zeroCounters);
+          if (outcome.kind !== 'committed' || !delta) return outcome;
           await ports.jobs.progress(jobId);
           const row = tables.jobs.get(jobId);
           if (row) {
@@ -72,7 +72,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'delete before publish',
-    seed: 26,
+    seed: 41,
     agent: (ports) => {
       const receipts = new Map<string, () => Promise<void>>();
       const fleet = 'default';
@@ -103,7 +103,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no completion check on stale reports',
-    seed: 2,
+    seed: 43,
     consumer: (ports) => {
       let applied = false;
       return {
@@ -123,7 +123,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'send before record',
-    seed: 9,
+    seed: 1,
     consumer: (ports, tables) => ({
       ...ports,
       tasks: altered(ports.tasks, {
@@ -131,7 +131,9 @@ export const MUTANTS: readonly Mutant[] = [
           const job = tables.jobs.get(jobId)?.job;
           const next = writes.filter(({ task }) => task.status === 'PENDING' && task.attempt > 1);
           if (job && next.length > 0) {
-            const messages = next.map(({ task }) => ({ message: laterAttempt(job, task.index, task.attempt) }));
+            const messages = next.map(({ task }) =>
+              laterAttempt(job, task.index, task.attempt, task.checkpoint?.blob ?? null),
+            );
             await ports.queues(job.fleet, job.priority).send(messages);
           }
           return ports.tasks.commit(jobId, writes, delta);
@@ -141,12 +143,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'release by visibility alone',
-    seed: 5,
+    seed: 32,
     outcome: (outcome) => (outcome.kind === 'released' && outcome.seconds > 0 ? { kind: 'returned' } : outcome),
   },
   {
     name: 'no launch intent',
-    seed: 18,
+    seed: 5,
     scaler: (ports) => ({
       ...ports,
       fleets: altered(ports.fleets, {

@@ -50,7 +50,9 @@ export class Promises {
   #checkCounters({ jobId }: Job, counters: Counters, rows: readonly TaskRecord[]): void {
     const counted = { running: 0, completed: 0, failed: 0, cancelled: 0 };
     let seconds = 0;
+    let usd = 0;
     for (const { status, attempts } of rows) {
+      for (const { costUsd = 0 } of attempts) usd += costUsd;
       const name = COUNTED[status];
       if (name) counted[name] += 1;
       if (status === 'COMPLETED') seconds += attempts.at(-1)?.seconds ?? 0;
@@ -60,6 +62,9 @@ export class Promises {
     if (Math.abs(seconds - counters.completedSeconds) > 0.001) {
       this.#broken(2, `counts ${counters.completedSeconds} s of work, its rows say ${seconds}`, jobId);
     }
+    if (Math.abs(usd - counters.costUsd) > 1e-9) {
+      this.#broken(2, `counts $${counters.costUsd}, its rows say $${usd}`, jobId);
+    }
   }
 
   #checkRow(row: TaskRecord, { retry, taskCount }: Job): void {
@@ -67,7 +72,8 @@ export class Promises {
     const before = this.#ended.get(taskId);
     // The store puts a new row in place of the old one with every write.
     if (before === row) return;
-    if (before) this.#broken(2, `changed after it was ${before.status}`, taskId);
+    if (before && !differAtMostInEvidence(before, row))
+      this.#broken(2, `changed after it was ${before.status}`, taskId);
     if (isTerminal(status)) this.#ended.set(taskId, row);
     if (row.index >= taskCount) this.#broken(2, 'is none of its job', taskId);
     if (charged > retry.maxAttempts) this.#broken(2, `was charged ${charged} attempts of ${retry.maxAttempts}`, taskId);
@@ -78,8 +84,12 @@ export class Promises {
     }
     const foreign = attempts.find((each) => this.#attempts.get(each.leaseId) !== each.attempt);
     if (foreign) this.#broken(2, `takes a report of another attempt for one of ${foreign.attempt}`, taskId);
-    if (!isTerminal(status) && attempt !== 1 + charged + uncharged) {
-      this.#broken(2, `is at attempt ${attempt} after ${charged + uncharged}`, taskId);
+    const ended = (kind: string): number => attempts.filter(({ outcome }) => outcome === kind).length;
+    if (!isTerminal(status) && attempt !== 1 + setbacks.length) {
+      this.#broken(2, `is at attempt ${attempt} after ${setbacks.length} that came to nothing`, taskId);
+    }
+    if (!isTerminal(status) && (charged !== ended('failed') || uncharged !== ended('released') + ended('lost'))) {
+      this.#broken(2, `was charged ${charged} attempts and not charged ${uncharged}, unlike its history`, taskId);
     }
     if (status === 'COMPLETED') {
       const kept = row.result && 'json' in row.result ? row.result.json : null;
@@ -95,7 +105,8 @@ export class Promises {
       return;
     }
     if (before.status !== status) this.#broken(2, `was ${before.status} and became ${status}`, jobId);
-    const isSame = before.rows.length === rows.length && before.rows.every((row, at) => row === rows[at]);
+    const isSame =
+      before.rows.length === rows.length && before.rows.every((row, at) => differAtMostInEvidence(row, rows[at]));
     if (!isSame) this.#broken(2, 'changed its tasks after it was closed', jobId);
   }
 
@@ -140,7 +151,7 @@ export class Promises {
 
   /** 1 and the rest, when everything has come to rest. */
   checkEnd(): void {
-    const { tables, cloud, accepted, statusQueue, scheduler } = this.#world;
+    const { tables, cloud, accepted, messagesLeft, scheduler } = this.#world;
     for (const jobId of accepted) if (!tables.jobs.has(jobId)) this.#broken(1, 'was accepted and is gone', jobId);
     for (const { job, counters } of tables.jobs.values()) {
       if (!isClosed(job.status)) {
@@ -149,8 +160,7 @@ export class Promises {
       } else this.#checkOutcome(job, counters, scheduler.nowMs);
     }
     for (const machine of cloud.simulated.values()) if (machine.isRunning) this.#broken(3, 'is left', machine.id);
-    const { visible, inFlight, delayed } = statusQueue.depth();
-    if (visible + inFlight + delayed > 0) this.#broken(1, `${visible + inFlight} reports are left`, 'status');
+    if (messagesLeft > 0) this.#broken(1, `${messagesLeft} messages are left`, 'queue');
   }
 
   /** The job ended as its tasks say. */
@@ -171,4 +181,12 @@ export class Promises {
   #broken(promise: number, what: string, about: string): void {
     this.#world.fail(`promise ${promise}: ${about} ${what}`, about);
   }
+}
+
+/** A report that comes too late is kept on the task; nothing else of it may change. */
+function differAtMostInEvidence(one: TaskRecord, other: TaskRecord | undefined): boolean {
+  if (one === other) return true;
+  const told = (row: TaskRecord | undefined): string =>
+    JSON.stringify({ ...row, staleReports: null, updatedAt: null, version: null });
+  return told(one) === told(other);
 }

@@ -1,8 +1,9 @@
 /** The in-memory queues with the manners that SQS has on a bad day. */
 import type { Priority } from '../../core/ids.ts';
-import type { StatusEvent, TaskMessage } from '../../core/messages.ts';
+import type { DelayedMessage, StatusEvent, TaskMessage } from '../../core/messages.ts';
 import type { QueueDepth } from '../../core/plan-scale.ts';
 import type { Lease, Received, TaskQueue } from '../../core/ports.ts';
+import { InMemoryDelayedQueue } from '../fakes/in-memory-delayed-queue.ts';
 import { InMemoryQueue, type QueueMessage } from '../fakes/in-memory-queue.ts';
 import { InMemoryStatusChannel } from '../fakes/in-memory-status-channel.ts';
 import { InMemoryTaskQueue } from '../fakes/in-memory-task-queue.ts';
@@ -12,9 +13,8 @@ import type { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
 
 /** As in `resources/task-queues.ts` and `resources/queues.yml`; a test holds them against these. */
-export const TASK_RECEIVES = 100;
+export const TASK_RECEIVES = 6;
 export const STATUS_RECEIVES = 10;
-export const STATUS_VISIBILITY_SECONDS = 360;
 
 const MISSED_MS = 200;
 
@@ -32,9 +32,13 @@ export class UnreliableQueue extends InMemoryQueue {
   readonly #name: string;
   #waiting: (() => void)[] = [];
 
-  constructor(name: string, maxReceiveCount: number, tools: QueueTools) {
+  constructor(
+    name: string,
+    tools: QueueTools,
+    redrive: { maxReceiveCount: number; onDeadLetter: (body: string) => void } | undefined = undefined,
+  ) {
     const { scheduler: clock, newId, random } = tools;
-    super({ clock, newId, maxReceiveCount, random: () => random.next() });
+    super({ clock, newId, random: () => random.next(), ...redrive });
     this.#tools = tools;
     this.#name = name;
   }
@@ -110,14 +114,15 @@ export class UnreliableTaskQueue extends InMemoryTaskQueue implements TaskQueue 
   onGivenBack: (receiptHandle: string) => void = () => undefined;
   onLeased: (lease: Lease) => void = () => undefined;
 
-  constructor(name: string, tools: QueueTools) {
-    const queue = new UnreliableQueue(name, TASK_RECEIVES, tools);
+  constructor(name: string, tools: QueueTools, deadLetters: UnreliableQueue) {
+    const onDeadLetter = (body: string): void => deadLetters.send(body);
+    const queue = new UnreliableQueue(name, tools, { maxReceiveCount: TASK_RECEIVES, onDeadLetter });
     super({ clock: tools.scheduler, newId: tools.newId }, queue);
     this.#queue = queue;
     this.#tools = tools;
   }
 
-  override send(messages: readonly { readonly message: TaskMessage; readonly delaySeconds?: number }[]): Promise<void> {
+  override send(messages: readonly TaskMessage[]): Promise<void> {
     return inPart(messages, this.#tools, (some) => super.send(some));
   }
 
@@ -151,6 +156,19 @@ export class UnreliableTaskQueue extends InMemoryTaskQueue implements TaskQueue 
   }
 }
 
+export class UnreliableDelayedQueue extends InMemoryDelayedQueue {
+  readonly #tools: QueueTools;
+
+  constructor(queue: UnreliableQueue, tools: QueueTools) {
+    super({ clock: tools.scheduler }, queue);
+    this.#tools = tools;
+  }
+
+  override send(messages: readonly DelayedMessage[]): Promise<void> {
+    return inPart(messages, this.#tools, (some) => super.send(some));
+  }
+}
+
 export class UnreliableStatusChannel extends InMemoryStatusChannel {
   readonly #tools: QueueTools;
 
@@ -170,10 +188,13 @@ export class UnreliableStatusChannel extends InMemoryStatusChannel {
 }
 
 /** One queue a priority, of the one fleet. */
-export function unreliableTaskQueues(tools: QueueTools): (priority: Priority) => UnreliableTaskQueue {
+export function unreliableTaskQueues(
+  tools: QueueTools,
+  deadLetters: UnreliableQueue,
+): (priority: Priority) => UnreliableTaskQueue {
   const queues = new Map<Priority, UnreliableTaskQueue>();
   return (priority) => {
-    const queue = queues.get(priority) ?? new UnreliableTaskQueue(`queue-${priority}`, tools);
+    const queue = queues.get(priority) ?? new UnreliableTaskQueue(`queue-${priority}`, tools, deadLetters);
     queues.set(priority, queue);
     return queue;
   };

@@ -6,6 +6,7 @@ import { type Fleet, fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
 import { PRIORITIES, type Priority } from '../../core/ids.ts';
 import { isClosed, type Job } from '../../core/job.ts';
 import type { StatusChannel, Waker } from '../../core/ports.ts';
+import { MachinePrices } from '../../functions/accounting/machine-prices.ts';
 import type { ScaleSettings } from '../../functions/scaler/scale-fleet.ts';
 import { COMMIT, ulidOf } from '../factories/ids.ts';
 import { START } from '../factories/manual-clock.ts';
@@ -19,6 +20,7 @@ import { InMemoryTables } from '../fakes/in-memory-tables.ts';
 import { InMemoryTaskStore } from '../fakes/in-memory-task-store.ts';
 import { type CallTools, wired } from './calls.ts';
 import { Client, REPOSITORY } from './client.ts';
+import { type EventSource, pollQueue } from './event-source.ts';
 import { Executions } from './executions.ts';
 import { type FaultKind, Faults } from './faults.ts';
 import { Lambdas } from './lambdas.ts';
@@ -27,7 +29,7 @@ import type { AgentPortsInUse, Mutant } from './mutants.ts';
 import { Promises } from './promises.ts';
 import {
   STATUS_RECEIVES,
-  STATUS_VISIBILITY_SECONDS,
+  UnreliableDelayedQueue,
   UnreliableQueue,
   UnreliableStatusChannel,
   unreliableTaskQueues,
@@ -76,6 +78,8 @@ export class World {
   readonly fleet: Fleet;
   readonly scaleSettings: ScaleSettings;
   readonly statusQueue: UnreliableQueue;
+  readonly delayedQueue: UnreliableQueue;
+  readonly deadLetterQueue: UnreliableQueue;
   readonly promises: Promises;
   readonly cloud: Cloud;
   readonly lambdas: Lambdas;
@@ -92,13 +96,13 @@ export class World {
   readonly #fleets = new InMemoryFleetStore();
   readonly #blobs = new InMemoryBlobStore();
   readonly #control = new InMemoryControlChannel();
+  readonly #delayed: UnreliableDelayedQueue;
   readonly #deadLetters = new InMemoryDeadLetterChannel();
   readonly #resolver = new InMemoryCodeResolver({ [REPOSITORY]: { main: COMMIT } });
   readonly #queue: ReturnType<typeof unreliableTaskQueues>;
   readonly #calls: CallTools;
   #ids = 0;
   #ulids = 0;
-  #consumers = 0;
   #atRest = false;
 
   constructor(seed: number, mutant?: Mutant) {
@@ -109,8 +113,15 @@ export class World {
     const { faults } = this;
     const tools = { scheduler, random, faults, trace, newId: this.newId };
     this.#jobs = new UnreliableJobStore(this.tables, faults);
-    this.#queue = unreliableTaskQueues(tools);
-    this.statusQueue = new UnreliableQueue('status-queue', STATUS_RECEIVES, tools);
+    const lose = (body: string): void => trace.add('status-queue', `gives up ${body.slice(0, 160)}`);
+    this.statusQueue = new UnreliableQueue('status-queue', tools, {
+      maxReceiveCount: STATUS_RECEIVES,
+      onDeadLetter: lose,
+    });
+    this.delayedQueue = new UnreliableQueue('delayed-queue', tools);
+    this.deadLetterQueue = new UnreliableQueue('dead-letters', tools);
+    this.#delayed = new UnreliableDelayedQueue(this.delayedQueue, tools);
+    this.#queue = unreliableTaskQueues(tools, this.deadLetterQueue);
     this.#calls = { scheduler, faults, trace, onEffect: (service) => this.#onEffect(service) };
     const slots = random.int(1, 2);
     this.fleet = fleetOf(random);
@@ -138,6 +149,14 @@ export class World {
     this.violation = { what, about };
   }
 
+  /** Messages that some function of ours must still read. */
+  get messagesLeft(): number {
+    return [this.statusQueue, this.delayedQueue, this.deadLetterQueue].reduce((sum, queue) => {
+      const { visible, inFlight, delayed } = queue.depth();
+      return sum + visible + inFlight + delayed;
+    }, 0);
+  }
+
   wasOpenLately({ status, finishedAt }: Job): boolean {
     return !isClosed(status) || this.scheduler.nowMs - Date.parse(finishedAt ?? '') < LATELY_MS;
   }
@@ -147,7 +166,7 @@ export class World {
     const deadline = this.scheduler.nowMs + DEADLINE_MS;
     this.client.begin();
     this.#tick();
-    void this.#pollStatus();
+    for (const source of this.#eventSources()) void pollQueue(source, this);
     while (!this.violation && !this.#atRest && (await this.scheduler.step(deadline)));
     if (!this.violation) this.promises.checkEnd();
   }
@@ -156,11 +175,14 @@ export class World {
   portsOf(actor: Actor) {
     const { scheduler, random } = this;
     const jobs = this.#wired(this.#jobs, 'jobs', actor);
+    const fleets = this.#wired(this.#fleets, 'fleets', actor);
     const resolver = this.#wired(this.#resolver, 'code', actor);
     return {
       jobs,
       tasks: this.#wired(this.#tasks, 'tasks', actor),
-      fleets: this.#wired(this.#fleets, 'fleets', actor),
+      fleets,
+      prices: new MachinePrices(fleets),
+      delayed: this.#wired(this.#delayed, 'delayed', actor),
       queues: this.#queuesOf(actor),
       blobs: this.#wired(this.#blobs, 'blobs', actor),
       control: this.#wired(this.#control, 'control', actor),
@@ -219,6 +241,34 @@ export class World {
     },
   };
 
+  /** As in `serverless.yml` and `resources/queues.yml`, with smaller batches, so that more of them meet. */
+  #eventSources(): EventSource[] {
+    const { lambdas, random } = this;
+    return [
+      {
+        queue: this.statusQueue,
+        visibilitySeconds: 360,
+        batchSize: 10,
+        maximumConcurrency: random.int(1, 3),
+        handle: (records) => lambdas.consume(records),
+      },
+      {
+        queue: this.delayedQueue,
+        visibilitySeconds: 180,
+        batchSize: 5,
+        maximumConcurrency: 2,
+        handle: (records) => lambdas.forward(records),
+      },
+      {
+        queue: this.deadLetterQueue,
+        visibilitySeconds: 180,
+        batchSize: 5,
+        maximumConcurrency: 2,
+        handle: (records) => lambdas.judge(records),
+      },
+    ];
+  }
+
   #onEffect(service: string): void {
     if (service === 'jobs' || service === 'tasks') this.promises.checkTables();
   }
@@ -235,30 +285,13 @@ export class World {
   }
 
   async #isAtRest(): Promise<boolean> {
-    const { lambdas, executions, client, cloud, statusQueue } = this;
+    const { lambdas, executions, client, cloud } = this;
     if (!this.faults.over || client.isBusy || lambdas.running > 1 || executions.running > 0) return false;
-    const { visible, inFlight, delayed } = statusQueue.depth();
     const machines = [...cloud.simulated.values()].some((machine) => machine.isRunning);
-    if (machines || visible + inFlight + delayed > 0) return false;
+    if (machines || this.messagesLeft > 0) return false;
     if ([...this.tables.jobs.values()].some(({ job }) => !isClosed(job.status))) return false;
     const { instances } = await this.#fleets.read(this.fleet.name);
     return instances.length === 0;
-  }
-
-  /** The pollers of the event source mapping: as many batches at a time as the function may run. */
-  async #pollStatus(): Promise<void> {
-    const maximumConcurrency = this.random.int(1, 3);
-    for (;;) {
-      if (this.#consumers >= maximumConcurrency) await this.scheduler.sleep(200);
-      else {
-        this.#consumers += 1;
-        const batch = this.lambdas.consume(this.random.int(1, 10), STATUS_VISIBILITY_SECONDS).finally(() => {
-          this.#consumers -= 1;
-        });
-        const started = await Promise.race([batch, this.scheduler.sleep(this.random.int(1, 500))]);
-        if (started === 'empty') await this.statusQueue.whenChanged(Number.POSITIVE_INFINITY);
-      }
-    }
   }
 }
 
@@ -286,6 +319,7 @@ const scaleSettings = (slotsPerInstance: number): ScaleSettings => ({
   agentUrl: 'https://example.com/agent.mjs',
   agentSha256: '0'.repeat(64),
   drainTargetSeconds: 60,
+  bootSeconds: 60,
   unknownSecondsPerTask: 60,
   readyDeadlineSeconds: 300,
   slotsPerInstance,
