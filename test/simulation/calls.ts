@@ -67,3 +67,10 @@ function call(
     scheduler.after(faults.latencyMs(), fault === 'none' ? null : actor, request);
   });
 }
+
+/** A port with some of its methods replaced; the others go on working on the port itself. */
+export function altered<Port extends object>(port: Port, methods: Partial<Port>): Port {
+  return new Proxy(port, {
+    get: (target, name) => Reflect.get(name in methods ? methods : target, name),
+  });
+}

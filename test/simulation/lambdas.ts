@@ -7,6 +7,7 @@ import { awaitCompletion } from '../../functions/job-steps/await-completion.ts';
 import { enqueueChunk } from '../../functions/job-steps/enqueue-chunk.ts';
 import { finishJob } from '../../functions/job-steps/finish-job.ts';
 import type { QueueRecord } from '../../functions/queue-batch.ts';
+import { takeBackTasks } from '../../functions/scaler/lost-machines.ts';
 import { scale } from '../../functions/scaler/scale.ts';
 import { consumeStatus } from '../../functions/status-consumer/consume-status.ts';
 import { submitJob } from '../../functions/submit/submit-job.ts';
@@ -93,6 +94,9 @@ export class Lambdas {
         ...ports,
         providerOf: () => ports.provider,
         newIntentId: this.#world.newId,
+        takeBackTasks: (machines: Parameters<typeof takeBackTasks>[0]) => takeBackTasks(machines, ports),
+        onSweepFailed: (jobId: string, error: unknown) =>
+          trace.add(actor.name, `cannot sweep ${jobId}: ${String(error)}`),
         onFleetFailed: (_: string, error: unknown) => trace.add(actor.name, `gives up: ${String(error)}`),
       };
       return scale([fleet], mutant?.scaler?.(tick) ?? tick, this.#world.scaleSettings);

@@ -12,6 +12,7 @@ import { laterAttempt } from '../../functions/task-messages.ts';
 import type { AgentPorts } from '../../worker-bootstrap/agent/agent.ts';
 import type { TaskOutcome } from '../../worker-bootstrap/agent/task-runner.ts';
 import type { InMemoryTables } from '../fakes/in-memory-tables.ts';
+import { altered } from './calls.ts';
 
 export interface Mutant {
   readonly name: string;
@@ -27,13 +28,6 @@ export interface Mutant {
 }
 
 export type AgentPortsInUse = Pick<AgentPorts, 'queues' | 'status' | 'control' | 'blobs'>;
-
-/** A port with some of its methods replaced; the others go on working on the port itself. */
-function altered<Port extends object>(port: Port, methods: Partial<Port>): Port {
-  return new Proxy(port, {
-    get: (target, name) => Reflect.get(name in methods ? methods : target, name),
-  });
-}
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -145,6 +139,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'release by visibility alone',
     seed: 32,
     outcome: (outcome) => (outcome.kind === 'released' && outcome.seconds > 0 ? { kind: 'returned' } : outcome),
+  },
+  {
+    name: 'no sweep',
+    seed: 1,
+    scaler: (ports) => ({ ...ports, jobs: altered(ports.jobs, { markSweep: async () => undefined }) }),
   },
   {
     name: 'no launch intent',

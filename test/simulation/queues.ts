@@ -110,8 +110,7 @@ async function inPart<Item>(
 export class UnreliableTaskQueue extends InMemoryTaskQueue implements TaskQueue {
   readonly #queue: UnreliableQueue;
   readonly #tools: QueueTools;
-  /** Told which leases go back to the queue by their holder's wish. */
-  onGivenBack: (receiptHandle: string) => void = () => undefined;
+  /** Told of every lease. */
   onLeased: (lease: Lease) => void = () => undefined;
 
   constructor(name: string, tools: QueueTools, deadLetters: UnreliableQueue) {
@@ -142,7 +141,6 @@ export class UnreliableTaskQueue extends InMemoryTaskQueue implements TaskQueue 
   }
 
   override changeLease(leases: Parameters<TaskQueue['changeLease']>[0], leaseSeconds: number): Promise<void> {
-    if (leaseSeconds === 0) for (const { receiptHandle } of leases) this.onGivenBack(receiptHandle);
     return inPart(leases, this.#tools, (some) => super.changeLease(some, leaseSeconds));
   }
 

@@ -5,9 +5,9 @@
 import { type Fleet, fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
 import { PRIORITIES, type Priority } from '../../core/ids.ts';
 import { isClosed, type Job } from '../../core/job.ts';
-import type { StatusChannel, Waker } from '../../core/ports.ts';
+import type { StatusChannel, TaskQueues, Waker } from '../../core/ports.ts';
 import { MachinePrices } from '../../functions/accounting/machine-prices.ts';
-import type { ScaleSettings } from '../../functions/scaler/scale-fleet.ts';
+import type { TickSettings } from '../../functions/scaler/scale.ts';
 import { COMMIT, ulidOf } from '../factories/ids.ts';
 import { START } from '../factories/manual-clock.ts';
 import { InMemoryBlobStore } from '../fakes/in-memory-blob-store.ts';
@@ -18,13 +18,13 @@ import { InMemoryFleetStore } from '../fakes/in-memory-fleet-store.ts';
 import { InMemoryJobStore } from '../fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../fakes/in-memory-tables.ts';
 import { InMemoryTaskStore } from '../fakes/in-memory-task-store.ts';
-import { type CallTools, wired } from './calls.ts';
+import { altered, type CallTools, wired } from './calls.ts';
 import { Client, REPOSITORY } from './client.ts';
 import { type EventSource, pollQueue } from './event-source.ts';
 import { Executions } from './executions.ts';
-import { type FaultKind, Faults } from './faults.ts';
+import { Faults } from './faults.ts';
 import { Lambdas } from './lambdas.ts';
-import { Cloud, type Machine } from './machines.ts';
+import { Cloud, type Machine, SETUP_SECONDS } from './machines.ts';
 import type { AgentPortsInUse, Mutant } from './mutants.ts';
 import { Promises } from './promises.ts';
 import {
@@ -42,8 +42,6 @@ const DEADLINE_MS = 24 * 3_600_000;
 const TICK_MS = 60_000;
 /** A scaler that read a job before it was closed may still launch for it. */
 const LATELY_MS = 120_000;
-/** Faults that the code under test is not made for yet. */
-const NOT_YET: readonly FaultKind[] = ['dropped'];
 
 export interface Violation {
   readonly what: string;
@@ -76,7 +74,7 @@ export class World {
   readonly mutant: Mutant | undefined;
   readonly tables = new InMemoryTables();
   readonly fleet: Fleet;
-  readonly scaleSettings: ScaleSettings;
+  readonly scaleSettings: TickSettings;
   readonly statusQueue: UnreliableQueue;
   readonly delayedQueue: UnreliableQueue;
   readonly deadLetterQueue: UnreliableQueue;
@@ -109,7 +107,7 @@ export class World {
     this.random = new Random(seed);
     const { random, scheduler, trace } = this;
     this.mutant = mutant;
-    this.faults = new Faults(random, () => scheduler.nowMs, NOT_YET);
+    this.faults = new Faults(random, () => scheduler.nowMs);
     const { faults } = this;
     const tools = { scheduler, random, faults, trace, newId: this.newId };
     this.#jobs = new UnreliableJobStore(this.tables, faults);
@@ -134,7 +132,6 @@ export class World {
     for (const priority of PRIORITIES) {
       const queue = this.#queue(priority);
       queue.onLeased = (lease) => this.promises.onLeased(lease);
-      queue.onGivenBack = (receiptHandle) => this.promises.onGivenBack(receiptHandle);
     }
   }
 
@@ -216,7 +213,7 @@ export class World {
       },
     };
     const ports = {
-      queues: this.#queuesOf(actor),
+      queues: this.#queuesOfAgent(actor),
       status: this.#wired(status, 'status', actor),
       control: this.#wired(this.#control, 'control', actor),
       blobs: this.#wired(this.#blobs, 'blobs', actor),
@@ -228,11 +225,27 @@ export class World {
     return wired(port, service, actor, this.#calls);
   }
 
-  #queuesOf(actor: Actor) {
+  #queuesOf(actor: Actor): TaskQueues {
     const queues = new Map(
       PRIORITIES.map((priority) => [priority, this.#wired(this.#queue(priority), 'taskQueue', actor)]),
     );
     return (_fleet: string, priority: Priority) => queues.get(priority) ?? this.#queue(priority);
+  }
+
+  /** The agent's own, which are watched for what it gives back. */
+  #queuesOfAgent(actor: Actor): TaskQueues {
+    const queues = this.#queuesOf(actor);
+    const watched = new Map(
+      PRIORITIES.map((priority) => {
+        const queue = queues(this.fleet.name, priority);
+        const changeLease: typeof queue.changeLease = (leases, seconds) => {
+          if (seconds === 0) for (const { receiptHandle } of leases) this.promises.onGivenBack(receiptHandle);
+          return queue.changeLease(leases, seconds);
+        };
+        return [priority, altered(queue, { changeLease })] as const;
+      }),
+    );
+    return (fleet, priority) => watched.get(priority) ?? queues(fleet, priority);
   }
 
   readonly #waker: Waker = {
@@ -310,7 +323,7 @@ function fleetOf(random: Random): Fleet {
 }
 
 /** As `functions/scaler/handler.ts` and its configuration have them. */
-const scaleSettings = (slotsPerInstance: number): ScaleSettings => ({
+const scaleSettings = (slotsPerInstance: number): TickSettings => ({
   stage: 'test',
   region: 'eu-central-1',
   bucket: 'bucket',
@@ -325,4 +338,5 @@ const scaleSettings = (slotsPerInstance: number): ScaleSettings => ({
   slotsPerInstance,
   intentSeconds: 120,
   listGraceSeconds: 60,
+  sweep: { leaseAllowanceSeconds: SETUP_SECONDS + 60, settleSeconds: 60 },
 });
