@@ -27,6 +27,7 @@ export const machineEnvironment = (
   ...(slots === undefined ? {} : { SHOAL_SLOTS: String(slots) }),
   SHOAL_SLOT_VCPU: String(fleet.slot.vcpu),
   SHOAL_SLOT_MEMORY_MIB: String(fleet.slot.memoryMiB),
+  SHOAL_SLOT_DISK_GIB: String(fleet.slot.diskGiB),
   SHOAL_IDLE_SECONDS: String(fleet.idleSeconds),
   SHOAL_MAX_LIFETIME_SECONDS: String(fleet.maxLifetimeHours * 3_600),
   SHOAL_QUEUE_URL_PREFIX: settings.queueUrlPrefix,

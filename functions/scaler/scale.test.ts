@@ -243,6 +243,7 @@ describe('a fleet with work', () => {
       SHOAL_SLOTS: '1',
       SHOAL_SLOT_VCPU: '1',
       SHOAL_SLOT_MEMORY_MIB: '1024',
+      SHOAL_SLOT_DISK_GIB: '5',
       SHOAL_IDLE_SECONDS: '60',
       SHOAL_MAX_LIFETIME_SECONDS: '86400',
       SHOAL_QUEUE_URL_PREFIX: 'https://sqs/',

@@ -1,9 +1,11 @@
 /** Machines that cannot do their work, through no fault of the tasks: the job says why, and nothing is charged for it. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mayMount, mountSmallDisk, unmount } from '../../adapters/local/testing/small-disk.ts';
 import { type Pipeline, startPipeline } from '../../local/pipeline.ts';
+import { RunDirectory } from '../../local/run-directory.ts';
 import { ApiClient, until } from './api-client.ts';
 import { processesWith } from './processes.ts';
 import { type TaskRepository, taskRepository } from './task-repository.ts';
@@ -41,7 +43,7 @@ afterAll(async () => {
 });
 
 /** The job's problem within a minute; then the job is cancelled, and its tasks tell what they cost. */
-async function troubleOf(jobId: string) {
+async function troubleOf(jobId: string, api: ApiClient) {
   const problem = await until('the job shows why', 60, async () => (await api.job(jobId)).problem ?? undefined);
   const { statusReason, status, counters } = await api.job(jobId);
   const attempts = await until('an attempt is recorded', 20, async () => {
@@ -59,7 +61,7 @@ describe('a machine', () => {
   it('whose setup fails says so on the job within a minute; no attempt is charged, machines do not multiply', async () => {
     const jobId = await api.submit(job(repository.url, { setup: 'echo there is no compiler here >&2; exit 3' }));
 
-    const { problem, attempts, counters, machines } = await troubleOf(jobId);
+    const { problem, attempts, counters, machines } = await troubleOf(jobId, api);
 
     expect(problem).toMatchObject({ reason: 'setup failed with exit code 3: there is no compiler here' });
     expect(attempts.map(({ charged, outcome }) => [charged, outcome])).toEqual(attempts.map(() => [false, 'released']));
@@ -72,7 +74,7 @@ describe('a machine', () => {
     const jobId = await api.submit(job(vanishing.url));
     await vanishing.remove();
 
-    const { problem, attempts, counters } = await troubleOf(jobId);
+    const { problem, attempts, counters } = await troubleOf(jobId, api);
 
     expect(problem.reason).toMatch(/^git fetch failed/);
     expect(attempts.every(({ charged }) => !charged)).toBe(true);
@@ -90,5 +92,43 @@ describe('a machine', () => {
     expect(log.headers.get('content-type')).toBe('text/plain; charset=utf-8');
     await api.request('DELETE', `/v1/jobs/${bad}`);
     await api.untilEnded(bad);
+  });
+});
+
+describe('a machine whose disk is full (skipped where nobody may mount a small one)', () => {
+  it.skipIf(!mayMount)('says so on the job within a minute, ends, and charges no attempt', async () => {
+    const own = await mkdtemp(join(tmpdir(), 'shoal-e2e-disk-'));
+    const { instances } = new RunDirectory(own);
+    await mkdir(instances);
+    expect(mountSmallDisk(instances)).toBe(true);
+    const greedy = await taskRepository({ 'task.sh': 'head -c 100000000 /dev/zero > "$HOME/big" || exit 1; echo 1\n' });
+    const cramped = await startPipeline({
+      dataDirectory: own,
+      fleets: { default: { idleSeconds: 5, maxInstances: 3 } },
+      tickSeconds: 1,
+      environment: { LOCAL_SLOTS: '1' },
+      machineEnvironment: { SHOAL_GRACE_SECONDS: '1', SHOAL_MIN_FREE_DISK_MIB: '1' },
+    });
+    try {
+      const client = new ApiClient(cramped.local);
+      const jobId = await client.submit(job(greedy.url));
+
+      const { problem, attempts, counters } = await troubleOf(jobId, client);
+
+      expect(problem.reason).toMatch(/^the disk of the machine is full: 0 of 16 MiB are free/);
+      expect(attempts.every(({ charged, outcome }) => !charged && outcome === 'released')).toBe(true);
+      expect(counters.failed).toBe(0);
+      const ended = await until('the machine has ended', 30, async () => {
+        const { json } = await client.request('GET', '/v1/instances');
+        const machine = json.instances.find((each: { instanceId: string }) => each.instanceId === problem.instanceId);
+        return machine?.state === 'READY' ? undefined : true;
+      });
+      expect(ended).toBe(true);
+    } finally {
+      await cramped.stop();
+      unmount(instances);
+      await greedy.remove();
+      await rm(own, { recursive: true, force: true });
+    }
   });
 });

@@ -29,8 +29,8 @@ const faultsOf = (changed: Record<string, string | undefined>): string[] => {
 describe('parseAgentConfig', () => {
   it('fills in what may be left out', () => {
     expect(parseAgentConfig(environment)).toMatchObject({
-      capacity: { vcpus: 4, memoryMiB: 4_096 },
-      slot: { vcpus: 1, memoryMiB: 1_024 },
+      capacity: { vcpus: 4, memoryMiB: 4_096, diskGiB: 20 },
+      slot: { vcpus: 1, memoryMiB: 1_024, diskGiB: 5 },
       graceSeconds: 30,
       leaseGraceSeconds: 60,
       setupSeconds: 600,
@@ -47,16 +47,25 @@ describe('parseAgentConfig', () => {
     expect(capacity.memoryMiB).toBeGreaterThanOrEqual(totalmem() / 2 ** 20);
     expect(capacity.memoryMiB - totalmem() / 2 ** 20).toBeLessThan(1_024);
     expect(slot.vcpus).toBeLessThanOrEqual(capacity.vcpus);
+    // What is free of the nearest folder that exists.
+    expect(capacity.diskGiB).toBeGreaterThanOrEqual(1);
+    expect(slot.diskGiB).toBeLessThanOrEqual(capacity.diskGiB);
   });
 
   it('believes what is said of the machine, and counts in slots of the fleet', () => {
-    const said = { SHOAL_SLOTS: '3', SHOAL_SLOT_VCPU: '0.5', SHOAL_SLOT_MEMORY_MIB: '256' };
+    const said = { SHOAL_SLOTS: '3', SHOAL_SLOT_VCPU: '0.5', SHOAL_SLOT_MEMORY_MIB: '256', SHOAL_SLOT_DISK_GIB: '2' };
 
-    expect(parseAgentConfig({ ...environment, ...said }).capacity).toEqual({ vcpus: 1.5, memoryMiB: 768 });
-    expect(parseAgentConfig({ ...environment, ...said, SHOAL_VCPUS: '8', SHOAL_MEMORY_MIB: '128' })).toMatchObject({
-      capacity: { vcpus: 8, memoryMiB: 128 },
+    expect(parseAgentConfig({ ...environment, ...said }).capacity).toEqual({
+      vcpus: 1.5,
+      memoryMiB: 768,
+      diskGiB: 6,
+    });
+    expect(
+      parseAgentConfig({ ...environment, ...said, SHOAL_VCPUS: '8', SHOAL_MEMORY_MIB: '128', SHOAL_DISK_GIB: '1' }),
+    ).toMatchObject({
+      capacity: { vcpus: 8, memoryMiB: 128, diskGiB: 1 },
       // On a machine smaller than a slot one task runs at a time.
-      slot: { vcpus: 0.5, memoryMiB: 128 },
+      slot: { vcpus: 0.5, memoryMiB: 128, diskGiB: 1 },
     });
   });
 

@@ -1,4 +1,5 @@
 /** The agent's settings, parsed from the environment once; every fault is reported at once. Nothing else reads it. */
+import { statfsSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -19,8 +20,10 @@ const environmentSchema = z.object({
   SHOAL_SLOTS: whole.refine((slots) => slots >= 1 && slots <= 1_000, 'must be 1 to 1000').optional(),
   SHOAL_SLOT_VCPU: positive.default(1),
   SHOAL_SLOT_MEMORY_MIB: positive.default(1_024),
+  SHOAL_SLOT_DISK_GIB: positive.default(5),
   SHOAL_VCPUS: positive.optional(),
   SHOAL_MEMORY_MIB: positive.optional(),
+  SHOAL_DISK_GIB: positive.optional(),
   SHOAL_IDLE_SECONDS: seconds,
   SHOAL_MAX_LIFETIME_SECONDS: seconds,
   SHOAL_QUEUE_URL_PREFIX: z.url({ error: 'must be a URL' }),
@@ -121,15 +124,37 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
 /** What is said of the machine goes; else so many slots; else what the machine itself has. */
 function capacityOf(parsed: z.infer<typeof environmentSchema>): Pick<WorkSettings, 'capacity' | 'slot'> {
   const slots = parsed.SHOAL_SLOTS;
-  const slot = { vcpus: parsed.SHOAL_SLOT_VCPU, memoryMiB: parsed.SHOAL_SLOT_MEMORY_MIB };
+  const slot = {
+    vcpus: parsed.SHOAL_SLOT_VCPU,
+    memoryMiB: parsed.SHOAL_SLOT_MEMORY_MIB,
+    diskGiB: parsed.SHOAL_SLOT_DISK_GIB,
+  };
   const vcpus = parsed.SHOAL_VCPUS ?? (slots ? slots * slot.vcpus : availableParallelism());
   const memoryMiB = parsed.SHOAL_MEMORY_MIB ?? (slots ? slots * slot.memoryMiB : nominalMemoryMiB());
-  const capacity = { vcpus, memoryMiB };
-  return { capacity, slot: { vcpus: Math.min(slot.vcpus, vcpus), memoryMiB: Math.min(slot.memoryMiB, memoryMiB) } };
+  const diskGiB = parsed.SHOAL_DISK_GIB ?? (slots ? slots * slot.diskGiB : freeDiskGiB(parsed.SHOAL_WORK_DIR));
+  return {
+    capacity: { vcpus, memoryMiB, diskGiB },
+    slot: {
+      vcpus: Math.min(slot.vcpus, vcpus),
+      memoryMiB: Math.min(slot.memoryMiB, memoryMiB),
+      diskGiB: Math.min(slot.diskGiB, diskGiB),
+    },
+  };
 }
 
 /** The kernel keeps a part of what a machine is sold with, which comes in whole GiB. */
 const nominalMemoryMiB = (): number => Math.ceil(totalmem() / 2 ** 30) * 1_024;
+
+/** The disk is sold with room for the system beside that for tasks: what is free when the machine starts, in whole GiB. */
+function freeDiskGiB(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return Math.max(1, Math.ceil((bavail * bsize) / 2 ** 30));
+  } catch (error) {
+    if (folder === '/') throw error;
+    return freeDiskGiB(dirname(folder));
+  }
+}
 
 /** A machine whose Node is not on the PATH still runs `node count.js`: the agent's own comes last. */
 function withOwnNode(path: string): string {

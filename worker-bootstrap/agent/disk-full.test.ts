@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { gitRepository } from '../../adapters/local/testing/git-repository.ts';
+import { mayMount, mountSmallDisk, unmount } from '../../adapters/local/testing/small-disk.ts';
 import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
 import { until } from '../../adapters/local/testing/until.ts';
 import type { TaskMessage } from '../../core/messages.ts';
@@ -26,23 +25,10 @@ function shell(script: string, more: Partial<TaskMessage['code']> = {}): TaskMes
   };
 }
 
-const mount = (folder: string): boolean =>
-  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'shoal-test', folder]).status === 0;
-const unmount = (folder: string): void => void spawnSync('umount', ['-l', folder]);
-
-/** Only root may, and not in every container. */
-const mayMount = ((): boolean => {
-  const folder = mkdtempSync(join(tmpdir(), 'shoal-mount-'));
-  const mounted = mount(folder);
-  if (mounted) unmount(folder);
-  rmdirSync(folder);
-  return mounted;
-})();
-
 /** A disk of its own, of 16 MiB. */
 function smallDisk(): string {
   const folder = temporaryFolder();
-  expect(mount(folder)).toBe(true);
+  expect(mountSmallDisk(folder)).toBe(true);
   onTestFinished(() => unmount(folder));
   return folder;
 }

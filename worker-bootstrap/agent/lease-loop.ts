@@ -189,9 +189,9 @@ function judge({ lease }: Arrived, neededSeconds: number, tools: LeaseLoopTools)
   return fresh || neededSeconds <= leftSeconds ? 'fits' : 'too-late';
 }
 
-function describeMisfit({ resources }: TaskMessage, { vcpus, memoryMiB }: Capacity): string {
-  const needs = `${resources?.vcpu} vCPUs and ${resources?.memoryMiB} MiB of memory`;
-  return `the task needs ${needs}, this machine has ${vcpus} and ${memoryMiB} MiB`;
+function describeMisfit({ resources }: TaskMessage, { vcpus, memoryMiB, diskGiB }: Capacity): string {
+  const needs = `${resources?.vcpu} vCPUs, ${resources?.memoryMiB} MiB of memory and ${resources?.diskGiB} GiB of disk`;
+  return `the task needs ${needs}, this machine has ${vcpus}, ${memoryMiB} MiB and ${diskGiB} GiB`;
 }
 
 /** Sets the lease of each task to what it needs, where what was asked for is too short, or longer than any wait. */

@@ -100,6 +100,7 @@ describe('the slots of a machine', () => {
     ['a slot each', undefined, 4],
     ['two vCPUs each', { vcpu: 2, memoryMiB: 100, diskGiB: 1 }, 2],
     ['most of the memory', { vcpu: 0.1, memoryMiB: 2_100, diskGiB: 1 }, 1],
+    ['half of the disk', { vcpu: 0.1, memoryMiB: 100, diskGiB: 10 }, 2],
   ])('hold as many tasks as fit: %s', async (_what, resources, expected) => {
     const agent = new AgentHarness({ slots: 4 });
     const log = join(temporaryFolder(), 'log');
@@ -124,7 +125,7 @@ describe('the slots of a machine', () => {
 
     expect(agent.eventOf('released')).toMatchObject({
       cause: 'machine',
-      reason: 'the task needs 4 vCPUs and 8192 MiB of memory, this machine has 2 and 2048 MiB',
+      reason: 'the task needs 4 vCPUs, 8192 MiB of memory and 5 GiB of disk, this machine has 2, 2048 MiB and 10 GiB',
     });
   });
 });

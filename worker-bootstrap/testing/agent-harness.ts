@@ -27,13 +27,13 @@ export class AgentHarness {
   /** Stands before every publication: a test makes it throw. */
   beforePublish: (events: readonly StatusEvent[]) => void = () => undefined;
 
-  /** @param settings.slots so many slots of 1 vCPU and 1 GiB; 2 unless told otherwise */
+  /** @param settings.slots so many slots of 1 vCPU, 1 GiB and 5 GiB of disk; 2 unless told otherwise */
   constructor({ slots = 2, ...settings }: Partial<WorkSettings> & { slots?: number } = {}) {
     this.settings = {
       fleet: 'default',
       instanceId: 'i-1',
-      capacity: { vcpus: slots, memoryMiB: slots * 1_024 },
-      slot: { vcpus: 1, memoryMiB: 1_024 },
+      capacity: { vcpus: slots, memoryMiB: slots * 1_024, diskGiB: slots * 5 },
+      slot: { vcpus: 1, memoryMiB: 1_024, diskGiB: 5 },
       idleSeconds: 0.15,
       maxLifetimeSeconds: 3_600,
       workDir: temporaryFolder(),
