@@ -3,7 +3,7 @@ import { GetObjectCommand, type GetObjectCommandInput, type S3Client } from '@aw
 import { toShoalError } from './aws-errors.ts';
 import { backoff } from './backoff.ts';
 
-const MAX_TRIES = 4;
+const MAX_TRIES = 6;
 
 /** @throws TransientError when the body keeps breaking off; whatever the SDK throws, such as `NoSuchKey` */
 export async function readObject(

@@ -20,7 +20,7 @@ import { useTroubledWorld } from './troubled-world.ts';
 const troubled = useTroubledWorld([
   { service: 'sqs', kind: 'throttle', probability: 0.15, seed: 1 },
   { service: 'sqs', kind: 'unavailable', probability: 0.1, seed: 2 },
-  { service: 'sqs', kind: 'partial', probability: 0.2, seed: 3 },
+  { service: 'sqs', kind: 'partial', probability: 0.1, seed: 3 },
   { service: 'sqs', operation: 'DeleteMessageBatch', kind: 'lost-response', probability: 0.2, seed: 4 },
   { service: 'sqs', operation: 'ChangeMessageVisibilityBatch', kind: 'lost-response', probability: 0.3, seed: 5 },
   { service: 'sqs', operation: 'GetQueueAttributes', kind: 'lost-response', probability: 0.2, seed: 6 },

@@ -46,7 +46,7 @@ function spare<Client>(client: Client & { middlewareStack: Pick<AwsWorld['sqs'][
 }
 
 /** The clients for adapters, as the functions make them. */
-export function troubledClients({ emulators }: AwsWorld, maxAttempts = 10) {
+export function troubledClients({ emulators }: AwsWorld, maxAttempts = 15) {
   const settings = (endpoint: string) => ({ ...access, endpoint, retryStrategy: quickRetries(maxAttempts) });
   return {
     sqs: createSqsClient(settings(emulators.sqsUrl)),
