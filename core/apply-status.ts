@@ -33,7 +33,7 @@
  * | attempt above row's | returned           | returned  | returned                | returned               | returned       | –      |
  * | attempt below row's | stale              | COMPLETED | resend, stale           | stale                  | stale          | –      |
  * | PENDING, current    | RUNNING            | COMPLETED | PENDING n+1, end        | stale                  | resend, end    | end    |
- * | RUNNING, current    | moves lease, stale | COMPLETED | PENDING n+1, end, stale | PENDING n, end, stale  | PENDING n, end | marked |
+ * | RUNNING, current    | moves lease, stale | COMPLETED | PENDING n+1, end        | PENDING n, end, stale  | PENDING n, end | marked |
  *
  * *end*: FAILED, or CANCELLED where an end was asked for. *stale* of a RUNNING task: another lease than the one that runs it.
  */
