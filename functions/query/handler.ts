@@ -8,6 +8,7 @@ import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
 import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { readFleets } from '../fleets-file.ts';
 import { apiHandler } from '../http/api-handler.ts';
+import { auditRoutes } from './audit.ts';
 import { config } from './config.ts';
 import { failureRoutes } from './failures.ts';
 import { fleetRoutes } from './fleets.ts';
@@ -31,6 +32,7 @@ export const handler = apiHandler({
     ...jobRoutes({ jobs, clock: { now: () => new Date() } }),
     ...taskRoutes({ jobs, tasks, blobs }),
     ...failureRoutes({ jobs, tasks, blobs }),
+    ...auditRoutes({ jobs, tasks }),
     ...fleetRoutes({
       fleets: readFleets(config.LAMBDA_TASK_ROOT),
       store: new DynamoFleetStore({ client, table: config.FLEETS_TABLE }),

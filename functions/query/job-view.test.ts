@@ -16,10 +16,22 @@ describe('a job as its user sees it', () => {
     expect(view).toMatchObject({ progress: 0.4, tasksPerMinute: 2, secondsPerTask: 3.333, etaSeconds: 180 });
   });
 
+  it('says what it cost, and what of that brought nothing', () => {
+    const counters = countersFactory({ costUsd: 0.30000000000000004, lostSeconds: 12.5, lostUsd: 1e-7 });
+
+    const view = jobView({ job: running({ retryOf: 'job_before' }), counters }, NOW);
+
+    expect(view).toMatchObject({ costUsd: 0.3, lostSeconds: 12.5, lostUsd: 1e-7, retryOf: 'job_before' });
+    expect(view.links).toMatchObject({
+      failures: `/v1/jobs/${view.jobId}/failures`,
+      audit: `/v1/jobs/${view.jobId}/audit`,
+    });
+  });
+
   it('keeps to itself what is no concern of users', () => {
     const view = jobView({ job: running({ taskToken: 'secret', keyed: true }), counters: countersFactory() }, NOW);
 
-    expect(JSON.stringify(view)).not.toMatch(/secret|keyed|taskToken/);
+    expect(JSON.stringify(view)).not.toMatch(/secret|keyed|taskToken|sweep/);
     expect(view.links.self).toBe(`/v1/jobs/${view.jobId}`);
   });
 

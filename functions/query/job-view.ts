@@ -3,7 +3,7 @@ import { type Counters, type TaskCounts, taskCounts } from '../../core/counters.
 import { isClosed, type Job } from '../../core/job.ts';
 import type { JobProgress } from '../../core/ports.ts';
 
-export interface JobView extends Omit<Job, 'taskToken' | 'keyed' | 'awaits'> {
+export interface JobView extends Omit<Job, 'taskToken' | 'keyed' | 'awaits' | 'sweep'> {
   readonly counters: TaskCounts;
   /** Share of tasks that ended, 0 to 1. */
   readonly progress: number;
@@ -11,11 +11,16 @@ export interface JobView extends Omit<Job, 'taskToken' | 'keyed' | 'awaits'> {
   readonly tasksPerMinute: number | null;
   readonly secondsPerTask: number | null;
   readonly etaSeconds: number | null;
-  readonly links: { readonly self: string; readonly tasks: string; readonly results: string };
+  /** What its ended attempts cost, as far as their machines' prices are known. */
+  readonly costUsd: number;
+  /** The part of that which brought no result: interruptions, lost machines, failures that were tried again. */
+  readonly lostSeconds: number;
+  readonly lostUsd: number;
+  readonly links: Readonly<Record<'self' | 'tasks' | 'results' | 'failures' | 'audit', string>>;
 }
 
 export function jobView({ job, counters }: JobProgress, now: Date): JobView {
-  const { taskToken: _token, keyed: _keyed, awaits: _awaits, ...told } = job;
+  const { taskToken: _token, keyed: _keyed, awaits: _awaits, sweep: _sweep, ...told } = job;
   const counts = taskCounts(job.taskCount, counters, isClosed(job.status));
   const ended = counts.completed + counts.failed + counts.cancelled;
   const perMinute = tasksPerMinute(job, counts, now);
@@ -27,10 +32,15 @@ export function jobView({ job, counters }: JobProgress, now: Date): JobView {
     tasksPerMinute: perMinute === null ? null : rounded(perMinute),
     secondsPerTask: secondsPerTask(counters),
     etaSeconds: perMinute && left > 0 ? Math.ceil((left / perMinute) * 60) : null,
+    costUsd: roundedUsd(counters.costUsd),
+    lostSeconds: rounded(counters.lostSeconds),
+    lostUsd: roundedUsd(counters.lostUsd),
     links: {
       self: `/v1/jobs/${job.jobId}`,
       tasks: `/v1/jobs/${job.jobId}/tasks`,
       results: `/v1/jobs/${job.jobId}/results`,
+      failures: `/v1/jobs/${job.jobId}/failures`,
+      audit: `/v1/jobs/${job.jobId}/audit`,
     },
   };
 }
@@ -48,3 +58,5 @@ const secondsPerTask = ({ completed, completedSeconds }: Counters): number | nul
 
 /** For display only: a slow job's rate would round to nothing, and its end to never. */
 const rounded = (number: number): number => Math.round(number * 1_000) / 1_000;
+/** A short task's share of a machine is a matter of millionths. */
+const roundedUsd = (usd: number): number => Math.round(usd * 1e9) / 1e9;

@@ -1,6 +1,14 @@
 /** What a task looks like to its user. */
 import type { BlobStore } from '../../core/ports.ts';
-import type { EndedAttempt, Failure, TaskRecord, TaskResult, TaskStatus } from '../../core/task.ts';
+import type {
+  Checkpoint,
+  EndedAttempt,
+  Failure,
+  StaleReport,
+  TaskRecord,
+  TaskResult,
+  TaskStatus,
+} from '../../core/task.ts';
 
 export interface TaskView {
   readonly taskId: string;
@@ -9,6 +17,8 @@ export interface TaskView {
   readonly index: number;
   readonly status: TaskStatus;
   readonly attempt: number;
+  /** While it waits out a backoff: when the next attempt may start. */
+  readonly dueAt: string | null;
   readonly instanceId: string | null;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
@@ -21,7 +31,39 @@ export interface TaskDetail extends TaskView {
   readonly result: unknown;
   /** Where a result lies that is too large to be shown here. */
   readonly resultRef: Extract<TaskResult, { blob: string }> | null;
+  /** Every lease that ended: `lost` ones ended without a word. */
   readonly attempts: readonly EndedAttempt[];
+  readonly chargedAttempts: number;
+  readonly unchargedAttempts: number;
+  /** Reports that came and were not applied, because they speak of a lease that no longer counts. */
+  readonly staleReports: readonly StaleReport[];
+  /** Somebody asked for its end. */
+  readonly cancelRequested: boolean;
+  /** What the next attempt goes on from. */
+  readonly checkpoint: Checkpoint | null;
+  /** What all its attempts cost so far; `null` where no price is known. */
+  readonly costUsd: number | null;
+}
+
+/** The facts of a task that only its own page shows. */
+export const taskFacts = (
+  task: TaskRecord,
+): Pick<
+  TaskDetail,
+  'attempts' | 'chargedAttempts' | 'unchargedAttempts' | 'staleReports' | 'cancelRequested' | 'checkpoint' | 'costUsd'
+> => ({
+  attempts: task.attempts,
+  chargedAttempts: task.chargedAttempts,
+  unchargedAttempts: task.unchargedAttempts,
+  staleReports: task.staleReports,
+  cancelRequested: task.cancelRequested,
+  checkpoint: task.checkpoint,
+  costUsd: costOf(task),
+});
+
+function costOf({ attempts }: TaskRecord): number | null {
+  const known = attempts.flatMap(({ costUsd }) => costUsd ?? []);
+  return known.length > 0 ? known.reduce((sum, usd) => sum + usd, 0) : null;
 }
 
 export const taskView = (task: TaskRecord, key: string | undefined): TaskView => ({
@@ -31,6 +73,7 @@ export const taskView = (task: TaskRecord, key: string | undefined): TaskView =>
   index: task.index,
   status: task.status,
   attempt: task.attempt,
+  dueAt: task.dueAt,
   instanceId: task.instanceId,
   startedAt: task.startedAt,
   finishedAt: task.finishedAt,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { NotFoundError, ValidationError } from '../../core/errors.ts';
 import type { Job } from '../../core/job.ts';
 import type { ApiKey } from '../../core/ports.ts';
-import type { TaskRecord } from '../../core/task.ts';
+import type { EndedAttempt, TaskRecord } from '../../core/task.ts';
 import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
 import { at, START } from '../../test/factories/manual-clock.ts';
@@ -55,25 +55,25 @@ function prepare(overrides: Partial<Job> = {}, rows: readonly TaskRecord[] = [])
   };
 }
 
+const ATTEMPT: EndedAttempt = {
+  attempt: 1,
+  leaseId: 'lease-1',
+  instanceId: 'i-1',
+  outcome: 'completed',
+  charged: false,
+  reason: null,
+  exitCode: null,
+  seconds: 5,
+  endedAt: at(15),
+};
+
 const completed = (index: number, overrides: Partial<TaskRecord> = {}): TaskRecord =>
   taskRecordFactory({
     index,
     status: 'COMPLETED',
     finishedAt: at(15),
     result: { json: `{"n":${index}}` },
-    attempts: [
-      {
-        attempt: 1,
-        leaseId: 'lease-1',
-        instanceId: 'i-1',
-        outcome: 'completed',
-        charged: false,
-        reason: null,
-        exitCode: null,
-        seconds: 5,
-        endedAt: at(15),
-      },
-    ],
+    attempts: [ATTEMPT],
     ...overrides,
   });
 
@@ -337,6 +337,33 @@ describe('GET /v1/tasks/{taskId}', () => {
       resultRef: null,
       attempts: [{ attempt: 1, outcome: 'completed' }],
     });
+  });
+
+  it('shows what befell it: lost leases, stale reports, costs, and from when and what it goes on', async () => {
+    const lost = { ...ATTEMPT, outcome: 'lost' as const, costUsd: 0.25, reason: 'the machine is gone' };
+    const released = { ...ATTEMPT, leaseId: 'lease-2', outcome: 'released' as const, costUsd: 0.5 };
+    const staleReport = {
+      kind: 'failed',
+      attempt: 1,
+      leaseId: 'lease-1',
+      instanceId: 'i-1',
+      at: at(30),
+      reason: 'old',
+    };
+    const waiting: Partial<TaskRecord> = {
+      status: 'PENDING',
+      attempt: 2,
+      unchargedAttempts: 2,
+      dueAt: at(90),
+      checkpoint: { blob: 'checkpoint-1', bytes: 3 },
+      cancelRequested: true,
+      attempts: [lost, released],
+      staleReports: [staleReport],
+    };
+    const { task, page } = prepare({}, [taskRecordFactory(waiting)]);
+
+    expect(await task(taskIdFactory(0))).toMatchObject({ ...waiting, chargedAttempts: 0, costUsd: 0.75 });
+    expect((await page()).tasks[0]).toMatchObject({ status: 'PENDING', attempt: 2, dueAt: at(90) });
   });
 
   it('shows a task that nothing happened to', async () => {

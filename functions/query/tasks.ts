@@ -13,7 +13,7 @@ import { progressOf } from './jobs.ts';
 import { taskKeys } from './task-keys.ts';
 import { logText } from './task-log.ts';
 import { taskPage } from './task-pages.ts';
-import { resultOf, taskView } from './task-view.ts';
+import { resultOf, taskFacts, taskView } from './task-view.ts';
 
 /**
  * An answer must fit Lambda's 6 MB, and its body is sent as a JSON string: every quote and backslash in it becomes two
@@ -74,7 +74,7 @@ export function taskRoutes(ports: TaskPorts): Record<string, Route> {
       let bytes = 0;
       let next = page.cursor;
       for await (const { task, result, resultRef } of withResults(ended, ports.blobs)) {
-        const { jobId: _jobId, startedAt: _startedAt, ...view } = taskView(task, keys.get(task.index));
+        const { jobId: _jobId, startedAt: _startedAt, dueAt: _dueAt, ...view } = taskView(task, keys.get(task.index));
         const line = `${JSON.stringify({ ...view, result, ...(resultRef ? { resultRef } : {}) })}\n`;
         const size = bytesAsSent(line);
         if (bytes > 0 && bytes + size > MAX_PAGE_BYTES) {
@@ -96,7 +96,7 @@ export function taskRoutes(ports: TaskPorts): Record<string, Route> {
       const task = taskAsSeen(job, index, rows.get(taskIdOf(jobId, index)));
       const keys = await taskKeys(job, [index], ports.blobs);
       const result = await resultOf(task, MAX_DETAIL_BYTES, ports.blobs);
-      return { status: 200, body: { ...taskView(task, keys.get(index)), ...result, attempts: task.attempts } };
+      return { status: 200, body: { ...taskView(task, keys.get(index)), ...result, ...taskFacts(task) } };
     },
 
     'GET /v1/tasks/{taskId}/logs': async (request) => {

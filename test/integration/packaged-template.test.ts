@@ -159,6 +159,7 @@ describe('functions', () => {
       'GET /v1/instances',
       'GET /v1/jobs',
       'GET /v1/jobs/{jobId}',
+      'GET /v1/jobs/{jobId}/audit',
       'GET /v1/jobs/{jobId}/failures',
       'GET /v1/jobs/{jobId}/results',
       'GET /v1/jobs/{jobId}/tasks',
