@@ -24,6 +24,8 @@ export interface PipelineOptions {
   readonly tickSeconds?: number;
   /** Visibility timeout of the queues that feed functions: how soon a report that failed comes again. */
   readonly reportVisibilitySeconds?: number;
+  /** Goes on with jobs that an earlier run over the same folder left open; otherwise they are closed. */
+  readonly keep?: boolean;
   /** Called with a line for people at each step of the start. */
   readonly onProgress?: (line: string) => void;
   /** Aborting ends a start half-way; nothing is left of it. */

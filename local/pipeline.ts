@@ -20,6 +20,7 @@ import { fleetsOfRun, functionOverrides, type PipelineOptions, tickSecondsOf } f
 import { checkPorts, type Ports, portsFrom } from './ports.ts';
 import { COMPILE_CACHE } from './project-root.ts';
 import { RunDirectory } from './run-directory.ts';
+import type { StandingStack } from './set-up-stack.ts';
 import { PartError, SupervisedProcess, tailOf } from './supervised-process.ts';
 
 export interface Pipeline {
@@ -96,7 +97,7 @@ class PipelineRun {
     await checkPorts(ports);
     // Loading the SDK takes longer than anything else here: it is done while the others start.
     enableCompileCache(COMPILE_CACHE);
-    const setUp = import('./set-up-stack.ts');
+    const setUp = loadSetUp();
     setUp.catch(() => undefined);
     const [packaged, agent, urls] = await Promise.all([
       this.#safely(this.#package()),
@@ -107,7 +108,7 @@ class PipelineRun {
     this.#tell('making queues, tables and the state machine');
     const queueUrlPrefix = `${urls.sqsUrl}/${LOCAL_ACCOUNT}/`;
     const endpoints = { sqs: urls.sqsUrl, dynamodb: urls.dynamodbUrl, s3: urls.s3Url, states: urls.statesUrl };
-    const { setUpStack } = await setUp;
+    const { setUpStack, takeOverOpenJobs } = await setUp;
     const { reportVisibilitySeconds } = this.#options;
     const overrides = { queueUrlPrefix, reportVisibilitySeconds };
     const stack = await this.#safely(setUpStack(packaged.templatePath, endpoints, overrides));
@@ -115,6 +116,8 @@ class PipelineRun {
     this.#tell('starting the functions');
     await this.#configureHost(await this.#hostConfiguration({ packaged, agent, endpoints, queueUrlPrefix, fleets }));
     await this.#safely(untilHealthy(urls.apiUrl, join(this.#directory.logs, 'functions')));
+    // Only now: executions call functions.
+    await this.#takeOver(takeOverOpenJobs, stack, endpoints);
     const local = describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory: this.#directory.logs });
     await writeLocalDescription(this.#directory.root, local);
     return {
@@ -234,9 +237,30 @@ class PipelineRun {
     return Promise.race([work, this.#trouble.promise]);
   }
 
+  async #takeOver(
+    takeOverOpenJobs: typeof import('./open-jobs.ts')['takeOverOpenJobs'],
+    { tables, stateMachine }: StandingStack,
+    endpoints: HostConfiguration['endpoints'],
+  ): Promise<void> {
+    const keep = this.#options.keep ?? false;
+    const jobsTable = tables['JobsTable'] ?? '';
+    const open = await this.#safely(takeOverOpenJobs({ endpoints, jobsTable, stateMachineName: stateMachine, keep }));
+    const jobs = `${open} ${open === 1 ? 'job' : 'jobs'} of an earlier run`;
+    if (open > 0) this.#tell(keep ? `going on with ${jobs}` : `closing ${jobs} (--keep goes on with them)`);
+  }
+
   #tell(line: string): void {
     this.#options.onProgress?.(line);
   }
+}
+
+/** Both load the AWS SDK. */
+async function loadSetUp() {
+  const [{ setUpStack }, { takeOverOpenJobs }] = await Promise.all([
+    import('./set-up-stack.ts'),
+    import('./open-jobs.ts'),
+  ]);
+  return { setUpStack, takeOverOpenJobs };
 }
 
 /** The host is there and each answer is from a function: one that is no success twice will not become one. */

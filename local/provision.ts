@@ -5,6 +5,7 @@
 import {
   CreateTableCommand,
   type CreateTableCommandInput,
+  DescribeTableCommand,
   DescribeTimeToLiveCommand,
   type DynamoDBClient,
   ResourceInUseException,
@@ -42,6 +43,7 @@ export interface Provisioned {
   readonly queueUrls: Readonly<Record<string, string>>;
   readonly tables: Readonly<Record<string, string>>;
   readonly buckets: Readonly<Record<string, string>>;
+  readonly stateMachines: Readonly<Record<string, string>>;
 }
 
 /** Attributes over those of the template, by a queue's name. */
@@ -55,13 +57,13 @@ export async function provision(
   clients: ProvisionClients,
   { queueAttributes: overrides = {} }: ProvisionOverrides = {},
 ): Promise<Provisioned> {
-  const [queueUrls, tables, buckets] = await Promise.all([
+  const [queueUrls, tables, buckets, stateMachines] = await Promise.all([
     makeQueues(stack, clients.sqs, overrides),
     makeTables(stack, clients.dynamodb),
     makeBuckets(stack, clients.s3),
     makeStateMachines(stack, clients.states),
   ]);
-  return { queueUrls, tables, buckets };
+  return { queueUrls, tables, buckets, stateMachines };
 }
 
 async function makeQueues(
@@ -98,12 +100,28 @@ async function makeTable({ properties }: StackResource<TableProperties>, dynamod
   await ignoring(ResourceInUseException, dynamodb.send(new CreateTableCommand(input)));
   const { TableName } = properties;
   await waitUntilTableExists({ client: dynamodb, minDelay: 0.02, maxDelay: 0.2, maxWaitTime: 10 }, { TableName });
+  await refuseOlderTable(input, dynamodb);
   const wanted = properties.TimeToLiveSpecification;
   if (!wanted?.Enabled) return;
   const { TimeToLiveDescription } = await dynamodb.send(new DescribeTimeToLiveCommand({ TableName }));
   // Enabling what is enabled is an error.
   if (TimeToLiveDescription?.TimeToLiveStatus === 'ENABLED') return;
   await dynamodb.send(new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification: wanted }));
+}
+
+/** The emulator adds no index to a table that is there. */
+async function refuseOlderTable(
+  { TableName, GlobalSecondaryIndexes: wanted = [] }: CreateTableCommandInput,
+  dynamodb: DynamoDBClient,
+): Promise<void> {
+  const { Table } = await dynamodb.send(new DescribeTableCommand({ TableName }));
+  const there = new Set(Table?.GlobalSecondaryIndexes?.map(({ IndexName }) => IndexName));
+  const missing = wanted.find(({ IndexName }) => !there.has(IndexName));
+  if (!missing) return;
+  const what = `the table ${TableName} has no index ${missing.IndexName}`;
+  throw new Error(
+    `the data of this folder are of an older version (${what}): remove its "data", or choose another --data`,
+  );
 }
 
 async function makeBuckets(stack: StackTemplate, s3: S3Client): Promise<Record<string, string>> {
@@ -115,8 +133,9 @@ async function makeBuckets(stack: StackTemplate, s3: S3Client): Promise<Record<s
   return Object.fromEntries(named);
 }
 
-async function makeStateMachines(stack: StackTemplate, states: SFNClient): Promise<void> {
-  for (const { properties } of stack.resourcesOf('AWS::StepFunctions::StateMachine', stateMachineSchema)) {
+async function makeStateMachines(stack: StackTemplate, states: SFNClient): Promise<Record<string, string>> {
+  const made: Record<string, string> = {};
+  for (const { logicalId, properties } of stack.resourcesOf('AWS::StepFunctions::StateMachine', stateMachineSchema)) {
     const { arn, name, definition, roleArn } = properties;
     try {
       await states.send(new CreateStateMachineCommand({ name, definition, roleArn, type: 'STANDARD' }));
@@ -125,7 +144,9 @@ async function makeStateMachines(stack: StackTemplate, states: SFNClient): Promi
       if (!(error instanceof StateMachineAlreadyExists)) throw error;
       await states.send(new UpdateStateMachineCommand({ stateMachineArn: arn, definition, roleArn }));
     }
+    made[logicalId] = name;
   }
+  return made;
 }
 
 async function ignoring(expected: abstract new (...args: never[]) => Error, work: Promise<unknown>): Promise<void> {

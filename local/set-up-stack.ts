@@ -21,6 +21,8 @@ export interface StandingStack {
   /** By logical id. */
   readonly tables: Readonly<Record<string, string>>;
   readonly bucket: string;
+  /** Its name. */
+  readonly stateMachine: string;
   readonly apiKey: string;
 }
 
@@ -41,17 +43,20 @@ export async function setUpStack(
   };
   const stack = await readStackTemplate(templatePath, { queueUrlPrefix });
   const feeding = reportVisibilitySeconds === undefined ? [] : queueMappingsOf(stack).map((each) => each.queueName);
-  const { queueUrls, tables, buckets } = await provision(stack, clients, {
+  const { queueUrls, tables, buckets, stateMachines } = await provision(stack, clients, {
     queueAttributes: Object.fromEntries(
       feeding.map((name) => [name, { VisibilityTimeout: String(reportVisibilitySeconds) }]),
     ),
   });
   const { KeysTable: table } = tables;
   const { DataBucket: bucket } = buckets;
-  if (!table || !bucket) throw new Error('the template has no KeysTable or no DataBucket');
+  const { JobStateMachine: stateMachine } = stateMachines;
+  if (!table || !bucket || !stateMachine) {
+    throw new Error('the template has no KeysTable, no DataBucket or no JobStateMachine');
+  }
   const apiKey = await seedKey(new DynamoKeyStore({ client: dynamodb, table }));
   for (const client of Object.values(clients)) client.destroy();
-  return { queueUrls, tables, bucket, apiKey };
+  return { queueUrls, tables, bucket, stateMachine, apiKey };
 }
 
 /** A new key for each run: only its hash is stored, so an old one cannot be shown again. */

@@ -14,20 +14,23 @@ const DEFAULT_PORT = 4100;
 
 const HELP = `Runs Shoal on this machine until Ctrl-C: the API, the functions, the emulated AWS services, and machines as processes.
 
-  npm start -- [--port 4100] [--data .shoal]
+  npm start -- [--port 4100] [--data .shoal] [--keep]
 
   --port  the first of ${SERVICES.length} consecutive ports (${SERVICES.join(', ')}); 0 takes free ones
           (default: ${DEFAULT_PORT}, or free ones when another checkout has these)
   --data  the folder for everything that the run writes (default: .shoal in the checkout)
+  --keep  goes on with jobs that an earlier run over the same folder left open, however that ended; otherwise they are
+          closed. Ended jobs and their results stay in either case
 
 Example:  npm start -- --port 5000 --data /tmp/shoal
 
 SHOAL_TICK_SECONDS sets how often the scaler looks by itself (default: 5).`;
 
-function readArguments(): { basePort: number | undefined; dataDirectory: string | undefined } {
+function readArguments(): { basePort: number | undefined; dataDirectory: string | undefined; keep: boolean } {
   const options = {
     port: { type: 'string' },
     data: { type: 'string' },
+    keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   } as const;
   try {
@@ -40,7 +43,7 @@ function readArguments(): { basePort: number | undefined; dataDirectory: string 
     const highest = 65_536 - SERVICES.length;
     if (basePort !== undefined && (!/^\d+$/.test(values.port ?? '') || basePort > highest))
       throw new Error(`--port must be a number from 0 to ${highest}`);
-    return { basePort, dataDirectory: values.data };
+    return { basePort, dataDirectory: values.data, keep: values.keep };
   } catch (error) {
     console.error(`${messageOf(error)}\n\n${HELP}`);
     process.exit(2);
@@ -100,7 +103,7 @@ async function startSomewhere(basePort: number | undefined, options: PipelineOpt
 }
 
 async function main(): Promise<number> {
-  const { basePort, dataDirectory } = readArguments();
+  const { basePort, dataDirectory, keep } = readArguments();
   const abort = new AbortController();
   let pipeline: Pipeline | undefined;
   let firstJob: FirstJob | undefined;
@@ -119,6 +122,7 @@ async function main(): Promise<number> {
     firstJob = await makeFirstJob();
     pipeline = await startSomewhere(basePort, {
       ...(dataDirectory === undefined ? {} : { dataDirectory }),
+      keep,
       signal: abort.signal,
       onProgress: (line) => console.log(`${line} …`),
     });

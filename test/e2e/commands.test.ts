@@ -73,7 +73,7 @@ describe('npm start', () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  const started = () => start('local/start.ts', '--port', basePort, '--data', folder);
+  const started = (...more: string[]) => start('local/start.ts', '--port', basePort, '--data', folder, ...more);
   const local = () =>
     until('local.json is there', 60, async () => {
       const path = join(folder, 'local.json');
@@ -129,5 +129,53 @@ describe('npm start', () => {
 
     await gone();
     expect(await processesWith(jobId)).toEqual([]);
+  });
+
+  it('goes on with --keep where a kill -9 left it, although the queues were only in memory (lesson 5)', async () => {
+    const shoal = started();
+    const before = new ApiClient(await local());
+    await until('it says that it runs', 10, async () => (shoal.output().includes('Ctrl-C stops') ? true : undefined));
+    const first = JSON.parse(await readFile(join(folder, 'first-job.json'), 'utf8'));
+    const jobId = await before.submit(first);
+    const done = await until('some tasks are done, not all', 60, async () => {
+      const { counters } = await before.job(jobId);
+      return counters.completed > 0 ? counters.completed : undefined;
+    });
+    shoal.process.kill('SIGKILL');
+    await gone();
+    await rm(join(folder, 'local.json'), { force: true });
+
+    const again = started('--keep');
+    const after = new ApiClient(await local());
+    const ended = await after.untilEnded(jobId, 90);
+
+    expect(again.output()).toContain('going on with 1 job of an earlier run');
+    expect(done).toBeLessThan(24);
+    expect(ended).toMatchObject({ status: 'COMPLETED', counters: { completed: 24, pending: 0, running: 0 } });
+    expect(await after.results(jobId)).toHaveLength(24);
+    again.interrupt();
+    expect(await again.ended).toBe(0);
+  });
+
+  it('closes without --keep what an earlier run left open, and keeps what had ended', async () => {
+    const shoal = started();
+    const before = new ApiClient(await local());
+    await until('it says that it runs', 10, async () => (shoal.output().includes('Ctrl-C stops') ? true : undefined));
+    const first = JSON.parse(await readFile(join(folder, 'first-job.json'), 'utf8'));
+    const jobId = await before.submit(first);
+    shoal.process.kill('SIGKILL');
+    await gone();
+    await rm(join(folder, 'local.json'), { force: true });
+
+    const again = started();
+    const after = new ApiClient(await local());
+
+    expect(await after.job(jobId)).toMatchObject({
+      status: 'CANCELLED',
+      statusReason: expect.stringMatching(/--keep/),
+    });
+    expect(again.output()).toContain('closing 1 job of an earlier run (--keep goes on with them)');
+    again.interrupt();
+    expect(await again.ended).toBe(0);
   });
 });
