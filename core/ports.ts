@@ -222,6 +222,16 @@ export interface BlobStore {
   put(key: string, body: string | Uint8Array, contentType: string): Promise<void>;
   /** The blob, or those bytes of it; `undefined` if there is none. */
   get(key: string, range?: ByteRange): Promise<Uint8Array | undefined>;
+  /** Puts what is too much to be held in memory; nothing is there until all of it is. */
+  putStream(key: string, body: ByteStream, contentType: string, signal?: AbortSignal): Promise<void>;
+  /** The blob, piece by piece; `undefined` if there is none. */
+  getStream(key: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
+}
+
+export interface ByteStream {
+  /** How many bytes will come. */
+  readonly bytes: number;
+  readonly chunks: AsyncIterable<Uint8Array>;
 }
 
 export interface ByteRange {

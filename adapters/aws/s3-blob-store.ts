@@ -1,6 +1,7 @@
-/** Inputs, large results and logs in the deployment's bucket. */
-import { NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import type { BlobStore, ByteRange } from '../../core/ports.ts';
+/** Inputs, large results, checkpoints and logs in the deployment's bucket. */
+import { Readable } from 'node:stream';
+import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { BlobStore, ByteRange, ByteStream } from '../../core/ports.ts';
 import { readObject } from './s3-read.ts';
 
 export class S3BlobStore implements BlobStore {
@@ -26,5 +27,37 @@ export class S3BlobStore implements BlobStore {
       if (error instanceof NoSuchKey) return undefined;
       throw error;
     }
+  }
+
+  async putStream(key: string, body: ByteStream, contentType: string, signal?: AbortSignal): Promise<void> {
+    // One request however long it is, up to the 5 GB that PutObject takes: a part of it is never there.
+    const [ContentLength, ContentType] = [body.bytes, contentType];
+    const broken = new AbortController();
+    const chunks = untilBroken(body.chunks, broken);
+    const Body = ContentLength === 0 ? Buffer.alloc(0) : Readable.from(chunks, { objectMode: false });
+    const command = new PutObjectCommand({ Bucket: this.#bucket, Key: key, Body, ContentLength, ContentType });
+    const abortSignal = signal ? AbortSignal.any([signal, broken.signal]) : broken.signal;
+    await this.#client.send(command, { abortSignal });
+  }
+
+  async getStream(key: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+    try {
+      const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key });
+      const { Body } = await this.#client.send(command, signal && { abortSignal: signal });
+      // In Node the body is a stream of node:stream.
+      return Body instanceof Readable ? Body : undefined;
+    } catch (error) {
+      if (error instanceof NoSuchKey) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** The SDK waits for ever for the rest of a stream that fails, and nobody catches the error: it aborts instead. */
+async function* untilBroken(chunks: AsyncIterable<Uint8Array>, broken: AbortController) {
+  try {
+    yield* chunks;
+  } catch (error) {
+    broken.abort(error);
   }
 }

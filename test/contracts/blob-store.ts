@@ -1,3 +1,4 @@
+import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import type { BlobStore } from '../../core/ports.ts';
 
@@ -46,6 +47,49 @@ export function describeBlobStoreContract(name: string, setup: () => Promise<Blo
       await blobs.put('blob', 'second', 'text/plain');
 
       expect(await text(blobs, 'blob')).toBe('second');
+    });
+
+    it('takes and gives a stream of bytes, a lot of them and none', async () => {
+      const blobs = await setup();
+      const piece = Uint8Array.from({ length: 100_000 }, (_, n) => n % 251);
+      const pieces = async function* (count: number) {
+        for (let n = 0; n < count; n += 1) yield piece;
+      };
+
+      await blobs.putStream('large', { bytes: 1_200_000, chunks: pieces(12) }, 'application/octet-stream');
+      await blobs.putStream('empty', { bytes: 0, chunks: pieces(0) }, 'application/octet-stream');
+
+      const streamed = await buffer((await blobs.getStream('large')) ?? pieces(0));
+      expect(streamed.equals(Buffer.concat(Array.from({ length: 12 }, () => piece)))).toBe(true);
+      expect((await blobs.get('large'))?.length).toBe(1_200_000);
+      expect(await buffer((await blobs.getStream('empty')) ?? pieces(1))).toHaveLength(0);
+      expect(await blobs.getStream('nothing')).toBeUndefined();
+    });
+
+    it('has nothing of a stream that broke off', async () => {
+      const blobs = await setup();
+      const chunks = (async function* () {
+        yield new Uint8Array(70_000);
+        throw new Error('the disk is gone');
+      })();
+
+      await expect(blobs.putStream('broken', { bytes: 140_000, chunks }, 'text/plain')).rejects.toThrow();
+
+      expect(await blobs.get('broken')).toBeUndefined();
+    });
+
+    it('ends a stream that is aborted, and has nothing of it', async () => {
+      const blobs = await setup();
+      const stop = new AbortController();
+      const chunks = (async function* () {
+        yield new Uint8Array(70_000);
+        stop.abort();
+        yield new Uint8Array(70_000);
+      })();
+
+      await expect(blobs.putStream('cut', { bytes: 140_000, chunks }, 'text/plain', stop.signal)).rejects.toThrow();
+
+      expect(await blobs.get('cut')).toBeUndefined();
     });
 
     it('keeps keys apart that differ in what a path would fold', async () => {

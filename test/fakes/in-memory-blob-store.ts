@@ -1,4 +1,6 @@
-import type { BlobStore, ByteRange } from '../../core/ports.ts';
+import { buffer } from 'node:stream/consumers';
+import { PermanentError } from '../../core/errors.ts';
+import type { BlobStore, ByteRange, ByteStream } from '../../core/ports.ts';
 
 export class InMemoryBlobStore implements BlobStore {
   readonly #blobs = new Map<string, { body: Uint8Array; contentType: string }>();
@@ -11,6 +13,24 @@ export class InMemoryBlobStore implements BlobStore {
   async get(key: string, range?: ByteRange): Promise<Uint8Array | undefined> {
     const blob = this.#blobs.get(key);
     return blob && Uint8Array.from(range ? blob.body.subarray(range.offset, range.offset + range.bytes) : blob.body);
+  }
+
+  async putStream(key: string, body: ByteStream, contentType: string, signal?: AbortSignal): Promise<void> {
+    const bytes = await buffer(body.chunks);
+    signal?.throwIfAborted();
+    if (bytes.length !== body.bytes) throw new PermanentError(`${bytes.length} bytes came, not ${body.bytes}`);
+    await this.put(key, bytes, contentType);
+  }
+
+  async getStream(key: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+    signal?.throwIfAborted();
+    const bytes = await this.get(key);
+    return (
+      bytes &&
+      (async function* () {
+        yield bytes;
+      })()
+    );
   }
 
   /** Every key, in order: for assertions. */
