@@ -1,16 +1,17 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { gitRepository } from '../../adapters/local/testing/git-repository.ts';
 import { runningWith } from '../../adapters/local/testing/processes.ts';
 import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
 import { until } from '../../adapters/local/testing/until.ts';
-import { withCancelledJob } from '../../core/control-document.ts';
+import { withCancelledJob, withCancelledTask } from '../../core/control-document.ts';
 import { TransientError } from '../../core/errors.ts';
 import type { TaskMessage } from '../../core/messages.ts';
 import { COMMIT, jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
 import { PLAIN_CODE } from '../../test/factories/plain-code.ts';
 import { AgentHarness } from '../testing/agent-harness.ts';
+import { parseAgentConfig } from './config.ts';
 
 /** Code whose command is one line of shell. */
 function shell(script: string, setup: string | null = null): TaskMessage['code'] {
@@ -27,6 +28,13 @@ function longCommand(onTerm = 'exit 143') {
 
 const tasks = (count: number, message: Partial<TaskMessage>): Partial<TaskMessage>[] =>
   Array.from({ length: count }, (_, index) => ({ taskId: taskIdFactory(index), ...message }));
+
+/** What a machine must be told; all else is as it is everywhere. */
+const ENVIRONMENT = {
+  ...{ SHOAL_STAGE: 'dev', SHOAL_FLEET: 'default', SHOAL_INSTANCE_ID: 'i-1', SHOAL_IDLE_SECONDS: '60' },
+  ...{ SHOAL_MAX_LIFETIME_SECONDS: '86400', SHOAL_QUEUE_URL_PREFIX: 'http://localhost/' },
+  ...{ SHOAL_STATUS_QUEUE_URL: 'http://localhost/status', SHOAL_BUCKET: 'bucket', SHOAL_WORK_DIR: '/var/lib/shoal' },
+};
 
 const untouched = { visible: 1, inFlight: 0, delayed: 0 };
 const done = { visible: 0, inFlight: 0, delayed: 0 };
@@ -258,6 +266,78 @@ describe('a cancelled job', () => {
   });
 });
 
+describe('a cancelled task', () => {
+  const cancel = (agent: AgentHarness, index: number): Promise<void> =>
+    agent.control.update('default', (document) => withCancelledTask(document, taskIdFactory(index), new Date()));
+
+  it('is not started, and its neighbours are', async () => {
+    const agent = new AgentHarness();
+    await cancel(agent, 1);
+    await agent.send(...tasks(3, { code: shell('echo 1'), timeoutSeconds: 30 }));
+
+    await agent.run();
+
+    const ends = agent.taskEvents.map(({ taskId, kind }) => [taskId, kind]).sort();
+    expect(ends).toEqual([
+      [taskIdFactory(0), 'completed'],
+      [taskIdFactory(1), 'released'],
+      [taskIdFactory(2), 'completed'],
+    ]);
+    expect(agent.eventOf('released')).toMatchObject({ cause: 'cancelled', seconds: 0 });
+    expect(agent.depth).toEqual(done);
+  });
+
+  it('that waits for its turn never gets it', async () => {
+    const agent = new AgentHarness({ slots: 1, idleSeconds: 1 });
+    const gate = join(temporaryFolder(), 'gate');
+    const code = shell(`read input; test "$input" = 0 || while [ ! -e ${gate} ]; do sleep 0.02; done; echo 1`);
+    const short = { code, timeoutSeconds: 30 };
+    // The first one is measured; behind the second one the third waits.
+    await agent.send(...tasks(3, short).map((task, index) => ({ ...task, input: index })));
+    const running = agent.run();
+    await until(() => agent.depth.inFlight === 2 && agent.taskEvents.length === 1, 'one runs, one waits');
+
+    await cancel(agent, 2);
+    await agent.whenPublished('released');
+    writeFileSync(gate, '');
+    await running;
+
+    expect(agent.eventOf('released')).toMatchObject({ taskId: taskIdFactory(2), cause: 'cancelled', seconds: 0 });
+    expect(agent.depth).toEqual(done);
+  });
+
+  it('is over within 30 s, whatever it does about SIGTERM and whenever the document was last read', async () => {
+    // A tenth of what a machine has.
+    const { controlSeconds, cancelGraceSeconds, graceSeconds } = parseAgentConfig(ENVIRONMENT);
+    const agent = new AgentHarness({
+      controlSeconds: controlSeconds / 10,
+      cancelGraceSeconds: cancelGraceSeconds / 10,
+      graceSeconds: graceSeconds / 10,
+    });
+    const { code, isRunning } = longCommand('');
+    const read = agent.control.read.bind(agent.control);
+    let reads = 0;
+    agent.control.read = (...asked) => {
+      reads += 1;
+      return read(...asked);
+    };
+    await agent.send({ code, timeoutSeconds: 60 });
+    const running = agent.run();
+    await isRunning();
+    const before = reads;
+    await until(() => reads > before, 'the document is read');
+
+    // The worst moment: it was read just now.
+    const asked = performance.now();
+    await cancel(agent, 0);
+    await agent.whenPublished('released');
+
+    expect(performance.now() - asked).toBeLessThan(3_000);
+    await running;
+    expect(agent.eventOf('released')).toMatchObject({ cause: 'cancelled' });
+  });
+});
+
 describe('a drained machine', () => {
   it('lets what runs come to its end and takes nothing new', async () => {
     const agent = new AgentHarness({ slots: 1, idleSeconds: 60 });
@@ -333,6 +413,23 @@ describe('SIGTERM', () => {
     expect(agent.taskEvents).toEqual([]);
     expect(agent.queues.normal.leaseChanges).toEqual([{ leases: 1, seconds: 0 }]);
     expect(agent.depth).toEqual(untouched);
+  });
+
+  it('gives a command the time to leave a checkpoint, which the release names', async () => {
+    const agent = new AgentHarness({ graceSeconds: 10 });
+    const { code, isRunning } = longCommand('echo 7 > $SHOAL_CHECKPOINT_FILE; exit 75');
+    await agent.send({ code, timeoutSeconds: 30 });
+    const running = agent.run();
+    await isRunning();
+
+    agent.lifecycle.onSignal('SIGTERM');
+    await running;
+
+    const { leaseId } = agent.eventOf('released') ?? {};
+    const blob = `jobs/${jobIdFactory()}/checkpoints/${taskIdFactory(0)}/1-${leaseId}`;
+    expect(agent.eventOf('released')).toMatchObject({ cause: 'interrupted', checkpoint: { blob, bytes: 2 } });
+    expect(new TextDecoder().decode(await agent.blobs.get(blob))).toBe('7\n');
+    expect(agent.depth).toEqual(done);
   });
 
   it('a second time kills at once', async () => {

@@ -1,7 +1,7 @@
 /**
  * The agent: leases tasks and runs them until its machine ends, and tells the control plane so.
  *
- * `READY → DRAINING → TERMINATED`. It ends by itself: when its queues stay empty, before its lifetime could cut a task,
+ * `READY → DRAINING → TERMINATED`, or `INTERRUPTED` where its provider takes it back. It ends by itself: when its queues stay empty, before its lifetime could cut a task,
  * when it is asked to, or when it cannot prepare any work. Nobody ends a busy machine from outside.
  */
 import type { CredentialUser } from '../../adapters/git/repository-credentials.ts';
@@ -76,7 +76,7 @@ export async function runAgent(
   await bench.whenEmpty();
   await workshop.close();
   const reason = lifecycle.reason ?? 'unknown';
-  tell('TERMINATED', reason);
+  tell(lifecycle.isTakenBack ? 'INTERRUPTED' : 'TERMINATED', reason);
   await outbox.close(LAST_WORDS_MS[stageOf(lifecycle)]);
   return reason;
 }
@@ -139,7 +139,7 @@ function watchControl(
     if (bench.isEmpty && !workshop.keepsProcesses) return;
     await control.refresh();
     bench.stopCancelled();
-    workshop.endJobs((jobId) => control.isCancelled(jobId));
+    workshop.endJobs((jobId) => control.isJobCancelled(jobId));
     if (control.isDraining) lifecycle.drain('drained by the control plane');
   };
   const again = (): (() => void) =>

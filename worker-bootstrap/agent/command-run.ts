@@ -1,10 +1,12 @@
 /** How a task's command ended, by whichever protocol it was run. */
-import type { Failure } from '../../core/task.ts';
+import type { Checkpoint, Failure } from '../../core/task.ts';
 import type { KeptOutput } from './kept-output.ts';
 import type { EndedFor, NotStarted } from './process-group.ts';
 
 export type CommandRun =
   | NotStarted
+  /** It was stopped before it began. */
+  | { readonly kind: 'never-began' }
   | {
       readonly kind: 'ran';
       readonly seconds: number;
@@ -14,5 +16,7 @@ export type CommandRun =
       readonly diskFull: string | null;
       /** What it printed, if that was anything but its result. */
       readonly printed: KeptOutput | null;
+      /** What it left for the next attempt, if it had to stop. */
+      readonly checkpoint?: Checkpoint;
       readonly outcome: { readonly json: string } | { readonly failure: Failure };
     };

@@ -35,6 +35,8 @@ describe('parseAgentConfig', () => {
       leaseGraceSeconds: 60,
       setupSeconds: 600,
       controlSeconds: 15,
+      cancelGraceSeconds: 10,
+      maxCheckpointBytes: 2 ** 30,
       pollSeconds: 10,
       commandPath: expect.stringMatching(/^\/usr\/bin:/),
     });

@@ -31,10 +31,12 @@ const environmentSchema = z.object({
   SHOAL_BUCKET: text,
   SHOAL_WORK_DIR: text.startsWith('/', 'must be an absolute path'),
   SHOAL_GRACE_SECONDS: seconds.default(30),
+  SHOAL_CANCEL_GRACE_SECONDS: seconds.default(10),
   SHOAL_LEASE_GRACE_SECONDS: seconds.default(60),
   SHOAL_SETUP_SECONDS: seconds.default(600),
   SHOAL_CONTROL_SECONDS: seconds.default(15),
   SHOAL_MAX_RESULT_BYTES: whole.default(100 * 1024 * 1024),
+  SHOAL_MAX_CHECKPOINT_BYTES: whole.default(1024 * 1024 * 1024),
   SHOAL_MAX_LOG_BYTES: whole.default(256 * 1024),
   SHOAL_MAX_CHECKOUTS: whole.refine((count) => count >= 1, 'must be 1 or more').default(20),
   SHOAL_MIN_FREE_DISK_MIB: number.default(1_024),
@@ -59,6 +61,8 @@ export interface WorkSettings {
   readonly workDir: string;
   /** Between SIGTERM and SIGKILL. */
   readonly graceSeconds: number;
+  /** The same for work that is cancelled: it shall be over within 30 s, and up to half of that pass until we know. */
+  readonly cancelGraceSeconds: number;
   /** What a lease is longer than the work it covers. */
   readonly leaseGraceSeconds: number;
   /** What the checkout of a commit may take; the lease allows for it, and for the time limit of the job's `setup`. */
@@ -68,6 +72,8 @@ export interface WorkSettings {
   readonly pollSeconds: number;
   /** A larger result fails its task. */
   readonly maxResultBytes: number;
+  /** A larger checkpoint is not kept. */
+  readonly maxCheckpointBytes: number;
   /** So much of what a task prints is kept. */
   readonly maxLogBytes: number;
   /** So many checkouts are kept. */
@@ -109,11 +115,13 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
     credentialsDir: parsed.SHOAL_CREDENTIALS_DIR ?? null,
     workDir: parsed.SHOAL_WORK_DIR,
     graceSeconds: parsed.SHOAL_GRACE_SECONDS,
+    cancelGraceSeconds: parsed.SHOAL_CANCEL_GRACE_SECONDS,
     leaseGraceSeconds: parsed.SHOAL_LEASE_GRACE_SECONDS,
     setupSeconds: parsed.SHOAL_SETUP_SECONDS,
     controlSeconds: parsed.SHOAL_CONTROL_SECONDS,
     pollSeconds: parsed.SHOAL_POLL_SECONDS,
     maxResultBytes: parsed.SHOAL_MAX_RESULT_BYTES,
+    maxCheckpointBytes: parsed.SHOAL_MAX_CHECKPOINT_BYTES,
     maxLogBytes: parsed.SHOAL_MAX_LOG_BYTES,
     maxCheckouts: parsed.SHOAL_MAX_CHECKOUTS,
     minFreeDiskMiB: parsed.SHOAL_MIN_FREE_DISK_MIB,

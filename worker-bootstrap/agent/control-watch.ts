@@ -1,5 +1,11 @@
 /** The control document as this machine last saw it, fetched by ETag. */
-import { type ControlDocument, emptyControlDocument, isJobCancelled } from '../../core/control-document.ts';
+import {
+  type ControlDocument,
+  emptyControlDocument,
+  isJobCancelled,
+  isTaskCancelled,
+} from '../../core/control-document.ts';
+import type { TaskMessage } from '../../core/messages.ts';
 import type { Clock, ControlChannel } from '../../core/ports.ts';
 import { type Log, messageOf } from './log.ts';
 
@@ -23,8 +29,13 @@ export class ControlWatch {
     this.#options = options;
   }
 
-  isCancelled(jobId: string): boolean {
+  isJobCancelled(jobId: string): boolean {
     return isJobCancelled(this.#document, jobId);
+  }
+
+  /** Whether this task, or the whole job, is cancelled. */
+  isCancelled({ jobId, taskId }: Pick<TaskMessage, 'jobId' | 'taskId'>): boolean {
+    return isJobCancelled(this.#document, jobId) || isTaskCancelled(this.#document, taskId);
   }
 
   get isDraining(): boolean {
@@ -48,9 +59,11 @@ export class ControlWatch {
 
   async #read(): Promise<void> {
     const { channel, fleet, clock, log } = this.#options;
+    // What it says is as old as the question.
+    const askedAt = clock.now().getTime();
     try {
       const read = await channel.read(fleet, this.#etag);
-      this.#readAt = clock.now().getTime();
+      this.#readAt = askedAt;
       if (read.kind === 'unchanged') return;
       this.#document = read.document;
       this.#etag = read.etag ?? undefined;

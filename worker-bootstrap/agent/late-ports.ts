@@ -16,6 +16,8 @@ export function lateBucket(bucket: string): { readonly control: ControlChannel; 
     blobs: {
       put: async (...asked) => (await opened()).blobs.put(...asked),
       get: async (...asked) => (await opened()).blobs.get(...asked),
+      putStream: async (...asked) => (await opened()).blobs.putStream(...asked),
+      getStream: async (...asked) => (await opened()).blobs.getStream(...asked),
     },
   };
 }

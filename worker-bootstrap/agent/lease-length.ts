@@ -3,6 +3,7 @@
  * The queue's visibility timeout is the lease, and nothing renews it: too short, and the task runs twice.
  */
 import type { TaskMessage } from '../../core/messages.ts';
+import { RESTORE_SECONDS } from './checkpoint.ts';
 import type { WorkSettings } from './config.ts';
 
 /**
@@ -23,12 +24,12 @@ export function waitingLeaseSeconds(neededSeconds: number): number | null {
 }
 
 type Allowances = Pick<WorkSettings, 'setupSeconds' | 'leaseGraceSeconds'>;
-type Timed = Pick<TaskMessage, 'code' | 'timeoutSeconds'>;
-type Observed = Timed & Pick<TaskMessage, 'jobId'>;
+type Timed = Pick<TaskMessage, 'code' | 'timeoutSeconds' | 'checkpointRef'>;
+type Observed = Pick<TaskMessage, 'code' | 'timeoutSeconds' | 'jobId'>;
 
 /**
  * Whole seconds from receipt to the end of the lease.
- * @param preparationSeconds what is to be done before the task can start: checkout, setup
+ * @param preparationSeconds what is to be done before the task can start: checkout, setup, a checkpoint to be read
  */
 export function neededLeaseSeconds(
   timeoutSeconds: number,
@@ -66,7 +67,8 @@ export class LeaseForecast {
   /** What this task needs, now. */
   needed(task: Timed): number {
     const preparation = this.#isReady(task.code) ? 0 : preparationSeconds(task.code, this.#allowances);
-    return neededLeaseSeconds(task.timeoutSeconds, preparation, this.#allowances);
+    const restoring = task.checkpointRef === undefined ? 0 : RESTORE_SECONDS;
+    return neededLeaseSeconds(task.timeoutSeconds, preparation + restoring, this.#allowances);
   }
 
   /** The job of the last task: the next one is most likely of the same. */

@@ -175,7 +175,7 @@ type Verdict = 'cancelled' | { readonly neverFits: string } | 'too-late' | 'fits
 
 function judge({ lease }: Arrived, neededSeconds: number, tools: LeaseLoopTools): Verdict {
   const { control, settings, lifeEndsAt, clock, bench } = tools;
-  if (control.isCancelled(lease.message.jobId)) return 'cancelled';
+  if (control.isCancelled(lease.message)) return 'cancelled';
   // No machine of the fleet could hold it, and given back it would go round for ever: a release is counted.
   const { maxLifetimeSeconds } = settings;
   if (lease.message.timeoutSeconds + settings.graceSeconds > maxLifetimeSeconds) {

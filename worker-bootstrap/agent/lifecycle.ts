@@ -2,7 +2,8 @@
  * How a machine's life ends: gracefully, then firmly, then at once. Each stage includes the ones before it.
  *
  * - **drain**: nothing new is leased, what runs may finish. Idle, lifetime near, asked to by the control plane.
- * - **interrupt**: running commands get SIGTERM and the grace. A termination signal, the lifetime at its end.
+ * - **interrupt**: running commands get SIGTERM and the grace. A termination signal, the lifetime at its end, the notice
+ *   that the provider takes the machine back.
  * - **kill**: running commands get SIGKILL. The second signal.
  *
  * The first reason stands: later stages change how fast the machine ends, not why.
@@ -22,6 +23,7 @@ export class Lifecycle {
   #reason: string | null = null;
   #cause: StopCause = 'interrupted';
   #signalledAt: number | undefined;
+  #goneAt = Number.POSITIVE_INFINITY;
 
   /** @param now milliseconds of a clock that only goes forward */
   constructor(now: () => number = () => performance.now()) {
@@ -50,6 +52,16 @@ export class Lifecycle {
     return this.#cause;
   }
 
+  /** Whether the machine's provider takes it back. */
+  get isTakenBack(): boolean {
+    return this.#goneAt !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Until the provider takes the machine away; infinite where nothing is known of that. */
+  get secondsLeft(): number {
+    return Math.max(0, this.#goneAt - this.#now()) / 1_000;
+  }
+
   drain(reason: string): void {
     this.#reason ??= reason;
     this.#draining.abort();
@@ -59,6 +71,12 @@ export class Lifecycle {
     if (!this.#interrupting.signal.aborted) this.#cause = cause;
     this.drain(reason);
     this.#interrupting.abort();
+  }
+
+  /** The provider takes the machine back, and says how soon. */
+  takeBack(reason: string, secondsLeft: number): void {
+    this.#goneAt = Math.min(this.#goneAt, this.#now() + secondsLeft * 1_000);
+    this.interrupt(reason, 'interrupted');
   }
 
   /** A termination signal of the operating system: the first interrupts, the second kills. */

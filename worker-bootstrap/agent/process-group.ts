@@ -16,6 +16,8 @@ export interface Command {
 export interface RunLimits {
   readonly timeoutSeconds: number;
   readonly graceSeconds: number;
+  /** The grace after a stop, where that is another one than after a timeout. */
+  readonly stopGraceSeconds?: () => number;
   /** Aborted: SIGTERM to the group, SIGKILL after the grace. */
   readonly stop: AbortSignal;
   /** Aborted: SIGKILL at once. */
@@ -99,7 +101,8 @@ export function guardGroup(limits: RunLimits, pgid: number): Guard {
     if (endedFor !== null) return;
     endedFor = reason;
     signalGroup(pgid, 'SIGTERM');
-    force = setTimeout(() => signalGroup(pgid, 'SIGKILL'), limits.graceSeconds * 1_000);
+    const ofStop = reason === 'stop' ? limits.stopGraceSeconds?.() : undefined;
+    force = setTimeout(() => signalGroup(pgid, 'SIGKILL'), (ofStop ?? limits.graceSeconds) * 1_000);
   };
   const onStop = (): void => endGroup('stop');
   const onKill = (): void => {

@@ -2,7 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { TaskMessage } from '../../core/messages.ts';
+import type { Checkpoint } from '../../core/task.ts';
 import type { CheckoutShelf } from './checkout-shelf.ts';
+import type { TaskCheckpoint } from './checkpoint.ts';
 import type { CommandRun } from './command-run.ts';
 import type { WorkSettings } from './config.ts';
 import { failureOfRun } from './describe-end.ts';
@@ -36,6 +38,11 @@ export interface ReadyTask {
   readonly input: string;
   readonly key: string | undefined;
   readonly stop: AbortSignal;
+  /** Between SIGTERM and SIGKILL, when it must stop. */
+  readonly stopGraceSeconds: () => number;
+  readonly checkpoint: TaskCheckpoint;
+  /** Until when what it left may be stored; `null`: nobody wants it. */
+  readonly storeUntil: () => Date | null;
   /** Called when all is prepared and the command is about to start. */
   readonly onStart: () => Promise<void>;
 }
@@ -49,6 +56,8 @@ async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<Comma
   tools.pool.makeRoom();
   await using folder = await makeTaskFolder(settings.workDir, task.leaseId);
   await writeFile(folder.inputFile, `${task.input}\n`);
+  await task.checkpoint.restore(folder.checkpointFile, task.stop);
+  if (task.stop.aborted) return { kind: 'never-began' };
   await task.onStart();
   const environment = taskEnvironment(task.message, task.key, folder, settings.commandPath);
   const stdin = `${task.input}\n`;
@@ -64,7 +73,14 @@ async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<Comma
   const outcome = 'json' in found ? { json: found.json } : { failure: 'failure' in found ? found.failure : found };
   // While all that the command left is still there.
   const diskFull = 'failure' in outcome ? await watch.fullness() : null;
-  return { kind: 'ran', seconds, endedFor, diskFull, printed, outcome };
+  const mustStop = endedFor !== null && 'failure' in outcome;
+  const checkpoint = mustStop ? await storedCheckpoint(task, folder.checkpointFile) : undefined;
+  return { kind: 'ran', seconds, endedFor, diskFull, printed, outcome, ...(checkpoint ? { checkpoint } : {}) };
+}
+
+async function storedCheckpoint({ checkpoint, storeUntil }: ReadyTask, file: string): Promise<Checkpoint | undefined> {
+  const until = storeUntil();
+  return until ? checkpoint.store(file, until) : undefined;
 }
 
 /** `jsonl`: a process of the same job and code that waits gets the task, or a new one. */
@@ -105,6 +121,7 @@ function commandOf({ message, checkout }: ReadyTask, environment: Readonly<Recor
 const limitsOf = (task: ReadyTask, { settings, kill }: Pick<CommandTools, 'settings' | 'kill'>): RunLimits => ({
   timeoutSeconds: task.message.timeoutSeconds,
   graceSeconds: settings.graceSeconds,
+  stopGraceSeconds: task.stopGraceSeconds,
   stop: task.stop,
   kill,
 });

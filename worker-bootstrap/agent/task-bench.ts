@@ -1,6 +1,6 @@
 /**
  * The tasks that this machine holds: those that run, as many as its vCPUs and memory take, and short ones that wait for
- * their turn. A lease that comes in is either put to work, or given back, or settled because its job is cancelled; every
+ * their turn. A lease that comes in is either put to work, or given back, or settled because it is cancelled; every
  * lease that was ever held ends in exactly one of these ways.
  */
 import { PRIORITIES, type Priority } from '../../core/ids.ts';
@@ -17,7 +17,7 @@ import { retry } from './retry.ts';
 import { sleep } from './sleep.ts';
 import { mustAnnounce, outcomeEvent, startedEvent } from './task-events.ts';
 import type { TaskPace } from './task-pace.ts';
-import type { TaskAssignment, TaskOutcome } from './task-runner.ts';
+import { CANCELLED_BEFORE, type TaskAssignment, type TaskOutcome } from './task-runner.ts';
 
 /** A start is not held up for longer by a status channel that cannot be reached. */
 const ANNOUNCE_MS = 5_000;
@@ -130,9 +130,9 @@ export class TaskBench {
     this.#startWaiting();
   }
 
-  /** Ends the tasks of jobs that are cancelled by now. */
+  /** Ends the tasks that are cancelled by now, each alone or with its job. */
   stopCancelled(): void {
-    const isCancelled = ({ lease }: HeldLease): boolean => this.#tools.control.isCancelled(lease.message.jobId);
+    const isCancelled = ({ lease }: HeldLease): boolean => this.#tools.control.isCancelled(lease.message);
     for (const slot of this.#slots) if (isCancelled(slot.held)) this.#stop(slot, 'cancelled');
     const cancelled = this.#waiting.filter(isCancelled);
     this.#waiting = this.#waiting.filter((held) => !isCancelled(held));
@@ -148,13 +148,13 @@ export class TaskBench {
     while (!this.isEmpty) await this.whenOneEnds();
   }
 
-  /** Settles a lease whose job is cancelled before it was started. */
+  /** Settles a lease that was cancelled before it was started. */
   settleCancelled(held: HeldLease): void {
     this.#report(held, {
       kind: 'released',
       seconds: 0,
       cause: 'cancelled',
-      reason: 'the job was cancelled before the start',
+      reason: CANCELLED_BEFORE,
     });
   }
 

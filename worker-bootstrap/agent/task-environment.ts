@@ -42,5 +42,6 @@ export function taskEnvironment(
     ...(key === undefined ? {} : { SHOAL_TASK_KEY: key }),
     SHOAL_INPUT_FILE: folder.inputFile,
     SHOAL_RESULT_FILE: folder.resultFile,
+    SHOAL_CHECKPOINT_FILE: folder.checkpointFile,
   };
 }

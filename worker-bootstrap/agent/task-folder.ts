@@ -1,4 +1,4 @@
-/** The folder of one task on this machine: its input, the place for its result, a home and room for temporary files. */
+/** The folder of one task on this machine: its input, the places for its result and checkpoint, a home and room for temporary files. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -7,6 +7,7 @@ export interface TaskFolder extends AsyncDisposable {
   readonly temporary: string;
   readonly inputFile: string;
   readonly resultFile: string;
+  readonly checkpointFile: string;
 }
 
 /** Makes the folder of a lease; disposing removes it with all that the command left in it. */
@@ -21,6 +22,7 @@ export async function makeTaskFolder(workDir: string, leaseId: string): Promise<
     temporary,
     inputFile: join(root, 'input.json'),
     resultFile: join(root, 'result.json'),
+    checkpointFile: join(root, 'checkpoint'),
     // What cannot be removed stays until the machine ends: it must not cost the task its outcome.
     [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined),
   };

@@ -45,8 +45,8 @@ describe('a command', () => {
     const seen = resultOf(outcome) as Record<string, unknown>;
     expect(Object.keys(seen).sort()).toEqual(
       [
-        ...['GREETING', 'HOME', 'LANG', 'PATH', 'SHOAL_ATTEMPT', 'SHOAL_COMMIT', 'SHOAL_INPUT_FILE', 'SHOAL_JOB_ID'],
-        ...['SHOAL_RESULT_FILE', 'SHOAL_TASK_ID', 'TMPDIR', 'cwd'],
+        ...['GREETING', 'HOME', 'LANG', 'PATH', 'SHOAL_ATTEMPT', 'SHOAL_CHECKPOINT_FILE', 'SHOAL_COMMIT'],
+        ...['SHOAL_INPUT_FILE', 'SHOAL_JOB_ID', 'SHOAL_RESULT_FILE', 'SHOAL_TASK_ID', 'TMPDIR', 'cwd'],
       ].sort(),
     );
     expect(seen).toMatchObject({ GREETING: 'hello', HOME: '/elsewhere', cwd: ['print.js'] });

@@ -2,31 +2,47 @@
 import { blobKeys } from '../../core/ids.ts';
 import { MAX_INLINE_RESULT_BYTES } from '../../core/messages.ts';
 import type { BlobStore, Lease } from '../../core/ports.ts';
-import type { Failure, TaskLog, TaskResult } from '../../core/task.ts';
+import type { Checkpoint, Failure, TaskLog, TaskResult } from '../../core/task.ts';
+import { TaskCheckpoint } from './checkpoint.ts';
 import type { AgentClock } from './clock.ts';
 import type { CommandRun } from './command-run.ts';
+import type { WorkSettings } from './config.ts';
 import { explainStartFailure } from './describe-end.ts';
 import { isDiskError } from './disk-space.ts';
 import type { KeptOutput } from './kept-output.ts';
-import type { StopCause } from './lifecycle.ts';
-import { messageOf } from './log.ts';
+import type { Lifecycle, StopCause } from './lifecycle.ts';
+import { type Log, messageOf } from './log.ts';
 import { type RetryOptions, retry } from './retry.ts';
-import { type CommandTools, runCommand } from './run-command.ts';
+import { type CommandTools, type ReadyTask, runCommand } from './run-command.ts';
 import { unlessAborted } from './sleep.ts';
+import { stopGraceSeconds, storeSeconds } from './stop-time.ts';
 import type { TaskInputs } from './task-input.ts';
 
 /** How long an input is tried to be read: a slot that waits for it does no work. */
 const INPUT_MS = 30_000;
 
+/** What a report needs to get out. */
+const REPORT_MS = 5_000;
+
 /** How long it is tried to store what a command printed. */
 const LOG_MS = 10_000;
 
+/** Why a task ended that never began. */
+export const CANCELLED_BEFORE = 'cancelled before the start';
+
 export type TaskOutcome =
   | { readonly kind: 'completed'; readonly seconds: number; readonly result: TaskResult; readonly log?: TaskLog }
-  | { readonly kind: 'failed'; readonly seconds: number; readonly failure: Failure; readonly log?: TaskLog }
+  | {
+      readonly kind: 'failed';
+      readonly log?: TaskLog;
+      readonly checkpoint?: Checkpoint;
+      readonly seconds: number;
+      readonly failure: Failure;
+    }
   | {
       readonly kind: 'released';
       readonly log?: TaskLog;
+      readonly checkpoint?: Checkpoint;
       readonly seconds: number;
       readonly cause: StopCause | 'machine';
       readonly reason: string;
@@ -44,6 +60,9 @@ export interface TaskAssignment {
 }
 
 export interface TaskTools extends CommandTools {
+  readonly settings: CommandTools['settings'] & Pick<WorkSettings, 'cancelGraceSeconds' | 'maxCheckpointBytes'>;
+  readonly lifecycle: Pick<Lifecycle, 'secondsLeft'>;
+  readonly log: Log;
   /** Told when the disk is full: this machine is of no more use. */
   readonly onDiskFull: () => void;
   readonly inputs: TaskInputs;
@@ -98,14 +117,33 @@ async function runPrepared(assignment: TaskAssignment, checkout: string, tools: 
   if (input.kind === 'unreachable') return released('machine', input.reason);
   if (input.kind === 'missing') return failed({ code: 'input-unavailable', message: input.reason }, 0);
 
-  const { message, leaseId } = lease;
-  const onStart = (): Promise<void> => tools.announce(assignment);
   const { json, key } = input;
-  const run = await runCommand({ message, leaseId, checkout, input: json, key, stop, onStart }, tools);
+  const run = await runCommand({ ...readyFor(assignment, tools), checkout, input: json, key }, tools);
   const outcome = await outcomeOf(run, assignment, tools, checkout);
-  if (run.kind === 'not-started' || !run.printed || outcome.kind === 'returned') return outcome;
-  const log = await storeLog(run.printed, assignment, tools);
-  return log ? { ...outcome, log } : outcome;
+  if (run.kind !== 'ran' || outcome.kind === 'returned') return outcome;
+  const checkpoint = run.checkpoint && outcome.kind !== 'completed' ? { checkpoint: run.checkpoint } : {};
+  const log = run.printed ? await storeLog(run.printed, assignment, tools) : undefined;
+  return { ...outcome, ...checkpoint, ...(log ? { log } : {}) };
+}
+
+/** All that a command needs beside checkout and input. */
+function readyFor(assignment: TaskAssignment, tools: TaskTools): Omit<ReadyTask, 'checkout' | 'input' | 'key'> {
+  const { lease, leaseEndsAt, stop, stopCause } = assignment;
+  const { settings, lifecycle, clock } = tools;
+  return {
+    message: lease.message,
+    leaseId: lease.leaseId,
+    stop,
+    onStart: () => tools.announce(assignment),
+    stopGraceSeconds: () => stopGraceSeconds(stopCause(), settings, lifecycle.secondsLeft),
+    checkpoint: new TaskCheckpoint(lease.message, lease.leaseId, { ...tools, maxBytes: settings.maxCheckpointBytes }),
+    storeUntil: () => {
+      if (stop.aborted && stopCause() === 'cancelled') return null;
+      const now = clock.now().getTime();
+      // The report must be out before the lease ends.
+      return new Date(Math.min(leaseEndsAt.getTime() - REPORT_MS, now + storeSeconds(lifecycle.secondsLeft) * 1_000));
+    },
+  };
 }
 
 async function outcomeOf(
@@ -115,6 +153,7 @@ async function outcomeOf(
   checkout: string,
 ): Promise<TaskOutcome> {
   const { message } = assignment.lease;
+  if (run.kind === 'never-began') return neverStarted(assignment);
   if (run.kind === 'not-started') {
     const { run: words, env } = message.code;
     const path = env['PATH'] ?? tools.settings.commandPath;
@@ -125,8 +164,8 @@ async function outcomeOf(
   }
   const { seconds, endedFor, outcome } = run;
   const failure = 'failure' in outcome ? outcome.failure : null;
-  // Asked to stop, a command may still finish its work in the grace: that counts. Any other end was our doing. The
-  // work of a cancelled job is wanted by nobody.
+  // Asked to stop, a command may still finish its work in the grace: that counts. Any other end was our doing. Work
+  // that is cancelled is wanted by nobody.
   if (endedFor === 'stop' && (failure || assignment.stopCause() === 'cancelled')) {
     return released(assignment.stopCause(), `stopped after ${seconds.toFixed(1)} s`, seconds);
   }
@@ -183,9 +222,9 @@ const retryOf = (assignment: TaskAssignment, { clock, random, kill }: TaskTools)
   signal: kill,
 });
 
-/** Back to the queue, unless its job is cancelled: then the message is done with. */
+/** Back to the queue, unless it is cancelled: then the message is done with. */
 const neverStarted = ({ stopCause }: TaskAssignment): TaskOutcome =>
-  stopCause() === 'cancelled' ? released('cancelled', 'the job was cancelled before the start') : { kind: 'returned' };
+  stopCause() === 'cancelled' ? released('cancelled', CANCELLED_BEFORE) : { kind: 'returned' };
 
 const failed = (failure: Failure, seconds: number): TaskOutcome => ({ kind: 'failed', seconds, failure });
 const released = (cause: StopCause | 'machine', reason: string, seconds = 0): TaskOutcome => ({

@@ -64,7 +64,21 @@ export function openWorkshop({ settings, ports, lifecycle, tuning, freeSlots }: 
   const onRemoved = (commit: string): void => log.info('a checkout was removed', { commit });
   const checkouts = new CheckoutShelf({ preparations, disk, maxCheckouts, minFreeDiskMiB, onRemoved });
   const onDiskFull = (): void => lifecycle.drain('the disk is full');
-  const taskTools = { settings, checkouts, disk, onDiskFull, inputs, blobs, groups, pool, clock, random, kill };
+  const taskTools = {
+    settings,
+    lifecycle,
+    checkouts,
+    disk,
+    onDiskFull,
+    inputs,
+    blobs,
+    groups,
+    pool,
+    clock,
+    random,
+    log,
+    kill,
+  };
   return {
     run: (assignment, announce) => runTask(assignment, { ...taskTools, announce }),
     isPrepared: (code) => preparations.isReady(code),

@@ -8,6 +8,7 @@ import { systemClock } from '../agent/clock.ts';
 import { DiskSpace, probeOf } from '../agent/disk-space.ts';
 import { JsonlPool } from '../agent/jsonl-pool.ts';
 import type { StopCause } from '../agent/lifecycle.ts';
+import { createJsonLog } from '../agent/log.ts';
 import { ProcessGroups } from '../agent/process-groups.ts';
 import { TaskInputs } from '../agent/task-input.ts';
 import { runTask, type TaskOutcome } from '../agent/task-runner.ts';
@@ -25,6 +26,9 @@ export interface OneTask extends Partial<Omit<TaskMessage, 'code'>> {
   readonly graceSeconds?: number;
   readonly maxResultBytes?: number;
   readonly maxLogBytes?: number;
+  readonly maxCheckpointBytes?: number;
+  /** Until the machine is taken away. */
+  readonly secondsLeft?: number;
   /** As if an earlier task had removed it. */
   readonly checkoutIsGone?: boolean;
 }
@@ -41,6 +45,8 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
     graceSeconds = 0.3,
     maxResultBytes = 100 * 1024 * 1024,
     maxLogBytes = 256 * 1024,
+    maxCheckpointBytes = 1024 * 1024,
+    secondsLeft = Number.POSITIVE_INFINITY,
     checkoutIsGone = false,
     ...message
   } = task;
@@ -69,7 +75,12 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
       stopCause: () => stopCause,
     },
     {
-      settings: { workDir, graceSeconds, maxResultBytes, maxLogBytes, commandPath: readPath() },
+      settings: {
+        ...{ workDir, graceSeconds, cancelGraceSeconds: graceSeconds, commandPath: readPath() },
+        ...{ maxResultBytes, maxLogBytes, maxCheckpointBytes },
+      },
+      lifecycle: { secondsLeft },
+      log: createJsonLog(() => undefined, systemClock, {}),
       checkouts: {
         use: async () => ({ preparation: { kind: 'ready', folder }, giveBack: () => undefined }),
         keep: () => () => undefined,
