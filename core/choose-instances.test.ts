@@ -118,6 +118,6 @@ describe('every offer', () => {
     expect(reasons[0]).toMatch(
       /^c7g\.large \(spot, us-east-1a\) finishes a task for \$0\.000\d+: \$0\.021 an hour for 2/,
     );
-    expect(reasons[1]).toMatch(/^19 % more a task than c7g\.large/);
+    expect(reasons[1]).toMatch(/^16 % more a task than c7g\.large/);
   });
 });

@@ -7,7 +7,8 @@
  *     slots       = tasks that fit, by vCPU, memory (less what the system keeps), GPU
  *     filled      = slots, or fewer where there are not enough tasks for all machines' slots
  *     $ per hour  = the offer, and the disk that its slots need beyond the one included
- *     seconds     = boot + work + idle                          what is paid for
+ *     seconds     = boot + work + stragglers + idle             what is paid for
+ *     stragglers  = a task × (1 − 1 ÷ slots)                    a machine ends with the last of its slots
  *     lost        = interruptions a second × (half a task + a new boot)
  *     $ per task  = $ per hour × seconds ÷ (filled × work × (1 − lost) ÷ seconds a task)
  *
@@ -159,7 +160,8 @@ function usdPerTask({ offer, slots, hourlyPriceUsd }: Fitted, workload: Workload
   const perHour = offer.interruptionsPerHour ?? (offer.market === 'spot' ? UNKNOWN_INTERRUPTIONS_PER_HOUR : 0);
   const lost = Math.min(MOST_LOST_SHARE, (perHour / 3_600) * (secondsPerTask / 2 + bootSeconds));
   const tasks = (filled * workSeconds * (1 - lost)) / secondsPerTask;
-  return ((hourlyPriceUsd / 3_600) * (bootSeconds + workSeconds + idleSeconds)) / tasks;
+  const stragglerSeconds = secondsPerTask * (1 - 1 / slots);
+  return ((hourlyPriceUsd / 3_600) * (bootSeconds + workSeconds + stragglerSeconds + idleSeconds)) / tasks;
 }
 
 const named = ({ instanceType, zone, region, market }: Offer): string =>

@@ -173,8 +173,8 @@ describe('a submission', () => {
     ],
     ['code above 32 KB', withCode({ run: Array.from({ length: 5 }, () => 'x'.repeat(8_000)) }), ['code']],
     ['__proto__ as a field', parsed(`{"__proto__":1,${JSON.stringify(submissionFactory()).slice(1)}`), ['__proto__']],
-    ['a field that is not there yet: budgetUsd', submissionFactory({ budgetUsd: 5 as never }), ['budgetUsd']],
-    ['a field that is not there yet: deadline', submissionFactory({ deadline: '2026-04-01' as never }), ['deadline']],
+    ['a budget of nothing', submissionFactory({ budgetUsd: 0 }), ['budgetUsd']],
+    ['a deadline without a time of day', submissionFactory({ deadline: '2026-04-01' }), ['deadline']],
     ['a field that is not there yet: startAt', submissionFactory({ startAt: '2026-04-01' as never }), ['startAt']],
     ['a field that is not there yet: after', submissionFactory({ after: ['job_1'] as never }), ['after']],
     [

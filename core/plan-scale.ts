@@ -215,10 +215,10 @@ function affordableMachines(
   const workSeconds = Math.min(limits.drainTargetSeconds, work.waitingSlotSeconds / limits.slotsPerInstance);
   const usdOf = (hourlyPriceUsd: number, seconds: number): number => (hourlyPriceUsd * seconds) / 3_600;
   const one = usdOf(limits.hourlyPriceUsd, bootSeconds + workSeconds + limits.idleSeconds);
-  const running = staying.reduce(
-    (sum, { hourlyPriceUsd }) => sum + usdOf(hourlyPriceUsd, workSeconds + limits.idleSeconds),
-    0,
-  );
+  const running = staying.reduce((sum, { state, hourlyPriceUsd }) => {
+    const untilReady = state === 'READY' || state === 'DRAINING' ? 0 : bootSeconds;
+    return sum + usdOf(hourlyPriceUsd, untilReady + workSeconds + limits.idleSeconds);
+  }, 0);
   return [Math.floor((left - running) / one) - askedFor, told];
 }
 

@@ -23,6 +23,7 @@ export function openWork(progress: JobProgress, slot: Fleet['slot'], now: Date):
     jobId: job.jobId,
     openTasks: isClosed(job.status) || job.status === 'CANCELLING' ? 0 : job.taskCount - ended,
     running: counters.running,
+    runningForSeconds: counters.completed === 0 ? secondsSince(job.startedAt, now) : null,
     secondsPerTask: secondsPerTask(progress, now),
     slotsPerTask: slotsOf(job.resources, slot),
     maxInstances: job.maxInstances,
@@ -37,6 +38,9 @@ export function openWork(progress: JobProgress, slot: Fleet['slot'], now: Date):
  * its machines may cost at a time.
  */
 const budgetLeftUsd = ({ budgetUsd }: Job): number | null => budgetUsd;
+
+const secondsSince = (at: string | null, now: Date): number | null =>
+  at === null ? null : (now.getTime() - Date.parse(at)) / 1_000;
 
 /** A machine that had trouble with a job is not the last one, as a rule; for so long it is believed to be the job's own. */
 const TROUBLE_SECONDS = 900;
