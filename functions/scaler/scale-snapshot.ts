@@ -28,16 +28,14 @@ export function openWork(progress: JobProgress, slot: Fleet['slot'], now: Date):
     slotsPerTask: slotsOf(job.resources, slot),
     maxInstances: job.maxInstances,
     deadlineAt: job.deadline,
-    budgetLeftUsd: budgetLeftUsd(job),
+    budgetLeftUsd: budgetLeftUsd(progress),
     troubled: isTroubled(progress, now),
   };
 }
 
-/**
- * What may still be spent on a job. What was spent on it is not recorded yet: until it is, the whole budget bounds what
- * its machines may cost at a time.
- */
-const budgetLeftUsd = ({ budgetUsd }: Job): number | null => budgetUsd;
+/** What may still be spent on a job, by what its ended attempts cost; what runs is counted with the machines. */
+const budgetLeftUsd = ({ job: { budgetUsd }, counters }: JobProgress): number | null =>
+  budgetUsd === null ? null : budgetUsd - counters.costUsd;
 
 const secondsSince = (at: string | null, now: Date): number | null =>
   at === null ? null : (now.getTime() - Date.parse(at)) / 1_000;
