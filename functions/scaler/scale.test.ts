@@ -179,6 +179,17 @@ describe('a job without an execution', () => {
     },
   );
 
+  it('that is being cancelled, by a run that died before it could tell the execution, is told by the next tick', async () => {
+    const { tick, machine, tables } = prepare();
+    const job = jobFactory({ status: 'CANCELLING', taskToken: 'token-1' });
+    tables.jobs.set(job.jobId, { job, counters: countersFactory() });
+    machine.waitFor('token-1');
+
+    await tick();
+
+    expect(machine.answers.get('token-1')).toBe('cancelling');
+  });
+
   it('that cannot be started keeps no fleet from being looked after (lesson 33)', async () => {
     const { tick, machine, clock, tables, work, failures } = prepare();
     const job = jobFactory({ jobId: jobIdFactory(9), createdAt: clock.now().toISOString() });

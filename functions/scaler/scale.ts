@@ -43,6 +43,11 @@ export async function scale(fleets: readonly Fleet[], ports: TickPorts, settings
     // The next tick tries again; this one has fleets to look after.
     await ports.machine.start(job).catch((error: unknown) => ports.onFleetFailed(job.fleet, error));
   });
+  await inParallel(jobs.filter(isCancelledUnheard), READS_AT_ONCE, async ({ job }) => {
+    await ports.machine
+      .signal(job.taskToken ?? '', 'cancelling')
+      .catch((error: unknown) => ports.onFleetFailed(job.fleet, error));
+  });
 
   // Planning and sweeping ask for the same depths.
   const looking = { ...ports, queues: depthsOnce(ports.queues) };
@@ -99,3 +104,10 @@ const isAbandoned =
     (job.status === 'PENDING' || job.status === 'CANCELLING') &&
     job.taskToken === null &&
     now.getTime() - Date.parse(job.createdAt) > ABANDONED_SECONDS * 1_000;
+
+/**
+ * A cancelled job whose execution may not know it: the run that cancelled it died, or is about to tell. Being told twice
+ * changes nothing, and what machines must hear the execution's last step tells them.
+ */
+const isCancelledUnheard = ({ job }: JobProgress): boolean =>
+  job.status === 'CANCELLING' && job.taskToken !== null && job.awaits === 'completion';

@@ -24,7 +24,7 @@ export function wired<Port extends object>(port: Port, service: string, actor: A
       const known = methods.get(name);
       if (known) return known;
       const method = (...args: unknown[]): Promise<unknown> =>
-        call(() => Reflect.apply(member, target, args), `${service}.${name}`, service, actor, tools);
+        call(() => Reflect.apply(member, target, args), `${service}.${name}`, args, service, actor, tools);
       methods.set(name, method);
       return method;
     },
@@ -34,6 +34,7 @@ export function wired<Port extends object>(port: Port, service: string, actor: A
 function call(
   effect: () => Promise<unknown>,
   what: string,
+  args: readonly unknown[],
   service: string,
   actor: Actor,
   { scheduler, faults, trace, onEffect }: CallTools,
@@ -56,6 +57,7 @@ function call(
       }
       effect().then(
         (value) => {
+          trace.add(actor.name, what, args);
           onEffect(service);
           if (fault === 'crash-after') actor.kill(`after ${what}`);
           else answer(() => (fault === 'lost' ? reject(faults.error(what)) : resolve(value)));

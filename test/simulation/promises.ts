@@ -4,6 +4,7 @@
  */
 import type { Counters } from '../../core/counters.ts';
 import { isClosed, type Job } from '../../core/job.ts';
+import type { StatusEvent } from '../../core/messages.ts';
 import type { Lease } from '../../core/ports.ts';
 import { MAX_UNCHARGED_ATTEMPTS } from '../../core/retry-policy.ts';
 import { isTerminal, type TaskRecord } from '../../core/task.ts';
@@ -27,6 +28,8 @@ export class Promises {
   readonly #closed = new Map<string, { status: Job['status']; rows: readonly TaskRecord[] }>();
   /** Which attempt each lease was for. */
   readonly #attempts = new Map<string, number>();
+  readonly #leases = new Map<string, string>();
+  readonly #published = new Set<string>();
   /** Receipt handles of leases whose command was started. */
   readonly #started = new Set<string>();
 
@@ -110,8 +113,21 @@ export class Promises {
     if (!isSame) this.#broken(2, 'changed its tasks after it was closed', jobId);
   }
 
-  onLeased({ leaseId, message }: Lease): void {
+  onLeased({ leaseId, receiptHandle, message }: Lease): void {
     this.#attempts.set(leaseId, message.attempt);
+    this.#leases.set(receiptHandle, leaseId);
+  }
+
+  onPublished(events: readonly StatusEvent[]): void {
+    for (const event of events) {
+      if (event.kind !== 'instance' && event.kind !== 'started') this.#published.add(event.leaseId);
+    }
+  }
+
+  /** 1: a message is acknowledged only when its outcome is published. */
+  onAcknowledged(receiptHandle: string): void {
+    const leaseId = this.#leases.get(receiptHandle) ?? receiptHandle;
+    if (!this.#published.has(leaseId)) this.#broken(1, 'is acknowledged before its outcome is published', leaseId);
   }
 
   onStarted({ message, receiptHandle }: RunningCommand, fate: Fate): void {

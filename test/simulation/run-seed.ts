@@ -8,7 +8,8 @@ const TOLD_LINES = 60;
 export interface SeedRun {
   readonly seed: number;
   readonly violation: Violation | undefined;
-  /** What led to it; everything that happened, if nothing broke. */
+  /** What led to the violation, and everything that happened. */
+  readonly story: () => readonly string[];
   readonly trace: () => readonly string[];
   readonly steps: number;
   /** Of CPU time. */
@@ -28,10 +29,8 @@ export async function runSeed(seed: number, mutant?: Mutant): Promise<SeedRun> {
   return {
     seed,
     violation: world.violation,
-    trace: () =>
-      world.violation
-        ? world.trace.tell(world.violation.about.map(short), TOLD_LINES)
-        : world.trace.tell([], Number.POSITIVE_INFINITY),
+    story: () => world.trace.story((world.violation?.about ?? []).map(short), TOLD_LINES),
+    trace: () => world.trace.all(),
     steps: world.scheduler.steps,
     milliseconds: cpuMs() - began,
     virtualSeconds: (world.scheduler.nowMs - start) / 1_000,
@@ -39,10 +38,10 @@ export async function runSeed(seed: number, mutant?: Mutant): Promise<SeedRun> {
 }
 
 /** What broke, how it came to that, and the command that shows it again. */
-export const tell = ({ seed, violation, trace }: SeedRun): string =>
+export const tell = ({ seed, violation, story }: SeedRun): string =>
   [
     `seed ${seed}: ${short(violation?.what ?? 'no promise was broken')}`,
-    ...trace(),
+    ...story(),
     `again: npm run simulate -- --seeds 1 --first ${seed}`,
   ].join('\n');
 

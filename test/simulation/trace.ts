@@ -5,7 +5,13 @@ interface Line {
   readonly at: number;
   readonly who: string;
   readonly what: string;
+  /** Of a call; put into words only when it is told. */
+  readonly args?: readonly unknown[];
 }
+
+const TOLD_CHARACTERS = 200;
+/** Calls that only look. */
+const READS = /\.(?:progress|list\w*|read|getMany|get|depth|find\w*|receive)$/;
 
 export class Trace {
   readonly #clock: Clock;
@@ -17,21 +23,29 @@ export class Trace {
     this.#began = clock.now().getTime();
   }
 
-  add(who: string, what: string): void {
-    this.#lines.push({ at: this.#clock.now().getTime(), who, what });
+  add(who: string, what: string, args?: readonly unknown[]): void {
+    this.#lines.push({ at: this.#clock.now().getTime(), who, what, ...(args ? { args } : {}) });
   }
 
-  /** The last lines that speak of any of these, or of faults; all of them if nothing is named. */
-  tell(about: readonly string[], limit: number): string[] {
-    const told = this.#lines.map((line) => this.#format(line));
-    const matching = about.length === 0 ? told : told.filter((line) => about.some((each) => line.includes(each)));
+  all(): string[] {
+    return this.#lines.map((line) => this.#format(line));
+  }
+
+  /** What changed something and speaks of any of these: the last lines of it. */
+  story(about: readonly string[], limit: number): string[] {
+    const changes = this.#lines.filter(({ what, args }) => !args || !READS.test(what));
+    const matching = changes
+      .map((line) => this.#format(line))
+      .filter((line) => about.some((each) => line.includes(each)));
     const left = Math.max(0, matching.length - limit);
-    return [...(left > 0 ? [`… ${left} earlier lines`] : []), ...matching.slice(-limit)];
+    const lines = matching.slice(-limit).map((line) => line.slice(0, TOLD_CHARACTERS));
+    return [...(left > 0 ? [`… ${left} earlier lines`] : []), ...lines];
   }
 
-  #format({ at, who, what }: Line): string {
+  #format({ at, who, what, args }: Line): string {
     const seconds = ((at - this.#began) / 1_000).toFixed(3).padStart(10);
-    return short(`${seconds}  ${who.padEnd(14)} ${what}`);
+    const words = args ? `${what} ${args.map((each) => JSON.stringify(each)).join(' ')}` : what;
+    return short(`${seconds}  ${who.padEnd(18)} ${words}`);
   }
 }
 

@@ -209,6 +209,7 @@ export class World {
     const status: StatusChannel = {
       publish: async (events) => {
         await channel.publish(events);
+        this.promises.onPublished(events);
         machine.hasSaidGoodbye ||= events.some((event) => event.kind === 'instance' && event.state === 'TERMINATED');
       },
     };
@@ -232,7 +233,7 @@ export class World {
     return (_fleet: string, priority: Priority) => queues.get(priority) ?? this.#queue(priority);
   }
 
-  /** The agent's own, which are watched for what it gives back. */
+  /** The agent's own, which are watched for what it gives back and acknowledges. */
   #queuesOfAgent(actor: Actor): TaskQueues {
     const queues = this.#queuesOf(actor);
     const watched = new Map(
@@ -242,7 +243,11 @@ export class World {
           if (seconds === 0) for (const { receiptHandle } of leases) this.promises.onGivenBack(receiptHandle);
           return queue.changeLease(leases, seconds);
         };
-        return [priority, altered(queue, { changeLease })] as const;
+        const acknowledge: typeof queue.acknowledge = (leases) => {
+          for (const { receiptHandle } of leases) this.promises.onAcknowledged(receiptHandle);
+          return queue.acknowledge(leases);
+        };
+        return [priority, altered(queue, { changeLease, acknowledge })] as const;
       }),
     );
     return (fleet, priority) => watched.get(priority) ?? queues(fleet, priority);
