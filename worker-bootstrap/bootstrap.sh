@@ -11,6 +11,7 @@
 #   SHOAL_GRACE_SECONDS            optional, 30: what the agent gets between SIGTERM and SIGKILL
 #   SHOAL_LIFETIME_MARGIN_SECONDS  optional, 60: how much later than the agent this script ends its life
 #   SHOAL_READY_DEADLINE_SECONDS   optional: an agent that has not written `ready` to the work folder by then is ended
+#   SHOAL_TASK_USER                optional: commands run as this user, made if need be; only root can see to it
 #   SHOAL_NODE                     optional: the Node to use, 22 or later; else the first such one on the PATH
 #   SHOAL_NODE_URL                 optional: where to fetch a Node if there is none, as nodejs.org packs it
 #   SHOAL_NODE_SHA256              its hash in hex; nothing else is unpacked
@@ -126,6 +127,58 @@ check_settings() {
   done
   [[ $SHOAL_WORK_DIR == /?* ]] || fail 'SHOAL_WORK_DIR must be an absolute path'
   command -v git >/dev/null || fail 'there is no git on this machine'
+}
+
+# Commands run as a user of their own: nothing that is the agent's can be read by it, and nothing in the work folder but
+# what the agent hands over. The agent, which starts them, stays root.
+prepare_task_user() {
+  if [[ -z ${SHOAL_TASK_USER:-} || $SHOAL_TASK_USER == root ]]; then return; fi
+  if [[ $(id -u) != 0 ]]; then
+    say "commands run as $(id -un): only root can start them as $SHOAL_TASK_USER"
+    return
+  fi
+  if ! id "$SHOAL_TASK_USER" >/dev/null 2>&1; then
+    say "making the user $SHOAL_TASK_USER"
+    useradd --system --no-create-home --shell /sbin/nologin "$SHOAL_TASK_USER" || fail "there is no user $SHOAL_TASK_USER"
+  fi
+  SHOAL_TASK_UID=$(id -u "$SHOAL_TASK_USER")
+  SHOAL_TASK_GID=$(id -g "$SHOAL_TASK_USER")
+  export SHOAL_TASK_UID SHOAL_TASK_GID
+  # To be passed through, not to be listed.
+  chmod 711 "$work_dir" "$work_dir"/{tasks,checkouts}
+  chmod 700 "$work_dir/groups"
+  block_metadata "$SHOAL_TASK_UID"
+}
+
+# From 169.254.169.254 (Instance Metadata Service) come the credentials of the machine's role.
+block_metadata() {
+  if block_by_iptables "$1" || block_by_nft "$1"; then
+    say 'the metadata service is blocked for commands'
+  else
+    say 'warning: the metadata service could not be blocked for commands: neither iptables nor nft does it'
+  fi
+}
+
+block_by_iptables() {
+  command -v iptables >/dev/null || return 1
+  iptables -w -I OUTPUT -d 169.254.169.254 -m owner --uid-owner "$1" -j REJECT || return 1
+  if command -v ip6tables >/dev/null; then
+    ip6tables -w -I OUTPUT -d fd00:ec2::254 -m owner --uid-owner "$1" -j REJECT ||
+      say 'warning: the metadata service could not be blocked over IPv6'
+  fi
+}
+
+block_by_nft() {
+  command -v nft >/dev/null || return 1
+  nft -f - <<END
+table inet shoal {
+  chain output {
+    type filter hook output priority 0;
+    ip daddr 169.254.169.254 meta skuid $1 reject
+    ip6 daddr fd00:ec2::254 meta skuid $1 reject
+  }
+}
+END
 }
 
 # Whether a Node runs here and is new enough; otherwise `why` says what is wrong with it.
@@ -247,6 +300,7 @@ say "preparing $SHOAL_WORK_DIR"
 mkdir -p -- "$SHOAL_WORK_DIR"/{groups,tasks,checkouts}
 rm -f -- "$SHOAL_WORK_DIR"/{ended,ready}
 work_dir=$SHOAL_WORK_DIR
+prepare_task_user
 find_node
 fetch 'the agent' "$SHOAL_AGENT_URL" "$SHOAL_AGENT_SHA256" "$work_dir/agent.mjs"
 

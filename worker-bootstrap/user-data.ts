@@ -1,6 +1,6 @@
 /**
- * The user data of a machine: a script that root runs at the first boot. It fetches `bootstrap.sh`, runs it as the task
- * user if its hash is right, and shuts the machine down when it ends, whatever becomes of it. A machine that never got
+ * The user data of a machine: a script that root runs at the first boot. It fetches `bootstrap.sh`, runs it if its hash
+ * is right, and shuts the machine down when it ends, whatever becomes of it. A machine that never got
  * ready says why, with the end of its log, on the status queue.
  */
 import { PermanentError } from '../core/errors.ts';
@@ -48,11 +48,12 @@ function quote(text: string): string {
  */
 const STUB = String.raw`# Shoal: see worker-bootstrap/user-data.ts
 set -u
-: "\${SHOAL_WORK_DIR:=/var/lib/shoal}" "\${SHOAL_TASK_USER:=shoal}" "\${SHOAL_LOG:=/var/log/shoal.log}"
+: "\${SHOAL_WORK_DIR:=/var/lib/shoal}" "\${SHOAL_TASK_USER:=shoal-task}" "\${SHOAL_LOG:=/var/log/shoal.log}"
 : "\${SHOAL_INSTANCE_ID:=$(cat /var/lib/cloud/data/instance-id 2>/dev/null || hostname)}"
 off=\${SHOAL_SHUTDOWN_COMMAND:-shutdown -h now}
 unset SHOAL_SHUTDOWN_COMMAND # this script does it, after bootstrap.sh
-export SHOAL_WORK_DIR SHOAL_INSTANCE_ID HOME=$SHOAL_WORK_DIR
+export SHOAL_WORK_DIR SHOAL_TASK_USER SHOAL_INSTANCE_ID HOME=$SHOAL_WORK_DIR
+(umask 077 && : >>"$SHOAL_LOG") # not for commands to read
 exec > >(tee -a "$SHOAL_LOG") 2>&1
 step='the machine was ended'
 report() {
@@ -90,6 +91,7 @@ rm -f "$SHOAL_WORK_DIR/ready"
 need=()
 command -v git >/dev/null || need+=(git-core)
 [[ -n \${SHOAL_NODE:-}\${SHOAL_NODE_URL:-} ]] || command -v node >/dev/null || need+=(nodejs22)
+command -v iptables >/dev/null || command -v nft >/dev/null || need+=(iptables-nft)
 if ((\${#need[@]})) && command -v dnf >/dev/null; then
   dnf install -y -q "\${need[@]}" || fail "\${need[*]} could not be installed"
 fi
@@ -104,13 +106,7 @@ get() {
 boot=$(mktemp)
 get "$boot" || { sleep 5 && get "$boot"; } || fail 'bootstrap.sh could not be fetched'
 echo "$sha256  $boot" | sha256sum --check --status || fail 'bootstrap.sh is not the one of that hash'
-run=(bash "$boot")
-if [[ $(id -u) == 0 && $SHOAL_TASK_USER != root ]]; then
-  id "$SHOAL_TASK_USER" >/dev/null 2>&1 || useradd --system --create-home "$SHOAL_TASK_USER" || fail 'no task user'
-  chmod 644 "$boot" && chown -R "$SHOAL_TASK_USER": "$SHOAL_WORK_DIR"
-  run=(setpriv --reuid "$SHOAL_TASK_USER" --regid "$(id -g "$SHOAL_TASK_USER")" --init-groups "\${run[@]}")
-fi
-"\${run[@]}" &
+bash "$boot" &
 pid=$!
 wait "$pid" || fail "bootstrap.sh ended with $?"
 step='bootstrap.sh ended before the machine was ready'

@@ -2,16 +2,18 @@
  * Keeps the checkouts of this machine within bounds: when there are too many of them, or too little of the disk is free,
  * those used least recently are removed, never one that is in use.
  */
-import { rename, rm } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DiskSpace } from './disk-space.ts';
 import type { Code, Preparation, Preparations } from './preparations.ts';
+import { removeTree, type TaskUser } from './task-user.ts';
 
 export interface ShelfTools {
   readonly preparations: Pick<Preparations, 'prepare' | 'forget' | 'isReady'>;
   readonly disk: DiskSpace;
   readonly maxCheckouts: number;
   readonly minFreeDiskMiB: number;
+  readonly taskUser: TaskUser | null;
   /** Told of every checkout that is removed. */
   readonly onRemoved: (commit: string) => void;
 }
@@ -105,7 +107,7 @@ export class CheckoutShelf {
     // Out of the way at once: the same checkout may be wanted again before all of it is deleted.
     const away = `${place}.removed-${this.#removals}`;
     await rename(place, away).catch(() => undefined);
-    await rm(away, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+    await removeTree(this.#tools.taskUser, away).catch(() => undefined);
     this.#tools.onRemoved(code.commit);
   }
 }

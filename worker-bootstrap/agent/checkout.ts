@@ -66,6 +66,8 @@ export async function checkout(request: CheckoutRequest, groups: ProcessGroups):
         arguments: [...safeOptions(scheme), ...(authorization ? NO_REDIRECTS : []), ...parameters],
         cwd: request.folder,
         environment: { ...request.environment, ...GIT_ENVIRONMENT, ...extra },
+        // What has a credential in its environment must not be of the user that commands are of.
+        user: null,
         timeoutSeconds: Math.max(0, (deadline - performance.now()) / 1_000),
         graceSeconds: request.graceSeconds,
         stop: request.stop,

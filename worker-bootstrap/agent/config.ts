@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { FLEET_NAME } from '../../core/fleet.ts';
 import { parseDocument } from '../../core/validation.ts';
 import type { Capacity } from './capacity.ts';
+import type { TaskUser } from './task-user.ts';
 
 const text = z.string({ error: 'is required' }).min(1, { error: 'must not be empty', abort: true });
 const number = text.regex(/^\d+(\.\d+)?$/, 'must be a number').transform(Number);
@@ -29,6 +30,9 @@ const environmentSchema = z.object({
   SHOAL_QUEUE_URL_PREFIX: z.url({ error: 'must be a URL' }),
   SHOAL_STATUS_QUEUE_URL: z.url({ error: 'must be a URL' }),
   SHOAL_BUCKET: text,
+  /** Given by bootstrap.sh, where commands run as a user of their own. */
+  SHOAL_TASK_UID: whole.refine((uid) => uid > 0, 'must not be root').optional(),
+  SHOAL_TASK_GID: whole.optional(),
   SHOAL_WORK_DIR: text.startsWith('/', 'must be an absolute path'),
   SHOAL_GRACE_SECONDS: seconds.default(30),
   SHOAL_CANCEL_GRACE_SECONDS: seconds.default(10),
@@ -59,6 +63,8 @@ export interface WorkSettings {
   readonly maxLifetimeSeconds: number;
   /** An absolute path; everything the agent writes lies below it. */
   readonly workDir: string;
+  /** Whom commands run as; `null`: as the agent. */
+  readonly taskUser: TaskUser | null;
   /** Between SIGTERM and SIGKILL. */
   readonly graceSeconds: number;
   /** The same for work that is cancelled: it shall be over within 30 s, and up to half of that pass until we know. */
@@ -114,6 +120,7 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
     bucket: parsed.SHOAL_BUCKET,
     credentialsDir: parsed.SHOAL_CREDENTIALS_DIR ?? null,
     workDir: parsed.SHOAL_WORK_DIR,
+    taskUser: taskUserOf(parsed),
     graceSeconds: parsed.SHOAL_GRACE_SECONDS,
     cancelGraceSeconds: parsed.SHOAL_CANCEL_GRACE_SECONDS,
     leaseGraceSeconds: parsed.SHOAL_LEASE_GRACE_SECONDS,
@@ -128,6 +135,9 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
     commandPath: withOwnNode(parsed.PATH),
   });
 }
+
+const taskUserOf = ({ SHOAL_TASK_UID: uid, SHOAL_TASK_GID: gid }: z.infer<typeof environmentSchema>) =>
+  uid === undefined ? null : { uid, gid: gid ?? uid };
 
 /** What is said of the machine goes; else so many slots; else what the machine itself has. */
 function capacityOf(parsed: z.infer<typeof environmentSchema>): Pick<WorkSettings, 'capacity' | 'slot'> {

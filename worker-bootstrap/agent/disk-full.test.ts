@@ -111,6 +111,7 @@ describe('the checkouts of a machine', () => {
       disk: new DiskSpace(async () => ({ freeBytes, totalBytes: 2 ** 40 })),
       maxCheckouts: 20,
       minFreeDiskMiB: 1_024,
+      taskUser: null,
       onRemoved: (commit) => {
         removed.push(commit);
         if (removed.length === 2) freeBytes = 2 ** 40;

@@ -18,7 +18,7 @@ function setUp({ backoffSeconds = 60, setupSeconds = 20, commandPath = readPath(
   const tried: Preparation['kind'][] = [];
   const stop = new AbortController();
   const preparations = new Preparations({
-    settings: { workDir, setupSeconds, graceSeconds: 0.2, commandPath },
+    settings: { workDir, taskUser: null, setupSeconds, graceSeconds: 0.2, commandPath },
     groups: new ProcessGroups(workDir),
     credentials: NO_CREDENTIALS,
     clock: systemClock,

@@ -4,7 +4,7 @@
  * its life failing at the same thing.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CredentialUser } from '../../adapters/git/repository-credentials.ts';
 import { TransientError } from '../../core/errors.ts';
@@ -18,6 +18,7 @@ import { backoffMs } from './retry.ts';
 import { runProgram } from './run-program.ts';
 import { sleep } from './sleep.ts';
 import { commandEnvironment } from './task-environment.ts';
+import { handOverTree, PRIVATE, removeTree } from './task-user.ts';
 
 export type Code = TaskMessage['code'];
 
@@ -28,7 +29,7 @@ export type Preparation =
   | { readonly kind: 'stopped' };
 
 export interface PreparationTools {
-  readonly settings: Pick<WorkSettings, 'workDir' | 'setupSeconds' | 'graceSeconds' | 'commandPath'>;
+  readonly settings: Pick<WorkSettings, 'workDir' | 'taskUser' | 'setupSeconds' | 'graceSeconds' | 'commandPath'>;
   readonly groups: ProcessGroups;
   readonly credentials: CredentialUser;
   readonly clock: AgentClock;
@@ -112,6 +113,7 @@ export class Preparations {
     const fetched = await this.#fetch(code, place, deadline);
     if (stop.aborted || kill.aborted) return { kind: 'stopped' };
     if (fetched.kind === 'failed') return { kind: 'failed', reason: fetched.reason };
+    await handOverTree(settings.taskUser, place);
     const { folder, environment } = this.#placesIn(place);
     if (setup === null) return { kind: 'ready', folder };
 
@@ -121,6 +123,7 @@ export class Preparations {
         arguments: ['-c', setup],
         cwd: folder,
         environment: { ...environment, ...code.env, SHOAL_COMMIT: commit },
+        user: settings.taskUser,
         timeoutSeconds: code.setupTimeoutSeconds,
         graceSeconds: settings.graceSeconds,
         stop,
@@ -153,9 +156,10 @@ export class Preparations {
     const authorized = await this.#authorize(code);
     if (authorized.kind === 'failed') return authorized;
     // What an earlier try left is of no use to git.
-    await rm(place, { recursive: true, force: true });
+    await removeTree(settings.taskUser, place);
     const { folder, home, environment } = this.#placesIn(place);
-    await mkdir(home, { recursive: true });
+    await mkdir(place, { recursive: true, mode: PRIVATE });
+    await mkdir(home);
     const { repository, commit, submodules } = code;
     const { authorization } = authorized;
     const limits = { timeoutSeconds: secondsUntil(deadline), graceSeconds: settings.graceSeconds, stop, kill };

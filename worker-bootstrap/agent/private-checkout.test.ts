@@ -28,7 +28,7 @@ const secretSource = () => new InMemorySecretSource({ acme: TOKEN });
 function machine({ secrets = secretSource(), patienceSeconds = 0.4 } = {}) {
   const workDir = temporaryFolder();
   const preparations = new Preparations({
-    settings: { workDir, setupSeconds: 20, graceSeconds: 0.2, commandPath: readPath() },
+    settings: { workDir, taskUser: null, setupSeconds: 20, graceSeconds: 0.2, commandPath: readPath() },
     groups: new ProcessGroups(workDir),
     credentials: new RepositoryCredentials({ secrets, clock: { now: () => new Date() } }),
     clock: systemClock,

@@ -1,6 +1,7 @@
 /** A command in a process group of its own: how it is started, guarded by limits, and cleaned up after. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type ProcessGroups, signalGroup } from './process-groups.ts';
+import type { TaskUser } from './task-user.ts';
 
 /** How long a process that left the group may hold our end of its pipes open. */
 const CLOSE_MS = 1_000;
@@ -11,6 +12,8 @@ export interface Command {
   readonly cwd: string;
   /** The whole environment: nothing is inherited. */
   readonly environment: Readonly<Record<string, string>>;
+  /** `null`: the agent's own. Any other loses all groups but its own. */
+  readonly user: TaskUser | null;
 }
 
 export interface RunLimits {
@@ -69,6 +72,7 @@ function trySpawn(command: Command): ChildProcess | NotStarted {
     return spawn(command.command, command.arguments, {
       cwd: command.cwd,
       env: { ...command.environment },
+      ...command.user,
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
     });

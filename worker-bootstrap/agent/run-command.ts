@@ -20,7 +20,10 @@ import { jsonlEnvironment, taskEnvironment } from './task-environment.ts';
 import { makeTaskFolder } from './task-folder.ts';
 
 export interface CommandTools {
-  readonly settings: Pick<WorkSettings, 'workDir' | 'graceSeconds' | 'commandPath' | 'maxResultBytes' | 'maxLogBytes'>;
+  readonly settings: Pick<
+    WorkSettings,
+    'workDir' | 'taskUser' | 'graceSeconds' | 'commandPath' | 'maxResultBytes' | 'maxLogBytes'
+  >;
   readonly groups: ProcessGroups;
   readonly pool: JsonlPool;
   readonly checkouts: Pick<CheckoutShelf, 'use' | 'keep' | 'forget'>;
@@ -54,16 +57,20 @@ export const runCommand = (task: ReadyTask, tools: CommandTools): Promise<Comman
 async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<CommandRun> {
   const { settings, groups } = tools;
   tools.pool.makeRoom();
-  await using folder = await makeTaskFolder(settings.workDir, task.leaseId);
+  await using folder = await makeTaskFolder(settings, task.leaseId);
   await writeFile(folder.inputFile, `${task.input}\n`);
   await task.checkpoint.restore(folder.checkpointFile, task.stop);
   if (task.stop.aborted) return { kind: 'never-began' };
+  await folder.handOver();
   await task.onStart();
   const environment = taskEnvironment(task.message, task.key, folder, settings.commandPath);
   const stdin = `${task.input}\n`;
   const kept = new KeptOutput(settings.maxLogBytes);
   using watch = tools.disk.watch();
-  const run = await runProgram({ ...commandOf(task, environment), ...limitsOf(task, tools), stdin, kept }, groups);
+  const run = await runProgram(
+    { ...commandOf(task, environment, settings), ...limitsOf(task, tools), stdin, kept },
+    groups,
+  );
   const { end, endedFor, seconds, stderr, lastLine } = run;
   if (end.kind === 'not-started') return end;
   const failure = failureOfRun(run, task.message.timeoutSeconds);
@@ -94,14 +101,15 @@ async function runAsJsonl(task: ReadyTask, tools: CommandTools): Promise<Command
       key: JSON.stringify([message.jobId, task.checkout, message.code.run, message.code.env]),
       line: task.input,
       command: async () => {
-        const folder = await makeTaskFolder(settings.workDir, `jsonl-${task.leaseId}`);
+        const folder = await makeTaskFolder(settings, `jsonl-${task.leaseId}`);
+        await folder.handOver();
         const environment = jsonlEnvironment(message, folder, settings.commandPath);
         const letGo = checkouts.keep(task.checkout);
         const cleanUp = async (): Promise<void> => {
           letGo();
           await folder[Symbol.asyncDispose]();
         };
-        return { command: commandOf(task, environment), cleanUp };
+        return { command: commandOf(task, environment, settings), cleanUp };
       },
       limits: limitsOf(task, tools),
       maxResultBytes: settings.maxResultBytes,
@@ -111,11 +119,15 @@ async function runAsJsonl(task: ReadyTask, tools: CommandTools): Promise<Command
   );
 }
 
-function commandOf({ message, checkout }: ReadyTask, environment: Readonly<Record<string, string>>): Command {
+function commandOf(
+  { message, checkout }: ReadyTask,
+  environment: Readonly<Record<string, string>>,
+  { taskUser }: Pick<WorkSettings, 'taskUser'>,
+): Command {
   const [command = '', ...parameters] = message.code.run;
   // A command with a slash lies in the checkout; any other is looked up on the PATH.
   const located = command.includes('/') ? resolve(checkout, command) : command;
-  return { command: located, arguments: parameters, cwd: checkout, environment };
+  return { command: located, arguments: parameters, cwd: checkout, environment, user: taskUser };
 }
 
 const limitsOf = (task: ReadyTask, { settings, kill }: Pick<CommandTools, 'settings' | 'kill'>): RunLimits => ({

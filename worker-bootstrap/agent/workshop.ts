@@ -57,12 +57,12 @@ export function openWorkshop({ settings, ports, lifecycle, tuning, freeSlots }: 
       lifecycle.drain(`preparation failed ${MAX_FAILURES_IN_A_ROW} times in a row`);
     },
   });
-  const { graceSeconds, maxCheckouts, minFreeDiskMiB } = settings;
+  const { graceSeconds, maxCheckouts, minFreeDiskMiB, taskUser } = settings;
   const pool = new JsonlPool({ graceSeconds, hurry: stop, kill, room: freeSlots });
   const inputs = new TaskInputs(blobs);
   const disk = new DiskSpace(probeOf(settings.workDir));
   const onRemoved = (commit: string): void => log.info('a checkout was removed', { commit });
-  const checkouts = new CheckoutShelf({ preparations, disk, maxCheckouts, minFreeDiskMiB, onRemoved });
+  const checkouts = new CheckoutShelf({ preparations, disk, maxCheckouts, minFreeDiskMiB, taskUser, onRemoved });
   const onDiskFull = (): void => lifecycle.drain('the disk is full');
   const taskTools = {
     settings,

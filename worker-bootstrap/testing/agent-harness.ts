@@ -37,6 +37,7 @@ export class AgentHarness {
       idleSeconds: 0.15,
       maxLifetimeSeconds: 3_600,
       workDir: temporaryFolder(),
+      taskUser: null,
       graceSeconds: 1,
       cancelGraceSeconds: 1,
       leaseGraceSeconds: 60,

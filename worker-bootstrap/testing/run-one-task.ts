@@ -76,7 +76,7 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
     },
     {
       settings: {
-        ...{ workDir, graceSeconds, cancelGraceSeconds: graceSeconds, commandPath: readPath() },
+        ...{ workDir, taskUser: null, graceSeconds, cancelGraceSeconds: graceSeconds, commandPath: readPath() },
         ...{ maxResultBytes, maxLogBytes, maxCheckpointBytes },
       },
       lifecycle: { secondsLeft },
