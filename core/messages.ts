@@ -1,10 +1,11 @@
 /** What travels on queues. Unknown fields are ignored, so that versions can roll; bodies are ASCII-escaped JSON. */
 import { z } from 'zod';
+import { FLEET_NAME } from './fleet.ts';
 import { PRIORITIES } from './ids.ts';
 import { INSTANCE_STATES } from './instance.ts';
 import { pinnedCodeSchema } from './job.ts';
 import { resourcesSchema } from './job-submission.ts';
-import { checkpointSchema, failureSchema, logSchema, resultSchema } from './task.ts';
+import { checkpointSchema, failureSchema, idSchema, logSchema, resultSchema, textSchema } from './task.ts';
 
 /** Inputs above this many bytes of JSON go by reference: chunk file and line. */
 export const MAX_MESSAGE_INPUT_BYTES = 16 * 1024;
@@ -23,7 +24,7 @@ export const taskMessageSchema = z
     taskId: z.string(),
     key: z.string().optional(),
     attempt: z.int().positive(),
-    fleet: z.string(),
+    fleet: z.string().regex(FLEET_NAME),
     priority: z.enum(PRIORITIES),
     input: z.unknown().optional(),
     /** Chunk file and line; with `range` only those bytes of the file need to be read. */
@@ -61,8 +62,8 @@ const report = {
   jobId: z.string(),
   attempt: z.int().positive(),
   receiveCount: z.int().positive(),
-  leaseId: z.string().min(1),
-  instanceId: z.string(),
+  leaseId: idSchema,
+  instanceId: idSchema,
   at: z.iso.datetime(),
 };
 
@@ -75,7 +76,7 @@ export const startedEventSchema = z.object({
   kind: z.literal('started'),
   ...report,
   /** With it the control plane can return the lease of a machine that vanished. */
-  receiptHandle: z.string().optional(),
+  receiptHandle: z.string().max(4_096).optional(),
 });
 export const completedEventSchema = z.object({
   kind: z.literal('completed'),
@@ -100,14 +101,14 @@ export const releasedEventSchema = z.object({
   ...output,
   ...leftover,
   cause: z.enum(['interrupted', 'draining', 'cancelled', 'machine']),
-  reason: z.string(),
+  reason: textSchema,
 });
 export const instanceEventSchema = z.object({
   kind: z.literal('instance'),
-  instanceId: z.string(),
-  fleet: z.string(),
+  instanceId: idSchema,
+  fleet: z.string().regex(FLEET_NAME),
   state: z.enum(INSTANCE_STATES),
-  reason: z.string().nullable(),
+  reason: textSchema.nullable(),
   at: z.iso.datetime(),
   slots: z.int().positive().optional(),
   /** When its lifetime ends. */

@@ -44,7 +44,11 @@ export interface Received {
 
 /** One queue of a fleet: one priority. */
 export interface TaskQueue {
-  /** Sends every message or throws. @throws TransientError when some could not be sent; sending all again is harmless */
+  /**
+   * Sends every message or throws.
+   * @throws TransientError when some could not be sent; sending all again is harmless
+   * @throws NotFoundError when there is no such queue
+   */
   send(messages: readonly TaskMessage[]): Promise<void>;
   /** Waits up to `waitSeconds` (at most 20) for messages, and leases up to `maxMessages` (at most 10). */
   receive(options: { maxMessages: number; waitSeconds: number; leaseSeconds: number }): Promise<Received>;

@@ -12,6 +12,16 @@ const TERMINAL: ReadonlySet<TaskStatus> = new Set(['COMPLETED', 'FAILED', 'CANCE
 /** Terminal states absorb. */
 export const isTerminal = (status: TaskStatus): boolean => TERMINAL.has(status);
 
+/** What people are told in a row; more of it is cut off: a row holds 400 KB at most, and those of 99 tasks 4 MB. */
+const MAX_TEXT_CHARACTERS = 4_000;
+export const textSchema = z.string().overwrite((text) => text.slice(0, MAX_TEXT_CHARACTERS));
+/** Ids of leases and machines, whoever made them. */
+export const idSchema = z.string().min(1).max(200);
+/** The key of a blob: S3 allows no longer ones. */
+const blobKeySchema = z.string().max(1_024);
+/** A result in a row. Agents put at most 4 KB there (`MAX_INLINE_RESULT_BYTES`). */
+const MAX_RESULT_CHARACTERS = 16_384;
+
 /** Why an attempt failed. `code` is for programs, `message` for people. */
 export const failureSchema = z.object({
   code: z.enum([
@@ -27,28 +37,28 @@ export const failureSchema = z.object({
     'poison',
     'reported',
   ]),
-  message: z.string(),
+  message: textSchema,
   exitCode: z.int().optional(),
   /** Of a failure that the command reported itself: whether it wants to be tried again. */
   retry: z.boolean().optional(),
-  signal: z.string().optional(),
-  stderrTail: z.string().optional(),
+  signal: z.string().max(40).optional(),
+  stderrTail: textSchema.optional(),
 });
 export type Failure = z.infer<typeof failureSchema>;
 
 /** A result: small ones live in the row as JSON text, larger ones in a blob. */
 export const resultSchema = z.union([
-  z.object({ json: z.string() }),
-  z.object({ blob: z.string(), bytes: z.int().nonnegative() }),
+  z.object({ json: z.string().max(MAX_RESULT_CHARACTERS) }),
+  z.object({ blob: blobKeySchema, bytes: z.int().nonnegative() }),
 ]);
 export type TaskResult = z.infer<typeof resultSchema>;
 
 /** What a command printed on stdout and stderr, in a blob; the middle may have been left out. */
-export const logSchema = z.object({ blob: z.string(), bytes: z.int().nonnegative(), truncated: z.boolean() });
+export const logSchema = z.object({ blob: blobKeySchema, bytes: z.int().nonnegative(), truncated: z.boolean() });
 export type TaskLog = z.infer<typeof logSchema>;
 
 /** What a command wrote to `$SHOAL_CHECKPOINT_FILE` before it was stopped, in a blob. */
-export const checkpointSchema = z.object({ blob: z.string(), bytes: z.int().nonnegative() });
+export const checkpointSchema = z.object({ blob: blobKeySchema, bytes: z.int().nonnegative() });
 export type Checkpoint = z.infer<typeof checkpointSchema>;
 
 /** How an attempt ended, kept on the task. `lost`: its lease ended without a word; the attempt goes on elsewhere. */

@@ -6,11 +6,13 @@ import {
   DeleteMessageBatchCommand,
   GetQueueAttributesCommand,
   type Message,
+  QueueDoesNotExist,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { toAsciiJson } from '../../core/ascii-json.ts';
+import { NotFoundError } from '../../core/errors.ts';
 import { taskQueueName } from '../../core/ids.ts';
 import { taskMessageSchema } from '../../core/messages.ts';
 import type { QueueDepth } from '../../core/plan-scale.ts';
@@ -43,7 +45,7 @@ export class SqsTaskQueue implements TaskQueue {
       entries,
       (Entries) => this.#client.send(new SendMessageBatchCommand({ QueueUrl: this.#queueUrl, Entries })),
       (entry) => entry.MessageBody.length,
-    );
+    ).catch(refuseUnknownQueue);
   }
 
   async receive(options: { maxMessages: number; waitSeconds: number; leaseSeconds: number }): Promise<Received> {
@@ -117,6 +119,12 @@ export function sqsTaskQueues(options: { client: SQSClient; queueUrlPrefix: stri
     known.set(queueUrl, queue);
     return queue;
   };
+}
+
+/** @throws NotFoundError for a fleet that is not deployed: no retry brings its queue */
+function refuseUnknownQueue(error: unknown): never {
+  if (error instanceof QueueDoesNotExist) throw new NotFoundError('there is no such queue', { cause: error });
+  throw error;
 }
 
 const visibility = (seconds: number): number => Math.min(MAX_VISIBILITY_SECONDS, Math.max(0, Math.ceil(seconds)));

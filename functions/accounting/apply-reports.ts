@@ -43,8 +43,8 @@ export interface ApplyPorts {
 
 export interface AppliedJob {
   readonly applied: readonly FoldedTask[];
-  /** Records that must come back. */
-  readonly returned: ReadonlySet<string>;
+  /** Reports whose records must come back. */
+  readonly returned: readonly Delivered<TaskReport>[];
   readonly sent: number;
 }
 
@@ -69,7 +69,7 @@ export async function applyReports(
   );
   await reportProblem(job, counters, events, ports.jobs);
   await lookWhetherDone(job, ports);
-  return { applied, returned: new Set(applied.flatMap((task) => task.returned)), sent };
+  return { applied, returned: applied.flatMap((task) => task.returned), sent };
 }
 
 /**

@@ -24,8 +24,8 @@ export interface FoldedTask {
   readonly stale: readonly { readonly event: TaskReport; readonly reason: string }[];
   /** Whether a counter may change; evidence alone changes none. */
   readonly counts: boolean;
-  /** Records that must come back, because they speak of an attempt not seen yet. */
-  readonly returned: readonly string[];
+  /** Reports whose records must come back, because they speak of an attempt not seen yet. */
+  readonly returned: readonly Delivered<TaskReport>[];
 }
 
 /** Folds all events of one task over its row. */
@@ -41,8 +41,9 @@ export function foldTask(
   let delta = zeroCounters;
   let send: NextAttempt | null = null;
   const stale: { event: TaskReport; reason: string }[] = [];
-  const returned: string[] = [];
-  for (const { event, messageId } of inOrder(events)) {
+  const returned: Delivered<TaskReport>[] = [];
+  for (const delivered of inOrder(events)) {
+    const { event } = delivered;
     const transition = applyStatus(task, event, job, context());
     switch (transition.kind) {
       case 'applied':
@@ -59,7 +60,7 @@ export function foldTask(
         task = transition.task ?? task;
         break;
       case 'returned':
-        returned.push(messageId);
+        returned.push(delivered);
         break;
       case 'duplicate':
         break;

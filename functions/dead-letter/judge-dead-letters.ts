@@ -14,6 +14,9 @@ import type { Delivered } from '../accounting/fold-reports.ts';
 import type { QueueRecord } from '../queue-batch.ts';
 
 const JOBS_AT_ONCE = 4;
+/** What speaks of an attempt that nobody made is not waited for any longer. */
+const LAST_TRY = 9;
+const UNKNOWN_ATTEMPT = 'speaks of an attempt that is not known';
 
 export interface JudgePorts extends ApplyPorts {
   readonly deadLetters: DeadLetterChannel;
@@ -55,14 +58,23 @@ export async function judgeDeadLetters(records: readonly QueueRecord[], ports: J
   await inParallel(jobs, JOBS_AT_ONCE, ([jobId, ofJob]) =>
     guarded(ofJob, async () => {
       const progress = await ports.jobs.progress(jobId);
-      if (!progress) return keep(ofJob.map(({ record }) => ({ record, reason: 'there is no such job' })));
-      const { applied, returned, sent } = await applyReports(progress, ofJob.map(asReport(ports)), ports);
-      for (const messageId of returned) failed.set(messageId, 'speaks of an attempt that is not known yet');
+      const taskCount = progress?.job.taskCount ?? 0;
+      const [known, unknown] = partition(ofJob, ({ message }) => (parseTaskId(message.taskId)?.index ?? 0) < taskCount);
+      await keep(unknown.map(({ record }) => ({ record, reason: 'there is no such task' })));
+      if (!progress || known.length === 0) return;
+      const { applied, returned, sent } = await applyReports(progress, known.map(asReport(ports)), ports);
       sentAgain += sent;
+      const early = new Set(returned.map(({ messageId }) => messageId));
+      const [late, waiting] = partition(
+        known.filter(({ record }) => early.has(record.messageId)),
+        ({ record }) => record.receiveCount >= LAST_TRY,
+      );
+      for (const { record } of waiting) failed.set(record.messageId, UNKNOWN_ATTEMPT);
+      await keep(late.map(({ record }) => ({ record, reason: UNKNOWN_ATTEMPT })));
       const ended = new Set(applied.flatMap(({ write, taskId }) => (write && isPoison(write.task) ? [taskId] : [])));
-      const before = await poisonedBefore(ofJob, ports);
+      const before = await poisonedBefore(known, ports);
       await keep(
-        ofJob
+        known
           .filter(({ message }) => ended.has(message.taskId) || before.has(message.taskId))
           .map(({ record }) => ({ record, reason: 'the task killed its machines' })),
       );
@@ -70,6 +82,11 @@ export async function judgeDeadLetters(records: readonly QueueRecord[], ports: J
   );
   return { failed, sentAgain, kept };
 }
+
+const partition = <Each>(all: readonly Each[], matches: (each: Each) => boolean): [Each[], Each[]] => [
+  all.filter(matches),
+  all.filter((each) => !matches(each)),
+];
 
 const isPoison = (task: { readonly failure: { readonly code: string } | null }): boolean =>
   task.failure?.code === 'poison';

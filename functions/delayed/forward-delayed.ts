@@ -2,6 +2,7 @@
  * Forwards what is due to the queue of its fleet. A queue holds a message back for at most 15 minutes: what is to wait
  * longer takes another hop. Sent before acknowledged: a crash between the two makes a duplicate of the same attempt.
  */
+import { NotFoundError } from '../../core/errors.ts';
 import { type DelayedMessage, delayedMessageSchema } from '../../core/messages.ts';
 import type { Clock, DeadLetterChannel, DelayedQueue, TaskQueues } from '../../core/ports.ts';
 import { formatPath } from '../../core/validation.ts';
@@ -18,7 +19,8 @@ export interface Forwarded {
   /** Which records must come back, and why. */
   readonly failed: ReadonlyMap<string, unknown>;
   readonly forwarded: number;
-  readonly unreadable: number;
+  /** What nobody can read, or no fleet can take: dead letters. */
+  readonly kept: number;
 }
 
 /** What comes so much too early is forwarded all the same: another hop would make it late. */
@@ -26,8 +28,9 @@ const EARLY_MS = 1_000;
 
 export async function forwardDelayed(records: readonly QueueRecord[], ports: ForwardPorts): Promise<Forwarded> {
   const failed = new Map<string, unknown>();
+  let forwarded = 0;
   const read = records.map((record) => ({ record, ...readDelayed(record.body) }));
-  const unreadable = read.flatMap(({ record, reason }) => (reason === undefined ? [] : [{ record, reason }]));
+  const useless = read.flatMap(({ record, reason }) => (reason === undefined ? [] : [{ record, reason }]));
   const readable = read.flatMap(({ record, delayed }) => (delayed ? [{ record, ...delayed }] : []));
   const guarded = async (group: readonly { readonly record: QueueRecord }[], work: () => Promise<void>) => {
     if (group.length > 0) {
@@ -45,12 +48,20 @@ export async function forwardDelayed(records: readonly QueueRecord[], ports: For
     const [first] = group;
     if (!first) continue;
     const { fleet, priority } = first.message;
-    await guarded(group, () => ports.queues(fleet, priority).send(group.map(({ message }) => message)));
+    await guarded(group, async () => {
+      try {
+        await ports.queues(fleet, priority).send(group.map(({ message }) => message));
+        forwarded += group.length;
+      } catch (error) {
+        if (!(error instanceof NotFoundError)) throw error;
+        useless.push(...group.map(({ record }) => ({ record, reason: `there is no fleet ${fleet}` })));
+      }
+    });
   }
-  await guarded(unreadable, () =>
-    ports.deadLetters.put(unreadable.map(({ record, reason }) => ({ body: record.body, reason, source: 'delayed' }))),
+  await guarded(useless, () =>
+    ports.deadLetters.put(useless.map(({ record, reason }) => ({ body: record.body, reason, source: 'delayed' }))),
   );
-  return { failed, forwarded: due.length, unreadable: unreadable.length };
+  return { failed, forwarded, kept: useless.length };
 }
 
 function readDelayed(body: string): { delayed?: DelayedMessage; reason?: string } {

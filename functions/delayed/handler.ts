@@ -31,9 +31,9 @@ export const handler = middy<SQSEvent, SQSBatchResponse, Error, Context>()
   .use(injectLambdaContext(logger, { resetKeys: true }))
   .use(logMetrics(metrics))
   .handler(async (event, context) => {
-    const { failed, forwarded, unreadable } = await forwardDelayed(event.Records.map(toQueueRecord), ports);
+    const { failed, forwarded, kept } = await forwardDelayed(event.Records.map(toQueueRecord), ports);
     metrics.addMetric('DelayedTasksForwarded', MetricUnit.Count, forwarded);
-    metrics.addMetric('DeadLettersKept', MetricUnit.Count, unreadable);
-    logger.info('batch done', { records: event.Records.length, forwarded, unreadable, returned: failed.size });
+    metrics.addMetric('DeadLettersKept', MetricUnit.Count, kept);
+    logger.info('batch done', { records: event.Records.length, forwarded, kept, returned: failed.size });
     return acknowledgeBatch(event, context, failed);
   });

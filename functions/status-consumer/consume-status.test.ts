@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Counters } from '../../core/counters.ts';
-import { TransientError } from '../../core/errors.ts';
+import { PermanentError, TransientError } from '../../core/errors.ts';
 import type { Job } from '../../core/job.ts';
 import type { StatusEvent } from '../../core/messages.ts';
 import type { TaskWrite } from '../../core/ports.ts';
@@ -481,5 +481,78 @@ describe('a batch with several jobs', () => {
     const { consume } = prepare();
 
     expect(await consume()).toEqual({ failed: new Map(), applied: [], malformed: [] });
+  });
+});
+
+describe('a report that no store takes', () => {
+  /** As DynamoDB refuses a row that is too large: for good, and with the whole transaction. */
+  function refusing(world: ReturnType<typeof prepare>, taskId: string) {
+    const { tasks } = world.ports;
+    const commit = async (jobId: string, writes: readonly TaskWrite[], delta: Counters | null) => {
+      if (writes.some(({ task }) => task.taskId === taskId)) throw new PermanentError('the item is too large');
+      return tasks.commit(jobId, writes, delta);
+    };
+    return { ...world.ports, tasks: Object.assign(Object.create(tasks), { commit }) };
+  }
+
+  it('comes back alone: its neighbours of the same job are applied (lesson 4)', async () => {
+    const world = prepare({ taskCount: 10 });
+    const bad = record([completedEvent({ taskId: taskIdFactory(5) })]);
+    const good = [0, 1, 2].map((index) => record([completedEvent({ taskId: taskIdFactory(index) })]));
+
+    const { failed, applied } = await consumeStatus([...good, bad], refusing(world, taskIdFactory(5)));
+
+    expect([...failed.keys()]).toEqual([bad.messageId]);
+    expect(applied).toHaveLength(3);
+    expect(world.counters()).toMatchObject({ completed: 3 });
+  });
+
+  it('is not looked for where the trouble will pass: all of it comes back', async () => {
+    const world = prepare();
+    const tasks = Object.assign(Object.create(world.ports.tasks), { commit: unavailable });
+
+    const { failed } = await consumeStatus([record([completedEvent()]), record([startedEvent()])], {
+      ...world.ports,
+      tasks,
+    });
+
+    expect(failed.size).toBe(2);
+  });
+
+  it('because it speaks of an attempt that was never made is kept with that reason at its last try', async () => {
+    const { consume, deadLetters, row } = prepare();
+    const early = record([completedEvent({ attempt: 7 }), startedEvent({ taskId: taskIdFactory(1) })]);
+
+    const first = await consume(early);
+    const last = await consume({ ...early, receiveCount: 9 });
+
+    expect([first.failed.size, last.failed.size]).toEqual([1, 0]);
+    expect(deadLetters.letters).toMatchObject([
+      { reason: 'speaks of an attempt that is not known yet', source: 'status' },
+    ]);
+    expect(row(1)?.status).toBe('RUNNING');
+  });
+
+  it.each([
+    ['lease', { leaseId: 'x'.repeat(201) }, 'leaseId'],
+    ['machine', { instanceId: 'x'.repeat(201) }, 'instanceId'],
+    ['result', { result: { json: 'x'.repeat(20_000) } }, 'result'],
+  ])('because its %s is longer than any row should hold is kept with the reason at once', async (_what, odd, path) => {
+    const { consume, deadLetters } = prepare();
+
+    const { failed } = await consume(record([completedEvent(odd), startedEvent({ taskId: taskIdFactory(1) })]));
+
+    expect(failed.size).toBe(0);
+    expect(deadLetters.letters.map(({ reason }) => reason.split(':')[0])).toEqual([expect.stringContaining(path)]);
+  });
+
+  it('loses only the end of a text that is too long', async () => {
+    const { consume, row } = prepare();
+
+    await consume(
+      record([failedEvent({ failure: failureFactory({ code: 'command-not-found', message: 'x'.repeat(500_000) }) })]),
+    );
+
+    expect(row()?.failure?.message).toBe('x'.repeat(4_000));
   });
 });

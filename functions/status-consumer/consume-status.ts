@@ -3,16 +3,22 @@
  * speak of it. Failing closed: a record counts as done only when everything in it is.
  */
 import { inParallel } from '../../adapters/in-parallel.ts';
+import { TransientError } from '../../core/errors.ts';
 import { parseTaskId } from '../../core/ids.ts';
 import type { InstanceEvent, TaskEvent } from '../../core/messages.ts';
 import type { DeadLetterChannel, FleetStore, Waker } from '../../core/ports.ts';
-import { type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
+import type { TaskReport } from '../../core/task-report.ts';
+import { type AppliedJob, type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
 import type { Delivered, FoldedTask } from '../accounting/fold-reports.ts';
 import type { QueueRecord } from '../queue-batch.ts';
 import { type Malformed, readMessages } from './read-messages.ts';
 
 const JOBS_AT_ONCE = 4;
 const INSTANCES_AT_ONCE = 8;
+/** One before the queue itself gives a record up, without a reason (resources/queues.yml). */
+const LAST_TRY = 9;
+const UNKNOWN_ATTEMPT = 'speaks of an attempt that is not known yet';
+const NOTHING_APPLIED: AppliedJob = { applied: [], returned: [], sent: 0 };
 
 export interface ConsumePorts extends ApplyPorts {
   readonly fleets: FleetStore;
@@ -29,6 +35,7 @@ export interface Consumed {
 
 export async function consumeStatus(records: readonly QueueRecord[], ports: ConsumePorts): Promise<Consumed> {
   const { tasks, instances, malformed } = readMessages(records);
+  const receiveCounts = new Map(records.map(({ messageId, receiveCount }) => [messageId, receiveCount]));
   const failed = new Map<string, unknown>();
   const applied: FoldedTask[] = [];
   const unplaceable: Malformed[] = [];
@@ -40,21 +47,33 @@ export async function consumeStatus(records: readonly QueueRecord[], ports: Cons
     }
   };
 
+  const applyToJob = async (jobId: string, events: readonly Delivered<TaskEvent>[]): Promise<void> => {
+    const progress = await ports.jobs.progress(jobId);
+    const taskCount = progress?.job.taskCount ?? 0;
+    const exists = ({ event }: Delivered<TaskEvent>): boolean => (parseTaskId(event.taskId)?.index ?? 0) < taskCount;
+    const known = events.filter(exists);
+    const outcome = progress && known.length > 0 ? await applyReports(progress, known, ports) : NOTHING_APPLIED;
+    applied.push(...outcome.applied);
+    unplaceable.push(...events.filter((each) => !exists(each)).map((each) => asLetter(each, 'there is no such task')));
+    for (const { event, messageId } of outcome.returned) {
+      if ((receiveCounts.get(messageId) ?? 1) < LAST_TRY) failed.set(messageId, UNKNOWN_ATTEMPT);
+      else unplaceable.push(asLetter({ event, messageId }, UNKNOWN_ATTEMPT));
+    }
+    if (outcome.sent > 0) await ports.waker.wake();
+  };
+
   const jobs = [...Map.groupBy(tasks, ({ event }) => event.jobId)];
-  await inParallel(jobs, JOBS_AT_ONCE, ([jobId, events]) =>
-    guarded(messageIdsOf(events), async () => {
-      const progress = await ports.jobs.progress(jobId);
-      const taskCount = progress?.job.taskCount ?? 0;
-      const exists = ({ event }: Delivered<TaskEvent>): boolean => (parseTaskId(event.taskId)?.index ?? 0) < taskCount;
-      const known = events.filter(exists);
-      unplaceable.push(...events.filter((each) => !exists(each)).map(asUnplaceable));
-      if (!progress || known.length === 0) return;
-      const outcome = await applyReports(progress, known, ports);
-      applied.push(...outcome.applied);
-      for (const messageId of outcome.returned) failed.set(messageId, 'speaks of an attempt that is not known yet');
-      if (outcome.sent > 0) await ports.waker.wake();
-    }),
-  );
+  await inParallel(jobs, JOBS_AT_ONCE, async ([jobId, events]) => {
+    const records = [...Map.groupBy(events, ({ messageId }) => messageId)];
+    try {
+      await applyToJob(jobId, events);
+    } catch (error) {
+      // What no retry can help may be the fault of one record: its neighbours must not fail with it, time and again.
+      const alone = error instanceof TransientError || records.length === 1 ? [] : records;
+      if (alone.length === 0) for (const [messageId] of records) failed.set(messageId, error);
+      for (const [messageId, ofRecord] of alone) await guarded([messageId], () => applyToJob(jobId, ofRecord));
+    }
+  });
 
   const machines = [...Map.groupBy(instances, ({ event }) => event.instanceId)];
   await inParallel(machines, INSTANCES_AT_ONCE, ([, events]) =>
@@ -75,11 +94,10 @@ const messageIdsOf = (events: readonly Delivered<unknown>[]): string[] => [
   ...new Set(events.map(({ messageId }) => messageId)),
 ];
 
-const asUnplaceable = ({ event, messageId }: Delivered<TaskEvent>): Malformed => ({
-  messageId,
-  body: JSON.stringify(event),
-  reason: 'there is no such task',
-});
+const asLetter = (
+  { event, messageId }: Pick<Delivered<TaskReport>, 'event' | 'messageId'>,
+  reason: string,
+): Malformed => ({ messageId, body: JSON.stringify(event), reason });
 
 const applyInstanceEvent = (event: InstanceEvent, fleets: FleetStore): Promise<void> =>
   fleets.updateInstance(event.fleet, event.instanceId, {

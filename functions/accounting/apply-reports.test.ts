@@ -1,0 +1,225 @@
+import { describe, expect, it } from 'vitest';
+import { TransientError } from '../../core/errors.ts';
+import type { Job } from '../../core/job.ts';
+import { type CommitOutcome, type JobProgress, MAX_TASKS_PER_COMMIT, type TaskStore } from '../../core/ports.ts';
+import type { TaskRecord } from '../../core/task.ts';
+import type { TaskReport } from '../../core/task-report.ts';
+import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../../test/factories/events.ts';
+import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
+import { instanceFactory } from '../../test/factories/instance.ts';
+import { countersFactory, jobFactory } from '../../test/factories/job.ts';
+import { at, ManualClock, START } from '../../test/factories/manual-clock.ts';
+import { cancelRequest, deadLetteredReport, lostReport } from '../../test/factories/reports.ts';
+import { taskRecordFactory } from '../../test/factories/task-record.ts';
+import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
+import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
+import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
+import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
+import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
+import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
+import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
+import { type ApplyPorts, applyReports } from './apply-reports.ts';
+import { MachinePrices } from './machine-prices.ts';
+
+const TOKEN = 'token-1';
+
+/** A job that waits for its completion, with these rows. */
+async function prepare(rows: readonly TaskRecord[] = [], overrides: Partial<Job> = {}) {
+  const tables = new InMemoryTables();
+  const running = rows.filter(({ status }) => status === 'RUNNING').length;
+  const job = jobFactory({ status: 'RUNNING', startedAt: START, taskToken: TOKEN, ...overrides });
+  tables.jobs.set(job.jobId, { job, counters: countersFactory({ running }) });
+  for (const row of rows) tables.tasks.set(row.taskId, row);
+  const machine = new InMemoryJobMachine();
+  machine.waitFor(TOKEN);
+  const clock = new ManualClock(at(60));
+  const fleets = new InMemoryFleetStore();
+  await fleets.addInstances([instanceFactory({ hourlyPriceUsd: 3.6 })]);
+  const jobs = new InMemoryJobStore(tables);
+  const ports = {
+    jobs,
+    tasks: new InMemoryTaskStore(tables),
+    prices: new MachinePrices(fleets),
+    queues: inMemoryTaskQueues({ clock }),
+    delayed: new InMemoryDelayedQueue({ clock }),
+    machine,
+    clock,
+    random: () => 0.999,
+  } satisfies ApplyPorts;
+  return {
+    ...ports,
+    ports,
+    tables,
+    apply: async (reports: readonly TaskReport[], changed: Partial<ApplyPorts> = {}) => {
+      const progress: JobProgress | undefined = await jobs.progress(job.jobId);
+      if (!progress) throw new Error('the job is gone');
+      const delivered = reports.map((event, n) => ({ event, messageId: `m-${n}`, redelivered: false }));
+      return applyReports(progress, delivered, { ...ports, ...changed });
+    },
+    counters: () => tables.jobs.get(jobIdFactory())?.counters,
+    row: (index = 0) => tables.tasks.get(taskIdFactory(index)),
+    sent: async () => {
+      const queue = ports.queues('default', 'normal');
+      const { leases } = await queue.receive({ maxMessages: 10, waitSeconds: 0, leaseSeconds: 60 });
+      return leases.map(({ message }) => message);
+    },
+  };
+}
+
+describe('whoever brings reports', () => {
+  it('has rows, counters and costs change together', async () => {
+    const { apply, counters, row } = await prepare([taskRecordFactory({ index: 1, leaseId: 'lease-1' })]);
+
+    await apply([
+      completedEvent({ seconds: 4 }),
+      lostReport({ taskId: taskIdFactory(1), at: at(30) }),
+      cancelRequest({ taskId: taskIdFactory(2) }),
+    ]);
+
+    expect([row(0)?.status, row(1)?.status, row(2)?.status]).toEqual(['COMPLETED', 'PENDING', 'CANCELLED']);
+    expect(counters()).toEqual(
+      countersFactory({
+        completed: 1,
+        cancelled: 1,
+        completedSeconds: 4,
+        costUsd: 0.004 + 0.02,
+        lostSeconds: 20,
+        lostUsd: 0.02,
+      }),
+    );
+  });
+
+  it('has a lost lease paid by the price of its own machine, not of the one that tells of it', async () => {
+    const { apply, row } = await prepare([taskRecordFactory()]);
+
+    await apply([startedEvent({ leaseId: 'lease-2', instanceId: 'i-cheap', receiveCount: 2, at: at(30) })]);
+
+    expect(row()?.attempts).toMatchObject([{ outcome: 'lost', instanceId: 'i-1', costUsd: 0.02 }]);
+  });
+
+  it('has the next attempt sent at once, or when it is due', async () => {
+    const { apply, sent, delayed } = await prepare();
+
+    const { sent: count } = await apply([releasedEvent(), failedEvent({ taskId: taskIdFactory(1) })]);
+
+    expect(count).toBe(2);
+    expect(await sent()).toMatchObject([{ taskId: taskIdFactory(0), attempt: 2 }]);
+    expect(delayed.queue.depth()).toMatchObject({ delayed: 1 });
+  });
+
+  it('has a dead-lettered task sent that has no row, and writes none', async () => {
+    const { apply, sent, row } = await prepare();
+
+    await apply([deadLetteredReport()]);
+
+    expect(await sent()).toMatchObject([{ taskId: taskIdFactory(), attempt: 1 }]);
+    expect(row()).toBeUndefined();
+  });
+
+  it('answers the job’s wait after the last task, also when only a repeated report is left to say so', async () => {
+    const { apply, machine } = await prepare([], { taskCount: 1 });
+    const dying = { start: machine.start, signal: () => Promise.reject(new TransientError('no answer')) };
+
+    await expect(apply([completedEvent()], { machine: dying })).rejects.toThrow(TransientError);
+    expect(machine.answers.get(TOKEN)).toBeUndefined();
+    await apply([completedEvent()]);
+
+    expect(machine.answers.get(TOKEN)).toBe('settled');
+  });
+});
+
+describe('a closed job', () => {
+  const ended = taskRecordFactory({ status: 'COMPLETED', leaseId: 'winner' });
+
+  async function closed() {
+    const world = await prepare([ended], { status: 'COMPLETED', finishedAt: at(50) });
+    await world.jobs.fence(jobIdFactory());
+    return world;
+  }
+
+  it('keeps a late report as evidence on its task, and counts nothing', async () => {
+    const { apply, row, counters } = await closed();
+    const before = counters();
+
+    const { applied } = await apply([completedEvent({ leaseId: 'zombie' })]);
+
+    expect(row()).toMatchObject({ status: 'COMPLETED', leaseId: 'winner', staleReports: [{ leaseId: 'zombie' }] });
+    expect(applied.flatMap(({ stale }) => stale)).toHaveLength(1);
+    expect(counters()).toEqual(before);
+  });
+
+  it('neither makes a row for a task that has none, nor sends it again', async () => {
+    const { apply, row, sent } = await closed();
+
+    await apply([failedEvent({ taskId: taskIdFactory(1) }), deadLetteredReport({ taskId: taskIdFactory(2) })]);
+
+    expect([row(1), row(2)]).toEqual([undefined, undefined]);
+    expect(await sent()).toEqual([]);
+  });
+
+  it('that was fenced while this was read takes evidence, and nothing else', async () => {
+    const world = await prepare([ended, taskRecordFactory({ index: 1 })]);
+    await world.jobs.fence(jobIdFactory());
+    const before = world.counters();
+
+    await world.apply([
+      completedEvent({ leaseId: 'zombie', receiveCount: 2 }),
+      completedEvent({ taskId: taskIdFactory(1), leaseId: 'late', receiveCount: 2 }),
+      completedEvent({ taskId: taskIdFactory(2) }),
+    ]);
+
+    expect(world.row(0)?.staleReports).toHaveLength(1);
+    expect(world.row(1)).toMatchObject({ status: 'RUNNING', staleReports: [{ leaseId: 'late' }] });
+    expect(world.row(2)).toBeUndefined();
+    expect(world.counters()).toEqual(before);
+  });
+});
+
+describe('rows', () => {
+  const count = MAX_TASKS_PER_COMMIT + 2;
+  const many = Array.from({ length: count }, (_, index) => completedEvent({ taskId: taskIdFactory(index) }));
+
+  it('are written in as few transactions as they fit in, and none is read for a first word', async () => {
+    const { apply, ports, counters } = await prepare([], { taskCount: 1_000 });
+    const sizes: number[] = [];
+    const read: string[] = [];
+    const tasks: TaskStore = Object.assign(Object.create(ports.tasks), {
+      commit: (...parameters: Parameters<TaskStore['commit']>) => {
+        sizes.push(parameters[1].length);
+        return ports.tasks.commit(...parameters);
+      },
+      getMany: (taskIds: readonly string[]) => {
+        read.push(...taskIds);
+        return ports.tasks.getMany(taskIds);
+      },
+    });
+
+    await apply(many, { tasks });
+
+    expect(sizes).toEqual([MAX_TASKS_PER_COMMIT, 2]);
+    expect(read).toEqual([]);
+    expect(counters()).toMatchObject({ completed: count });
+  });
+
+  it('that are in the way are decided on again, with what they say now', async () => {
+    const { apply, row, counters } = await prepare([taskRecordFactory({ status: 'COMPLETED', leaseId: 'winner' })]);
+
+    await apply([completedEvent({ leaseId: 'second' }), completedEvent({ taskId: taskIdFactory(1) })]);
+
+    expect(row(0)).toMatchObject({ leaseId: 'winner', staleReports: [{ leaseId: 'second' }] });
+    expect(counters()).toMatchObject({ completed: 1 });
+  });
+
+  it('that stay contended are an error that passes, after a few rounds', async () => {
+    const { apply, ports } = await prepare();
+    let tries = 0;
+    const commit = async (): Promise<CommitOutcome> => {
+      tries += 1;
+      return { kind: 'conflict', current: [] };
+    };
+    const tasks: TaskStore = Object.assign(Object.create(ports.tasks), { commit });
+
+    await expect(apply([completedEvent()], { tasks })).rejects.toThrow(TransientError);
+    expect(tries).toBeLessThan(20);
+  });
+});
