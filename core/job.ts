@@ -27,8 +27,10 @@ export const pinnedCodeSchema = codeSchema.extend({ commit: z.string().regex(/^[
 /** A machine could not run a task, through no fault of the task: setup failed, the repository is gone, the disk is full. */
 export const jobProblemSchema = z.object({
   at: z.iso.datetime(),
-  taskId: z.string(),
-  instanceId: z.string(),
+  /** `null`: the machine never got so far as to take one. */
+  taskId: z.string().nullable(),
+  /** `null`: there was no machine to be had. */
+  instanceId: z.string().nullable(),
   reason: z.string(),
   /** How many tasks had ended by then: has one since, the trouble is over. */
   tasksEnded: z.int().nonnegative().default(0),

@@ -41,6 +41,8 @@ export interface ScaleSnapshot {
   readonly jobs: readonly OpenWork[];
   readonly instances: readonly Instance[];
   readonly intents: readonly LaunchIntent[];
+  /** How far the reports of machines are read; `null` when nobody knows. Up to now, unless told. */
+  readonly reportsUntil?: string | null;
 }
 
 export interface ScaleLimits {
@@ -240,13 +242,16 @@ function outstandingIntents({ now, intents, instances }: ScaleSnapshot): number 
     .reduce((sum, intent) => sum + Math.max(0, intent.count - (found.get(intent.intentId) ?? 0)), 0);
 }
 
-function overdue({ now, instances }: ScaleSnapshot): ScalePlan['terminate'] {
+function overdue({ now, instances, reportsUntil = now.toISOString() }: ScaleSnapshot): ScalePlan['terminate'] {
   const passed = (at: string): boolean => Date.parse(at) <= now.getTime();
+  // A machine may have said in time that it is ready: as long as its report may still lie in the queue, it is not late.
+  const heardOut = (at: string): boolean => reportsUntil !== null && Date.parse(at) <= Date.parse(reportsUntil);
   return instances.flatMap(({ instanceId, state, readyDeadlineAt, expiresAt }) => {
     if (hasEnded(state)) return [];
     if (passed(expiresAt)) return [{ instanceId, reason: `${instanceId} is past its maximum lifetime` }];
     const boots = state === 'REQUESTED' || state === 'BOOTING';
-    if (boots && passed(readyDeadlineAt)) return [{ instanceId, reason: `${instanceId} was never ready in time` }];
+    if (boots && passed(readyDeadlineAt) && heardOut(readyDeadlineAt))
+      return [{ instanceId, reason: `${instanceId} was never ready in time` }];
     return [];
   });
 }

@@ -2,6 +2,7 @@
  * The ports: what the use cases need of the world. `adapters/` implements them; each has one contract suite in
  * `test/contracts/` that runs over every implementation, the in-memory fakes included.
  */
+
 import type { Choice } from './choose-instances.ts';
 import type { ControlDocument } from './control-document.ts';
 import type { CounterDelta, Counters } from './counters.ts';
@@ -9,10 +10,12 @@ import type { Priority } from './ids.ts';
 import type { Instance, LaunchIntent } from './instance.ts';
 import type { Job, JobProblem, JobStatus, JobSummary, SweepMark } from './job.ts';
 import type { JobOutcome } from './job-outcome.ts';
+import type { BootRecord } from './launch-breaker.ts';
 import type { DelayedMessage, StatusEvent, TaskMessage } from './messages.ts';
 import type { Offer } from './offer.ts';
 import type { QueueDepth, ScalePlan } from './plan-scale.ts';
-import type { ObservedInstance } from './reconcile-instances.ts';
+import type { ObservedInstance, Suspect } from './reconcile-instances.ts';
+import type { StockOut } from './stock-outs.ts';
 import type { TaskRecord } from './task.ts';
 
 export interface Clock {
@@ -71,6 +74,14 @@ export interface DelayedQueue {
 export interface StatusChannel {
   /** Publishes all events, packed; resolves only when the queue has them all. @throws TransientError */
   publish(events: readonly StatusEvent[]): Promise<void>;
+}
+
+/** How far the reports of machines have been read. */
+export interface StatusFlow {
+  /** What was reported before this moment is applied, as far as can be known; `null` when nothing is known. */
+  appliedUntil(): Promise<Date | null>;
+  /** A report that was sent at this time has been applied. */
+  noteApplied(sentAt: Date): Promise<void>;
 }
 
 /** Where messages go that nobody can understand, each with the reason. */
@@ -175,6 +186,10 @@ export interface TaskStore {
 export interface FleetState {
   readonly intents: readonly LaunchIntent[];
   readonly lastPlan: (ScalePlan & { readonly at: string }) | null;
+  /** Machines that no row knew at the last look. */
+  readonly suspects?: readonly Suspect[] | undefined;
+  /** Pools that had nothing to rent. */
+  readonly stockOuts?: readonly StockOut[] | undefined;
   /** Grows with every write of the intents. */
   readonly version: number;
 }
@@ -188,9 +203,16 @@ export interface InstanceChange {
   readonly expiresAt?: string | undefined;
 }
 
+export interface FleetRead {
+  readonly state: FleetState;
+  readonly instances: readonly Instance[];
+  /** A machine that becomes READY ends a row of failures, one that fails before it was ever ready prolongs it. */
+  readonly boots: BootRecord;
+}
+
 export interface FleetStore {
-  /** State and the instances that have not ended, in one consistent read. */
-  read(fleet: string): Promise<{ state: FleetState; instances: readonly Instance[] }>;
+  /** State, the instances that have not ended, and how the latest boots went, in one consistent read. */
+  read(fleet: string): Promise<FleetRead>;
   /** Compare-and-set of intents and plan: `false` if somebody wrote since `state` was read. */
   writeState(fleet: string, next: Omit<FleetState, 'version'>, expectedVersion: number): Promise<boolean>;
   /**

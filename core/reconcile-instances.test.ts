@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { instanceFactory, launchIntentFactory } from '../test/factories/instance.ts';
 import { at, START } from '../test/factories/manual-clock.ts';
 import type { Instance } from './instance.ts';
-import { type ObservedInstance, reconcileInstances } from './reconcile-instances.ts';
+import { type ObservedInstance, reconcileInstances, sweepUnknown } from './reconcile-instances.ts';
 
 const observed = (overrides: Partial<ObservedInstance> = {}): ObservedInstance => ({
   instanceId: 'i-1',
@@ -71,5 +71,43 @@ describe('reconciliation', () => {
 
   it('believes the provider at once when it says that a machine, however young, has ended', () => {
     expect(reconcile([instanceFactory()], [observed({ running: false })], 1).ended).toHaveLength(1);
+  });
+});
+
+describe('a machine that the provider took back', () => {
+  it('while it booted was interrupted: its boot did not fail', () => {
+    const row = instanceFactory({ state: 'BOOTING' });
+    const gone = observed({ running: false, interrupted: true, endReason: 'Server.SpotInstanceTermination' });
+
+    expect(reconcile([row], [gone]).ended).toMatchObject([
+      { state: 'INTERRUPTED', stateReason: 'Server.SpotInstanceTermination' },
+    ]);
+  });
+});
+
+describe('machines that no row knows', () => {
+  const sweep = (unknown: string[], suspects: { instanceId: string; since: string }[], seconds: number) =>
+    sweepUnknown(
+      unknown.map((instanceId) => observed({ instanceId })),
+      suspects,
+      new Date(at(seconds)),
+      60,
+    );
+
+  it('are marked in one pass and ended in another, a while later (lesson 24)', () => {
+    const first = sweep(['i-1'], [], 0);
+    const early = sweep(['i-1'], [...first.suspects], 59);
+    const second = sweep(['i-1'], [...early.suspects], 60);
+
+    expect(first).toEqual({ end: [], suspects: [{ instanceId: 'i-1', since: at(0) }] });
+    expect(early.end).toEqual([]);
+    expect(second).toEqual({ end: ['i-1'], suspects: [{ instanceId: 'i-1', since: at(0) }] });
+  });
+
+  it('are suspects no more once a row knows them, and start anew if they vanish from it', () => {
+    const known = sweep([], [{ instanceId: 'i-1', since: at(0) }], 120);
+
+    expect(known).toEqual({ end: [], suspects: [] });
+    expect(sweep(['i-1'], [...known.suspects], 180).end).toEqual([]);
   });
 });

@@ -3,9 +3,15 @@
  *
  * - A machine with an intent of ours and no row was launched by a run that died before it could write: it is adopted.
  * - A row whose machine the provider no longer runs has ended; if nobody said goodbye, it was lost.
- * - A machine that neither row nor intent explains is unknown, and reported for the sweep.
+ * - A machine that neither row nor intent explains is unknown. It is marked first; the next pass ends it if it is still
+ *   unknown by then (`sweepUnknown`), for a row may only be late.
  */
+import { z } from 'zod';
 import { hasEnded, type Instance, type LaunchIntent } from './instance.ts';
+
+export const suspectSchema = z.object({ instanceId: z.string(), since: z.iso.datetime() });
+/** A machine that no row knew when it was looked for. */
+export type Suspect = z.infer<typeof suspectSchema>;
 
 /** A machine as its provider sees it. */
 export interface ObservedInstance {
@@ -14,6 +20,8 @@ export interface ObservedInstance {
   readonly intentId: string | null;
   readonly running: boolean;
   readonly launchedAt: string;
+  /** Where the provider tells. */
+  readonly instanceType?: string;
   /** Why it ended, as the provider says it. */
   readonly endReason?: string;
   /** It was taken back: it ended by no fault of its own. */
@@ -41,28 +49,51 @@ export function reconcileInstances(
   const known = new Set(rows.filter((row) => row.provider !== 'unknown').map((row) => row.instanceId));
   const ours = new Set(intents.map((intent) => intent.intentId));
   const running = new Map(observed.filter((each) => each.running).map((each) => [each.instanceId, each]));
+  const gone = new Map(observed.filter((each) => !each.running).map((each) => [each.instanceId, each]));
   const strangers = [...running.values()].filter((each) => !known.has(each.instanceId));
   const reported = new Set(rows.map((row) => row.instanceId));
   const isOurs = (each: ObservedInstance): boolean => each.intentId !== null && ours.has(each.intentId);
 
   const ended = rows.flatMap((row): Instance[] => {
     if (hasEnded(row.state) || running.has(row.instanceId)) return [];
-    const seen = observed.some((each) => each.instanceId === row.instanceId);
+    const seen = gone.get(row.instanceId);
     const young = now.getTime() - Date.parse(row.requestedAt) < graceSeconds * 1_000;
     if (!seen && young) return [];
-    const saidGoodbye = row.state === 'DRAINING';
-    return [
-      {
-        ...row,
-        state: saidGoodbye ? 'TERMINATED' : row.state === 'READY' ? 'INTERRUPTED' : 'FAILED',
-        stateReason: saidGoodbye ? row.stateReason : 'the machine is gone without a goodbye',
-        endedAt: now.toISOString(),
-      },
-    ];
+    return [{ ...row, ...endOf(row, seen), endedAt: now.toISOString() }];
   });
   return {
     adopt: strangers.filter(isOurs),
     ended,
     unknown: strangers.filter((each) => !isOurs(each) && !reported.has(each.instanceId)),
   };
+}
+
+/** How a machine ended that is gone: it said so, it was taken back, it was lost at work, or it never got that far. */
+function endOf(row: Instance, seen: ObservedInstance | undefined): Pick<Instance, 'state' | 'stateReason'> {
+  if (row.state === 'DRAINING') return { state: 'TERMINATED', stateReason: row.stateReason };
+  const stateReason = seen?.endReason ?? 'the machine is gone without a goodbye';
+  return { state: row.state === 'READY' || seen?.interrupted ? 'INTERRUPTED' : 'FAILED', stateReason };
+}
+
+export interface UnknownSwept {
+  /** Unknown for long enough: to be looked for once more, and ended. */
+  readonly end: readonly string[];
+  /** What the next pass goes by. */
+  readonly suspects: readonly Suspect[];
+}
+
+/**
+ * What becomes of unknown machines. One is ended only if it was unknown before, at least `graceSeconds` ago; one that is
+ * known by now is a suspect no more. Pure.
+ */
+export function sweepUnknown(
+  unknown: readonly ObservedInstance[],
+  suspects: readonly Suspect[],
+  now: Date,
+  graceSeconds: number,
+): UnknownSwept {
+  const since = new Map(suspects.map((suspect) => [suspect.instanceId, suspect.since]));
+  const marked = unknown.map(({ instanceId }) => ({ instanceId, since: since.get(instanceId) ?? now.toISOString() }));
+  const due = marked.filter((each) => now.getTime() - Date.parse(each.since) >= graceSeconds * 1_000);
+  return { end: due.map((each) => each.instanceId), suspects: marked };
 }

@@ -9,12 +9,15 @@ export interface QueueRecord {
   readonly body: string;
   /** How often it was received: above 1 it may have been handled already. */
   readonly receiveCount: number;
+  /** Where the queue says so. */
+  readonly sentAt?: Date;
 }
 
 export const toQueueRecord = ({ messageId, body, attributes }: SQSRecord): QueueRecord => ({
   messageId,
   body,
   receiveCount: Number(attributes.ApproximateReceiveCount),
+  sentAt: new Date(Number(attributes.SentTimestamp)),
 });
 
 /** @param failed why a record must come back, by its message id */

@@ -80,6 +80,8 @@ export function functionOverrides(
     ALLOW_LOCAL_REPOSITORIES: 'true',
     LOCAL_CREDENTIALS_DIR: credentials,
     LOCAL_INSTANCES_DIR: instances,
+    // Counts are exact here.
+    STATUS_SETTLE_SECONDS: '0',
     LOCAL_BOOTSTRAP: BOOTSTRAP_PATH,
     LOCAL_MACHINE_ENVIRONMENT: JSON.stringify(machines),
     AGENT_URL: agent.url,

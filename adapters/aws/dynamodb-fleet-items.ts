@@ -1,7 +1,10 @@
 /** The items of a fleet's partition. */
 import { z } from 'zod';
 import { type Instance, instanceSchema, launchIntentSchema } from '../../core/instance.ts';
-import type { FleetState, InstanceChange } from '../../core/ports.ts';
+import type { BootRecord } from '../../core/launch-breaker.ts';
+import type { InstanceChange } from '../../core/ports.ts';
+import { suspectSchema } from '../../core/reconcile-instances.ts';
+import { stockOutSchema } from '../../core/stock-outs.ts';
 
 /** Ended machines are kept for a week, to be looked at. */
 const KEPT_SECONDS = 7 * 86_400;
@@ -17,8 +20,15 @@ const planSchema = z.object({
 export const fleetStateSchema = z.object({
   intents: z.array(launchIntentSchema),
   lastPlan: planSchema.nullable(),
+  suspects: z.array(suspectSchema).optional(),
+  stockOuts: z.array(stockOutSchema).optional(),
   version: z.int(),
-}) satisfies z.ZodType<FleetState>;
+});
+
+export const bootRecordSchema = z.object({
+  failedInARow: z.int().nonnegative().default(0),
+  lastFailure: z.object({ instanceId: z.string(), reason: z.string(), at: z.string() }).nullable().default(null),
+}) satisfies z.ZodType<BootRecord>;
 
 export function instanceFromItem(item: Record<string, unknown>): Instance {
   const [, instanceId] = String(item['item']).split('#');

@@ -1,18 +1,26 @@
 /**
- * A fleet's state and machines on DynamoDB. Under one fleet lie `ended#{id}`, `live#{id}` and `state`, in this order:
+ * A fleet's state and machines on DynamoDB. Under one fleet lie `ended#{id}`, `live#{id}`, `readiness` and `state`, in this order:
  * one query from `live#` on reads what matters now, and never what is over.
  */
 import { type DynamoDBDocumentClient, GetCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { TransientError } from '../../core/errors.ts';
 import { hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
-import type { FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
+import { NO_BOOTS } from '../../core/launch-breaker.ts';
+import type { FleetRead, FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
 import { inParallel } from '../in-parallel.ts';
-import { endedItem, fleetStateSchema, instanceFromItem, unrecordedItem } from './dynamodb-fleet-items.ts';
+import {
+  bootRecordSchema,
+  endedItem,
+  fleetStateSchema,
+  instanceFromItem,
+  unrecordedItem,
+} from './dynamodb-fleet-items.ts';
 import { type TransactionItems, transact } from './dynamodb-transaction.ts';
 import { pastConflicts, putIf, updateIf } from './dynamodb-write.ts';
 
 const LIVE = 'live#';
 const ENDED = 'ended#';
+const BOOTS = 'readiness';
 const STATE = 'state';
 const MAX_TRIES = 8;
 
@@ -25,9 +33,10 @@ export class DynamoFleetStore implements FleetStore {
     this.#table = options.table;
   }
 
-  async read(fleet: string): Promise<{ state: FleetState; instances: readonly Instance[] }> {
+  async read(fleet: string): Promise<FleetRead> {
     const instances: Instance[] = [];
     let state: FleetState = { intents: [], lastPlan: null, version: 0 };
+    let boots = NO_BOOTS;
     let ExclusiveStartKey: Record<string, unknown> | undefined;
     do {
       const answer = await this.#client.send(
@@ -42,11 +51,12 @@ export class DynamoFleetStore implements FleetStore {
       );
       for (const item of answer.Items ?? []) {
         if (item['item'] === STATE) state = fleetStateSchema.parse(item);
+        else if (item['item'] === BOOTS) boots = bootRecordSchema.parse(item);
         else instances.push(instanceFromItem(item));
       }
       ExclusiveStartKey = answer.LastEvaluatedKey;
     } while (ExclusiveStartKey);
-    return { state, instances };
+    return { state, instances, boots };
   }
 
   /**
@@ -113,15 +123,44 @@ export class DynamoFleetStore implements FleetStore {
           ConditionExpression: 'attribute_not_exists(fleet)',
         };
         const outcome = await transact(this.#client, [this.#notEnded(fleet, instanceId), { Put: taken }]);
-        if (outcome.kind === 'done' || outcome.refused.has(0)) return;
+        if (outcome.kind === 'done') return this.#countBoot({ fleet, instanceId, readyAt: null }, change);
+        if (outcome.refused.has(0)) return;
         continue;
       }
       const before = instanceFromItem(Item);
       if (!mayBecome(before.state, change.state)) return;
       const written = hasEnded(change.state) ? this.#end(before, change) : this.#advance(before, change);
-      if (await written) return;
+      if (await written) return this.#countBoot(before, change);
     }
     throw new TransientError('the instance is contended', { context: { fleet, instanceId } });
+  }
+
+  /** After the machine's own row: a crash between the two loses one count, which matters little. */
+  async #countBoot(
+    { fleet, instanceId, readyAt }: Pick<Instance, 'fleet' | 'instanceId' | 'readyAt'>,
+    { state, reason, at }: InstanceChange,
+  ): Promise<void> {
+    if (readyAt !== null || (state !== 'READY' && state !== 'FAILED')) return;
+    const Key = { fleet, item: BOOTS };
+    const update =
+      state === 'READY'
+        ? {
+            UpdateExpression: 'SET failedInARow = :none',
+            // Nearly always there is nothing to end.
+            ConditionExpression: 'failedInARow > :none',
+            ExpressionAttributeValues: { ':none': 0 },
+          }
+        : {
+            UpdateExpression: 'SET lastFailure = :failure ADD failedInARow :one',
+            // A lost answer is asked again, and must not count twice.
+            ConditionExpression: 'attribute_not_exists(lastFailure) OR lastFailure.instanceId <> :id',
+            ExpressionAttributeValues: {
+              ':failure': { instanceId, reason: reason ?? '', at },
+              ':id': instanceId,
+              ':one': 1,
+            },
+          };
+    await updateIf(this.#client, { TableName: this.#table, Key, ...update });
   }
 
   /** A refusal is looked into by reading again: whoever was first, states only go forward. */

@@ -31,6 +31,8 @@ export const config = parseEnvironment(
     /** How long the counts of a queue may be behind. */
     SETTLE_SECONDS: z.coerce.number().nonnegative().default(60),
     READY_DEADLINE_SECONDS: z.coerce.number().positive().default(READY_DEADLINE_SECONDS),
+    /** Counts of the status queue come true within so long: until then it may not be as empty as it seems. */
+    STATUS_SETTLE_SECONDS: z.coerce.number().nonnegative().default(60),
     /** Where machines are launched; several with commas between them. */
     SUBNET_IDS: z
       .string()

@@ -4,13 +4,15 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
-import { createDynamoClient, createSfnClient, createSqsClient } from '../../adapters/aws/clients.ts';
+import { createDynamoClient, createEc2Client, createSfnClient, createSqsClient } from '../../adapters/aws/clients.ts';
 import { DynamoFleetStore } from '../../adapters/aws/dynamodb-fleet-store.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
 import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
+import { SqsStatusFlow } from '../../adapters/aws/sqs-status-flow.ts';
 import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-machine.ts';
+import { CatalogueOfferSource } from '../../adapters/catalogue/catalogue-offer-source.ts';
 import { MachinePrices } from '../accounting/machine-prices.ts';
 import { readFleets } from '../fleets-file.ts';
 import { logger, metrics } from '../telemetry.ts';
@@ -58,14 +60,34 @@ const accounting = {
   random: Math.random,
 };
 
+function localMachines() {
+  const { LOCAL_INSTANCES_DIR: instancesDir, LOCAL_BOOTSTRAP: bootstrap } = config;
+  if (!instancesDir || !bootstrap) return undefined;
+  return { instancesDir, bootstrap, environment: config.LOCAL_MACHINE_ENVIRONMENT };
+}
+
+function ec2Machines() {
+  if (config.LOCAL_INSTANCES_DIR) return undefined;
+  return {
+    client: createEc2Client(),
+    subnetIds: config.SUBNET_IDS,
+    images: { arm64: config.IMAGE_ARM64, x86_64: config.IMAGE_X86_64 },
+    offers: new CatalogueOfferSource(),
+  };
+}
+
 const ports: TickPorts = {
   ...accounting,
   fleets: fleetStore,
-  providerOf: providersFor({
-    localInstancesDir: config.LOCAL_INSTANCES_DIR,
-    localBootstrap: config.LOCAL_BOOTSTRAP,
-    localEnvironment: config.LOCAL_MACHINE_ENVIRONMENT,
+  statusFlow: new SqsStatusFlow({
+    sqs,
+    queueUrl: config.STATUS_QUEUE_URL,
+    dynamodb: client,
+    table: config.FLEETS_TABLE,
+    clock,
+    settleSeconds: config.STATUS_SETTLE_SECONDS,
   }),
+  ...providersFor({ stage, local: localMachines(), ec2: ec2Machines() }),
   newIntentId: randomUUID,
   takeBackTasks: async (machines) => {
     const taken = await takeBackTasks(machines, accounting);
@@ -92,6 +114,9 @@ export const handler = middy()
     }
     const launched = scaled.reduce((sum, fleet) => sum + fleet.launched, 0);
     metrics.addMetric('InstancesLaunched', MetricUnit.Count, launched);
+    const stopped = scaled.filter((fleet) => fleet.breaker !== 'closed').length;
+    // A metric costs by the month in which it was sent at all.
+    if (stopped > 0) metrics.addMetric('FleetsNotBooting', MetricUnit.Count, stopped);
     metrics.addMetric('TasksSentAgain', MetricUnit.Count, sentAgain);
     if (sentAgain > 0) logger.warn('lost tasks were sent again', { tasks: sentAgain });
     return { fleets: scaled.length, launched, sentAgain };

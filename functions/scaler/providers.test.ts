@@ -1,23 +1,31 @@
 import { describe, expect, it } from 'vitest';
+import { createEc2Client } from '../../adapters/aws/clients.ts';
 import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
+import { InMemoryOfferSource } from '../../test/fakes/in-memory-offer-source.ts';
 import { providersFor } from './providers.ts';
 
 const fleets = fleetsOf(fleetsFileSchema.parse({ fleets: { near: { provider: 'aws' }, far: { provider: 'gcp' } } }));
+const offers = new InMemoryOfferSource([]);
+const ec2 = {
+  client: createEc2Client({ region: 'us-east-1' }),
+  subnetIds: ['subnet-a'],
+  images: { arm64: 'ami-1', x86_64: 'ami-2' },
+  offers,
+};
+const local = { instancesDir: '/tmp/instances', bootstrap: '/tmp/bootstrap.sh', environment: {} };
 
 describe('the provider of a fleet', () => {
-  it('is processes of this machine for every fleet of the local run', () => {
-    const providerOf = providersFor({
-      localInstancesDir: '/tmp/instances',
-      localBootstrap: '/tmp/bootstrap.sh',
-      localEnvironment: {},
-    });
+  it('is processes of this machine for every fleet of the local run, which rents nothing', () => {
+    const { providerOf, offersOf } = providersFor({ stage: 'test', local, ec2: undefined });
 
     expect(fleets.map((fleet) => providerOf(fleet)?.name)).toEqual(['local', 'local']);
+    expect(fleets.map((fleet) => offersOf(fleet))).toEqual([undefined, undefined]);
   });
 
-  it('is not there for one that this version cannot launch with', () => {
-    const providerOf = providersFor({ localInstancesDir: undefined, localBootstrap: undefined, localEnvironment: {} });
+  it('is EC2 for a fleet on AWS, and not there for one that this version cannot launch with', () => {
+    const { providerOf, offersOf } = providersFor({ stage: 'test', local: undefined, ec2 });
 
-    expect(fleets.map((fleet) => providerOf(fleet))).toEqual([undefined, undefined]);
+    expect(fleets.map((fleet) => providerOf(fleet)?.name)).toEqual(['aws', undefined]);
+    expect(fleets.map((fleet) => offersOf(fleet))).toEqual([offers, undefined]);
   });
 });

@@ -1,23 +1,48 @@
-/** Which provider launches a fleet's machines. In the local run every fleet is made of processes. */
+/** Which provider launches a fleet's machines, and what it rents out. In the local run every fleet is made of processes. */
+import type { EC2Client } from '@aws-sdk/client-ec2';
+import { Ec2InstanceProvider } from '../../adapters/aws/ec2-instance-provider.ts';
 import { LocalInstanceProvider } from '../../adapters/local/local-instance-provider.ts';
 import type { Fleet } from '../../core/fleet.ts';
-import type { InstanceProvider } from '../../core/ports.ts';
+import type { Architecture } from '../../core/offer.ts';
+import type { InstanceProvider, OfferSource } from '../../core/ports.ts';
 
 export interface ProviderOptions {
-  readonly localInstancesDir: string | undefined;
-  readonly localBootstrap: string | undefined;
-  /** What every local machine gets beside its launch request: where the emulated services are. */
-  readonly localEnvironment: Readonly<Record<string, string>>;
+  readonly stage: string;
+  /** The local run: machines are processes. */
+  readonly local:
+    | {
+        readonly instancesDir: string;
+        readonly bootstrap: string;
+        /** What every local machine gets beside its launch request: where the emulated services are. */
+        readonly environment: Readonly<Record<string, string>>;
+      }
+    | undefined;
+  readonly ec2:
+    | {
+        readonly client: EC2Client;
+        readonly subnetIds: readonly string[];
+        readonly images: Readonly<Record<Architecture, string>>;
+        readonly offers: OfferSource;
+      }
+    | undefined;
 }
 
-/** `undefined` for a provider that this version cannot launch with: the plan then says so. */
-export function providersFor(options: ProviderOptions): (fleet: Fleet) => InstanceProvider | undefined {
-  const { localInstancesDir, localBootstrap, localEnvironment } = options;
-  if (!localInstancesDir || !localBootstrap) return () => undefined;
-  const local = new LocalInstanceProvider({
-    stateDir: localInstancesDir,
-    bootstrapPath: localBootstrap,
-    baseEnvironment: localEnvironment,
-  });
-  return () => local;
+export interface Providers {
+  /** `undefined` for a provider that this version cannot launch with: the plan then says so. */
+  readonly providerOf: (fleet: Fleet) => InstanceProvider | undefined;
+  /** `undefined` where machines are not rented. */
+  readonly offersOf: (fleet: Fleet) => OfferSource | undefined;
+}
+
+export function providersFor({ stage, local, ec2 }: ProviderOptions): Providers {
+  if (local) {
+    const { instancesDir: stateDir, bootstrap: bootstrapPath, environment: baseEnvironment } = local;
+    const provider = new LocalInstanceProvider({ stateDir, bootstrapPath, baseEnvironment });
+    return { providerOf: () => provider, offersOf: () => undefined };
+  }
+  const aws = ec2 && new Ec2InstanceProvider({ ...ec2, stage });
+  return {
+    providerOf: (fleet) => (fleet.provider === 'aws' ? aws : undefined),
+    offersOf: (fleet) => (fleet.provider === 'aws' ? ec2?.offers : undefined),
+  };
 }

@@ -1,16 +1,33 @@
 /**
  * One fleet, one tick: gather → reconcile → plan → act. Two runs at once are harmless: what is to be launched is written
  * as an intent by compare-and-set before anything is launched, and the loser launches nothing.
+ *
+ * The cost is stopped first: what must end is ended before anything new is started, and told after it has ended.
  */
+import type { Choice } from '../../core/choose-instances.ts';
 import type { Fleet } from '../../core/fleet.ts';
-import { PRIORITIES } from '../../core/ids.ts';
-import { hasEnded, type Instance, type LaunchIntent } from '../../core/instance.ts';
-import { machineEnvironment } from '../../core/machine-environment.ts';
-import { planScale, type QueueDepth, type ScalePlan } from '../../core/plan-scale.ts';
-import type { Clock, FleetState, FleetStore, InstanceProvider, JobProgress, TaskQueues } from '../../core/ports.ts';
-import { reconcileInstances } from '../../core/reconcile-instances.ts';
+import { hasEnded, type Instance } from '../../core/instance.ts';
+import { type LaunchAllowance, launchAllowance } from '../../core/launch-breaker.ts';
+import { type OpenWork, planScale, type QueueDepth, type ScalePlan } from '../../core/plan-scale.ts';
+import type {
+  Clock,
+  FleetRead,
+  FleetState,
+  FleetStore,
+  InstanceProvider,
+  JobProgress,
+  JobStore,
+  OfferSource,
+  StatusFlow,
+  TaskQueues,
+} from '../../core/ports.ts';
+import type { ObservedInstance } from '../../core/reconcile-instances.ts';
+import { chooseMachines, type MachineChoice } from './choose-machines.ts';
+import { endUnknown, type KnownMachines, knownMachines } from './known-machines.ts';
+import { launchMachines, liveIntents } from './launch-machines.ts';
 import type { GoneMachine } from './lost-machines.ts';
-import { type LaunchSettings, launchedInstance, openWork } from './scale-snapshot.ts';
+import { type LaunchSettings, openWork } from './scale-snapshot.ts';
+import { tellJobs } from './tell-jobs.ts';
 
 export interface ScaleSettings extends LaunchSettings {
   /** Instead of the fleet's own: machines that cost nothing need not be filled. */
@@ -22,12 +39,21 @@ export interface ScaleSettings extends LaunchSettings {
   readonly intentSeconds: number;
   /** A machine may be missing from the provider's list for so long after its launch. */
   readonly listGraceSeconds: number;
+  /** Look for machines even where there should be none. */
+  readonly look?: boolean;
 }
 
 export interface ScalePorts {
   readonly fleets: FleetStore;
+  readonly jobs: Pick<JobStore, 'reportProblem'>;
   readonly queues: TaskQueues;
+  /** Without one, reports are taken as read. */
+  readonly statusFlow?: Pick<StatusFlow, 'appliedUntil'>;
   readonly providerOf: (fleet: Fleet) => InstanceProvider | undefined;
+  /** What may be rented for a fleet; nothing, where its machines are not rented. */
+  readonly offersOf?: (fleet: Fleet) => OfferSource | undefined;
+  /** All machines of a provider, listed once a tick. */
+  readonly observe: (provider: InstanceProvider) => Promise<readonly ObservedInstance[]>;
   readonly clock: Clock;
   readonly newIntentId: () => string;
   /** Gives what machines held that are gone back to others (lost-machines.ts). May be repeated. */
@@ -39,149 +65,175 @@ export interface ScaledFleet {
   readonly plan: ScalePlan;
   readonly launched: number;
   readonly terminated: number;
+  /** Whether its machines boot: see core/launch-breaker.ts. */
+  readonly breaker: LaunchAllowance['state'];
 }
 
-/** @param jobs the fleet's open jobs @throws whatever a port throws; nothing is launched without a recorded intent */
+/**
+ * @param jobs the fleet's open jobs
+ * @returns undefined for a fleet in which nothing is and nothing is to be
+ * @throws whatever a port throws; nothing is launched without a recorded intent
+ */
 export async function scaleFleet(
   fleet: Fleet,
   jobs: readonly JobProgress[],
   ports: ScalePorts,
   settings: ScaleSettings,
-): Promise<ScaledFleet> {
+): Promise<ScaledFleet | undefined> {
   const provider = ports.providerOf(fleet);
-  const { state, instances } = await knownMachines(fleet, provider, ports, settings);
-  const now = ports.clock.now();
-  const plan = planScale(
-    {
-      now,
-      depth: jobs.length > 0 ? await totalDepth(fleet, ports.queues) : { visible: 0, inFlight: 0, delayed: 0 },
-      jobs: jobs.map((job) => openWork(job, fleet.slot, now)),
-      instances,
-      intents: state.intents,
-    },
+  const began = ports.clock.now();
+  const work = jobs.map((job) => openWork(job, fleet.slot, began));
+  const offers = work.length > 0 ? await ports.offersOf?.(fleet)?.list() : undefined;
+  const assumed = { ...settings, drainTargetSeconds: settings.drainTargetSeconds ?? fleet.drainTargetSeconds };
+  const choose = chooser((state) =>
+    offers
+      ? chooseMachines(fleet, work, offers.offers, state.stockOuts ?? [], began, assumed)
+      : { choices: [], problem: null },
+  );
+  const known = await knownMachines(fleet, provider, ports, settings, (state) => choose(state).choices);
+  if (jobs.length === 0 && isDeserted(known)) return undefined;
+  const { choices, problem } = choose(known.state);
+
+  const reportsUntil = once(async () => (ports.statusFlow ? ports.statusFlow.appliedUntil() : ports.clock.now()));
+  const depth = await depthOf(fleet, jobs, ports.queues);
+  const plan = await planned(fleet, { known, work, depth, choices, reportsUntil }, ports, settings);
+  if (!provider) return recordOnly(fleet, plan, known.state, ports);
+
+  const failed = await endOverdue(fleet, plan, provider, ports);
+  const { ended, suspects } = await endUnknown(fleet, provider, known, ports, settings, reportsUntil);
+  const allowance = launchAllowance(withFailures(known.boots, failed), booting(known, ports.clock.now()), began);
+  const allowed = limitedTo(plan, allowance, problem, ended);
+  const state = { ...known.state, suspects };
+  const launched =
+    allowed.launch > 0
+      ? await launchMachines(fleet, allowed, state, provider, choices, ports, settings)
+      : { count: 0, errors: [] };
+  if (allowed.launch === 0) await recordPlan(fleet, allowed, known.state, suspects, ports);
+  await tellJobs(jobs, { plan, allowance, boots: withFailures(known.boots, failed), launched, problem }, ports);
+  const terminated = plan.terminate.length + ended.length;
+  return { fleet: fleet.name, plan: allowed, launched: launched.count, terminated, breaker: allowance.state };
+}
+
+interface Gathered {
+  readonly known: FleetRead;
+  readonly work: readonly OpenWork[];
+  readonly depth: QueueDepth;
+  readonly choices: readonly Choice[];
+  readonly reportsUntil: () => Promise<Date | null>;
+}
+
+async function planned(
+  fleet: Fleet,
+  { known, work, depth, choices, reportsUntil }: Gathered,
+  { clock, providerOf }: ScalePorts,
+  settings: ScaleSettings,
+): Promise<ScalePlan> {
+  const { state, instances } = known;
+  const now = clock.now();
+  const boots = (each: Instance): boolean => each.state === 'REQUESTED' || each.state === 'BOOTING';
+  const late = instances.some((each) => boots(each) && Date.parse(each.readyDeadlineAt) <= now.getTime());
+  // A machine that seems late may have said that it is ready: asked for only when it matters.
+  const read = late ? { reportsUntil: (await reportsUntil())?.toISOString() ?? null } : {};
+  // What the dearest of them would cost: the budget must hold whichever it will be.
+  const rented = choices.length > 0 ? Math.max(...choices.map((each) => each.hourlyPriceUsd)) : fleet.maxHourlyPriceUsd;
+  return planScale(
+    { now, depth, jobs: work, instances, intents: state.intents, ...read },
     {
       minInstances: fleet.minInstances,
       maxInstances: fleet.maxInstances,
-      slotsPerInstance: settings.slotsPerInstance,
-      // What a machine may cost at most, until it is known which one it will be.
-      hourlyPriceUsd: provider?.name === 'local' ? 0 : fleet.maxHourlyPriceUsd,
+      slotsPerInstance: choices[0]?.slots ?? settings.slotsPerInstance,
+      hourlyPriceUsd: providerOf(fleet)?.name === 'local' ? 0 : rented,
       drainTargetSeconds: settings.drainTargetSeconds ?? fleet.drainTargetSeconds,
       bootSeconds: settings.bootSeconds,
       idleSeconds: fleet.idleSeconds,
       unknownSecondsPerTask: settings.unknownSecondsPerTask,
     },
   );
-  if (!provider) return recordOnly(fleet, plan, state, ports);
-
-  // Stop the cost first: what must end is ended before anything new is started.
-  await endOverdue(fleet, plan, provider, ports);
-  const launched = plan.launch > 0 ? await launch(fleet, plan, state, provider, ports, settings) : 0;
-  if (plan.launch === 0) await recordPlan(fleet, plan, state, ports);
-  return { fleet: fleet.name, plan, launched, terminated: plan.terminate.length };
 }
 
-/** Rows held against the provider's list: lost machines are closed, machines without a row are adopted. */
-async function knownMachines(
-  fleet: Fleet,
-  provider: InstanceProvider | undefined,
-  ports: ScalePorts,
-  settings: ScaleSettings,
-): Promise<{ state: FleetState; instances: readonly Instance[] }> {
-  const known = await ports.fleets.read(fleet.name);
-  const needed = known.instances.length > 0 || known.state.intents.length > 0;
-  if (!provider || !needed) return known;
-  const observed = await provider.list(fleet.name);
-  const { intents } = known.state;
-  const found = reconcileInstances(known.instances, observed, intents, ports.clock.now(), settings.listGraceSeconds);
-  // First, while their rows still say that they run: a run that dies here finds them again.
-  const lost = found.ended.filter(({ state }) => state !== 'TERMINATED');
-  await ports.takeBackTasks(lost.map(({ instanceId, stateReason }) => ({ instanceId, reason: stateReason ?? 'gone' })));
-  for (const { instanceId, state, stateReason: reason, endedAt } of found.ended) {
-    await ports.fleets.updateInstance(fleet.name, instanceId, { state, reason, at: endedAt ?? '' });
-  }
-  const adopted = found.adopt.map((machine) =>
-    launchedInstance(
-      fleet,
-      provider.name,
-      machine.intentId,
-      { ...machine, instanceType: 'unknown', hourlyPriceUsd: 0 },
-      settings,
-    ),
-  );
-  if (adopted.length + found.ended.length === 0) return known;
-  await ports.fleets.addInstances(adopted);
-  // Read again: what an adopted machine has said of itself stays, it may be READY long since.
-  return ports.fleets.read(fleet.name);
-}
-
-async function totalDepth(fleet: Fleet, queues: TaskQueues): Promise<QueueDepth> {
-  const depths = await Promise.all(PRIORITIES.map((priority) => queues(fleet.name, priority).depth()));
+/** Of the queues that open jobs use: nothing on another is work. */
+async function depthOf(fleet: Fleet, jobs: readonly JobProgress[], queues: TaskQueues): Promise<QueueDepth> {
+  const priorities = [...new Set(jobs.map(({ job }) => job.priority))];
+  const depths = await Promise.all(priorities.map((priority) => queues(fleet.name, priority).depth()));
   const sum = (of: 'visible' | 'inFlight' | 'delayed'): number => depths.reduce((total, depth) => total + depth[of], 0);
   return { visible: sum('visible'), inFlight: sum('inFlight'), delayed: sum('delayed') };
 }
 
+/** @returns machines that never became ready, with what they printed last */
 async function endOverdue(
   fleet: Fleet,
   plan: ScalePlan,
   provider: InstanceProvider,
   { fleets, clock, takeBackTasks }: ScalePorts,
-): Promise<void> {
-  if (plan.terminate.length === 0) return;
+): Promise<readonly { instanceId: string; reason: string; at: string }[]> {
+  if (plan.terminate.length === 0) return [];
   await provider.terminate(plan.terminate.map((each) => each.instanceId));
   await takeBackTasks(plan.terminate);
   const at = clock.now().toISOString();
+  const failed: { instanceId: string; reason: string; at: string }[] = [];
   for (const { instanceId, reason } of plan.terminate) {
-    const state = reason.endsWith('lifetime') ? 'TERMINATED' : 'FAILED';
-    await fleets.updateInstance(fleet.name, instanceId, { state, reason, at });
+    const outlived = reason.endsWith('lifetime');
+    // One console says what the others would.
+    const told = outlived || failed.length > 0 ? reason : await withConsole(instanceId, reason, provider);
+    if (!outlived) failed.push({ instanceId, reason: told, at });
+    await fleets.updateInstance(fleet.name, instanceId, {
+      state: outlived ? 'TERMINATED' : 'FAILED',
+      reason: told,
+      at,
+    });
   }
+  return failed;
 }
 
-async function launch(
+/** A console that cannot be had must not keep the rest from being done. */
+async function withConsole(instanceId: string, reason: string, provider: InstanceProvider): Promise<string> {
+  const tail = await provider.consoleTail?.(instanceId).catch(() => null);
+  return tail ? `${reason}; its console ends: ${tail}` : reason;
+}
+
+const withFailures = (
+  boots: FleetRead['boots'],
+  failed: readonly { instanceId: string; reason: string; at: string }[],
+) => ({
+  failedInARow: boots.failedInARow + failed.length,
+  lastFailure: failed[0] ?? boots.lastFailure,
+});
+
+const booting = ({ instances, state }: KnownMachines, now: Date): number =>
+  instances.filter((each) => each.state === 'REQUESTED' || each.state === 'BOOTING').length +
+  liveIntents(state, now).length;
+
+function limitedTo(
+  plan: ScalePlan,
+  { machines, reason }: LaunchAllowance,
+  problem: string | null,
+  ended: readonly string[],
+): ScalePlan {
+  const reasons = [...plan.reasons, ...ended.map((id) => `${id} is known to nobody: it was ended`)];
+  if (reason) reasons.push(reason);
+  if (plan.launch > 0 && problem) reasons.push(problem);
+  return { ...plan, launch: problem ? 0 : Math.min(plan.launch, machines), reasons };
+}
+
+/** A plan that changes nothing is written only when it says something new. */
+async function recordPlan(
   fleet: Fleet,
   plan: ScalePlan,
   state: FleetState,
-  provider: InstanceProvider,
+  suspects: FleetState['suspects'],
   ports: ScalePorts,
-  settings: ScaleSettings,
-): Promise<number> {
+): Promise<void> {
   const now = ports.clock.now();
-  const intent: LaunchIntent = {
-    intentId: ports.newIntentId(),
-    count: plan.launch,
-    createdAt: now.toISOString(),
-    expiresAt: new Date(now.getTime() + settings.intentSeconds * 1_000).toISOString(),
-  };
-  const intents = [...liveIntents(state, now), intent];
-  const next = { intents, lastPlan: { ...plan, at: now.toISOString() } };
-  // Lost the race: another run saw the same need and launches for it.
-  if (!(await ports.fleets.writeState(fleet.name, next, state.version))) return 0;
-
-  const { launched, errors } = await provider.launch({
-    fleet: fleet.name,
-    intentId: intent.intentId,
-    count: intent.count,
-    environment: machineEnvironment(fleet, settings, settings.slotsPerInstance),
-  });
-  await ports.fleets.addInstances(
-    launched.map((machine) => launchedInstance(fleet, provider.name, intent.intentId, machine, settings)),
-  );
-  // The intent has done its work: its machines have rows now, and what was not launched is wanted again at the next
-  // tick. A run that dies before this leaves it to count as machines until they are found or it expires.
-  const reasons = [...plan.reasons, ...errors.map((error) => `not launched: ${error.message}`)];
-  const settled = { intents: liveIntents(state, now), lastPlan: { ...plan, reasons, at: now.toISOString() } };
-  await ports.fleets.writeState(fleet.name, settled, state.version + 1);
-  return launched.length;
-}
-
-const liveIntents = (state: FleetState, now: Date): LaunchIntent[] =>
-  state.intents.filter((intent) => Date.parse(intent.expiresAt) > now.getTime());
-
-/** A plan that changes nothing is written only when it says something new. */
-async function recordPlan(fleet: Fleet, plan: ScalePlan, state: FleetState, ports: ScalePorts): Promise<void> {
-  const now = ports.clock.now();
-  const same = JSON.stringify(state.lastPlan?.reasons) === JSON.stringify(plan.reasons);
+  const same =
+    JSON.stringify(state.lastPlan?.reasons) === JSON.stringify(plan.reasons) &&
+    JSON.stringify(state.suspects ?? []) === JSON.stringify(suspects ?? []);
   if (same) return;
-  const next = { intents: liveIntents(state, now), lastPlan: { ...plan, at: now.toISOString() } };
+  const next = {
+    intents: liveIntents(state, now),
+    lastPlan: { ...plan, at: now.toISOString() },
+    suspects,
+    stockOuts: state.stockOuts,
+  };
   // Whoever wrote in between has the newer plan.
   await ports.fleets.writeState(fleet.name, next, state.version);
 }
@@ -189,10 +241,28 @@ async function recordPlan(fleet: Fleet, plan: ScalePlan, state: FleetState, port
 async function recordOnly(fleet: Fleet, plan: ScalePlan, state: FleetState, ports: ScalePorts): Promise<ScaledFleet> {
   const reasons = [...plan.reasons, `this version cannot launch machines at "${fleet.provider}" yet`];
   const told = { ...plan, launch: 0, terminate: [], reasons };
-  await recordPlan(fleet, told, state, ports);
-  return { fleet: fleet.name, plan: told, launched: 0, terminated: 0 };
+  await recordPlan(fleet, told, state, state.suspects, ports);
+  return { fleet: fleet.name, plan: told, launched: 0, terminated: 0, breaker: 'closed' };
 }
 
-/** Whether the fleet may have machines that no open job explains any more. */
-export const hasLiveMachines = (instances: readonly Instance[]): boolean =>
-  instances.some((each) => !hasEnded(each.state));
+/** Nobody is there, is expected, or is suspected. */
+const isDeserted = ({ state, instances, unknown }: KnownMachines): boolean =>
+  instances.every((each) => hasEnded(each.state)) &&
+  state.intents.length + unknown.length + (state.suspects?.length ?? 0) === 0;
+
+/** Ranking every offer costs more than anything else here: once a tick is enough. */
+function chooser(choose: (state: FleetState) => MachineChoice): (state: FleetState) => MachineChoice {
+  let chosen: MachineChoice | undefined;
+  return (state) => {
+    chosen ??= choose(state);
+    return chosen;
+  };
+}
+
+function once<Value>(ask: () => Promise<Value>): () => Promise<Value> {
+  let asked: Promise<Value> | undefined;
+  return () => {
+    asked ??= ask();
+    return asked;
+  };
+}

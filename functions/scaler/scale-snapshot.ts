@@ -45,7 +45,9 @@ const TROUBLE_SECONDS = 900;
 
 /** Trouble that is fresh, with no task ended since. */
 function isTroubled({ job: { problem }, counters }: JobProgress, now: Date): boolean {
-  if (!problem || now.getTime() - Date.parse(problem.at) > TROUBLE_SECONDS * 1_000) return false;
+  // That machines cannot be had, or do not boot, is no fault of the job's.
+  if (!problem || problem.taskId === null) return false;
+  if (now.getTime() - Date.parse(problem.at) > TROUBLE_SECONDS * 1_000) return false;
   return counters.completed + counters.failed <= problem.tasksEnded;
 }
 

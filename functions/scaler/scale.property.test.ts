@@ -16,6 +16,7 @@ import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryInstanceProvider } from '../../test/fakes/in-memory-instance-provider.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
+import { InMemoryStatusFlow } from '../../test/fakes/in-memory-status-flow.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
 import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
@@ -67,6 +68,7 @@ async function prepare(scheduler: fc.Scheduler, tasks: number) {
   const store = new InMemoryFleetStore();
   const provider = new InMemoryInstanceProvider({ clock });
   const queues = inMemoryTaskQueues({ clock });
+  const statusFlow = new InMemoryStatusFlow({ clock });
   // So long that each task wants a machine of its own.
   const job = jobFactory({ status: 'RUNNING', taskCount: tasks, expectedSeconds: 3_600 });
   tables.jobs.set(job.jobId, { job, counters: countersFactory() });
@@ -103,9 +105,10 @@ async function prepare(scheduler: fc.Scheduler, tasks: number) {
     providerOf: () => ({
       name: provider.name,
       launch: (request) => call('launch', () => provider.launch(request), 'launched'),
-      list: (fleet) => call('list', () => provider.list(fleet)),
+      list: (...names) => call('list', () => provider.list(...names)),
       terminate: (instanceIds) => call('terminate', () => provider.terminate(instanceIds)),
     }),
+    statusFlow,
     clock,
     newIntentId: () => {
       intents += 1;
@@ -149,9 +152,10 @@ describe('any runs of the scaler, overlapping, dying, with answers lost', () => 
           const world = await prepare(scheduler, tasks);
           const live = async (): Promise<void> => {
             for (const step of steps) await world.step(step);
-            // Everything answers again; after some minutes whatever was asked for and never came has expired.
-            for (let minute = 0; minute < 8; minute += 1) {
-              world.clock.advance(60);
+            // Everything answers again; whatever was asked for and never came expires, and so does the pause after boots
+            // that failed, which is an hour at most.
+            for (let look = 0; look < 20; look += 1) {
+              world.clock.advance(240);
               await world.tick(1, []);
               await world.reportAll();
             }

@@ -13,6 +13,7 @@ import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryInstanceProvider } from '../../test/fakes/in-memory-instance-provider.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
+import { InMemoryStatusFlow } from '../../test/fakes/in-memory-status-flow.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
 import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
@@ -70,15 +71,18 @@ function prepare({
   const queues = inMemoryTaskQueues({ clock });
   const provider = new InMemoryInstanceProvider({ clock, ...(capacity === undefined ? {} : { capacity }) });
   const machine = new InMemoryJobMachine();
+  const statusFlow = new InMemoryStatusFlow({ clock });
   const calls: string[] = [];
   const failures: [string, unknown][] = [];
   let intents = 0;
+  const countedProvider = counted(provider, calls);
   const ports: TickPorts = {
     jobs: counted(new InMemoryJobStore(tables), calls),
     machine,
     fleets: counted(store, calls),
     queues: (fleet, priority) => counted(queues(fleet, priority), calls),
-    providerOf: () => counted(provider, calls),
+    providerOf: () => countedProvider,
+    statusFlow,
     clock,
     newIntentId: () => {
       intents += 1;
@@ -135,7 +139,7 @@ describe('an idle tick', () => {
     const { tick, calls } = prepare({ seconds: 0 });
 
     expect(await tick()).toEqual([]);
-    expect(calls).toEqual(['listOpen', 'read']);
+    expect(calls).toEqual(['listOpen', 'list', 'read']);
   });
 
   it('finds every tenth minute what outlived its work', async () => {
@@ -556,7 +560,7 @@ describe('several fleets', () => {
     const { tick, work, failures, queues, provider } = prepare({ fleets });
     await work(1);
     await work(1, { fleet: 'large', jobId: jobIdFactory(2) });
-    queues('default', 'high').depth = unavailable;
+    queues('default', 'normal').depth = unavailable;
 
     const scaled = await tick();
 

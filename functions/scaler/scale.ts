@@ -6,8 +6,8 @@ import { inParallel } from '../../adapters/in-parallel.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { QueueDepth } from '../../core/plan-scale.ts';
 import type { SweepLimits } from '../../core/plan-sweep.ts';
-import type { JobMachine, JobProgress, JobStore, TaskQueue, TaskQueues } from '../../core/ports.ts';
-import { hasLiveMachines, type ScaledFleet, type ScalePorts, type ScaleSettings, scaleFleet } from './scale-fleet.ts';
+import type { InstanceProvider, JobMachine, JobProgress, JobStore, TaskQueue, TaskQueues } from '../../core/ports.ts';
+import { type ScaledFleet, type ScalePorts, type ScaleSettings, scaleFleet } from './scale-fleet.ts';
 import { type SweepPorts, sweep } from './sweep.ts';
 
 /** Machines end themselves; so seldom the control plane looks whether they did, when there is no work. */
@@ -16,7 +16,7 @@ const READS_AT_ONCE = 8;
 /** A submission takes no longer from its row to its execution. */
 const ABANDONED_SECONDS = 60;
 
-export interface TickPorts extends ScalePorts, SweepPorts {
+export interface TickPorts extends Omit<ScalePorts, 'observe' | 'jobs'>, SweepPorts {
   readonly jobs: JobStore;
   readonly machine: JobMachine;
   /** Told when one fleet fails, or a job of it cannot be started; the others go on. */
@@ -50,16 +50,13 @@ export async function scale(fleets: readonly Fleet[], ports: TickPorts, settings
   });
 
   // Planning and sweeping ask for the same depths.
-  const looking = { ...ports, queues: depthsOnce(ports.queues) };
-  const scaled = await inParallel(fleets, READS_AT_ONCE, async (fleet): Promise<ScaledFleet | undefined> => {
+  const looking = { ...ports, queues: depthsOnce(ports.queues), observe: listedOnce() };
+  const working = fleets.filter((fleet) => look || jobs.some(({ job }) => job.fleet === fleet.name));
+  const gone = look ? await removedFleets(fleets, looking) : [];
+  const scaled = await inParallel([...working, ...gone], READS_AT_ONCE, async (fleet) => {
     try {
       const own = jobs.filter(({ job }) => job.fleet === fleet.name);
-      if (own.length === 0 && !look) return undefined;
-      if (own.length === 0 && fleet.minInstances === 0) {
-        const { state, instances } = await ports.fleets.read(fleet.name);
-        if (!hasLiveMachines(instances) && state.intents.length === 0) return undefined;
-      }
-      return await scaleFleet(fleet, own, looking, settings);
+      return await scaleFleet(fleet, own, looking, { ...settings, look });
     } catch (error) {
       ports.onFleetFailed(fleet.name, error);
       return undefined;
@@ -67,6 +64,31 @@ export async function scale(fleets: readonly Fleet[], ports: TickPorts, settings
   });
   const sentAgain = await sweep(jobs, looking, settings.sweep);
   return { fleets: scaled.filter((each) => each !== undefined), sentAgain };
+}
+
+/** One list for all fleets of a provider: their number must not be what the provider's limits break at. */
+function listedOnce(): ScalePorts['observe'] {
+  const lists = new Map<InstanceProvider, ReturnType<InstanceProvider['list']>>();
+  return (provider) => {
+    const list = lists.get(provider) ?? provider.list();
+    lists.set(provider, list);
+    return list;
+  };
+}
+
+/**
+ * Fleets that `fleets.yml` no longer has, but that still have machines: nobody launches there any more, and what must end
+ * is ended as anywhere.
+ */
+async function removedFleets(fleets: readonly Fleet[], { providerOf, observe }: ScalePorts): Promise<Fleet[]> {
+  const names = new Set(fleets.map((fleet) => fleet.name));
+  const providers = new Map(fleets.map((fleet) => [providerOf(fleet), fleet] as const));
+  const found = await inParallel([...providers], READS_AT_ONCE, async ([provider, like]) => {
+    const observed = provider ? await observe(provider).catch(() => []) : [];
+    const strange = observed.filter((each) => each.running && !names.has(each.fleet));
+    return [...new Set(strange.map((each) => each.fleet))].map((name) => ({ ...like, name, minInstances: 0 }));
+  });
+  return found.flat();
 }
 
 /** The same queues, each asked for its depth at most once. */

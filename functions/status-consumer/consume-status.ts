@@ -6,7 +6,7 @@ import { inParallel } from '../../adapters/in-parallel.ts';
 import { TransientError } from '../../core/errors.ts';
 import { parseTaskId } from '../../core/ids.ts';
 import type { InstanceEvent, TaskEvent } from '../../core/messages.ts';
-import type { DeadLetterChannel, FleetStore, Waker } from '../../core/ports.ts';
+import type { DeadLetterChannel, FleetStore, StatusFlow, Waker } from '../../core/ports.ts';
 import type { TaskReport } from '../../core/task-report.ts';
 import { type AppliedJob, type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
 import type { Delivered, FoldedTask } from '../accounting/fold-reports.ts';
@@ -24,6 +24,8 @@ export interface ConsumePorts extends ApplyPorts {
   readonly fleets: FleetStore;
   readonly deadLetters: DeadLetterChannel;
   readonly waker: Waker;
+  /** Told how far reports are read, for whoever waits for one. */
+  readonly statusFlow?: Pick<StatusFlow, 'noteApplied'>;
 }
 
 /** What happened to a batch; `failed` says which records must come back, and why. */
@@ -87,7 +89,15 @@ export async function consumeStatus(records: readonly QueueRecord[], ports: Cons
     letters.map((letter) => letter.messageId),
     () => ports.deadLetters.put(letters.map(({ body, reason }) => ({ body, reason, source: 'status' }))),
   );
+  if (failed.size === 0) await noteApplied(records, ports);
   return { failed, applied, malformed: letters };
+}
+
+/** The oldest of the batch: what was sent before it may still be on its way. A hint only, it returns nothing that is done. */
+async function noteApplied(records: readonly QueueRecord[], { statusFlow }: ConsumePorts): Promise<void> {
+  const sent = records.flatMap(({ sentAt }) => (sentAt ? [sentAt.getTime()] : []));
+  if (sent.length === 0) return;
+  await statusFlow?.noteApplied(new Date(Math.min(...sent))).catch(() => undefined);
 }
 
 const messageIdsOf = (events: readonly Delivered<unknown>[]): string[] => [

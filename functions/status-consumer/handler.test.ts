@@ -1,6 +1,7 @@
 import type { Context, SQSBatchResponse } from 'aws-lambda';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { TransientError } from '../../core/errors.ts';
+import { START } from '../../test/factories/manual-clock.ts';
 import { sqsEventFactory } from '../../test/factories/sqs-record.ts';
 import type { consumeStatus } from './consume-status.ts';
 
@@ -71,11 +72,13 @@ describe('the answer to the event source mapping', () => {
     await expect(ask(['a'])).rejects.toThrow('out of memory');
   });
 
-  it('hands over how often each record was received', async () => {
+  it('hands over how often each record was received, and when it was sent', async () => {
     consume.mockResolvedValue({ failed: new Map(), applied: [], malformed: [] });
 
     await ask(['a']);
 
-    expect(consume.mock.lastCall?.[0]).toEqual([{ messageId: 'message-0', body: 'a', receiveCount: 1 }]);
+    expect(consume.mock.lastCall?.[0]).toEqual([
+      { messageId: 'message-0', body: 'a', receiveCount: 1, sentAt: new Date(START) },
+    ]);
   });
 });

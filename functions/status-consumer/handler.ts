@@ -10,6 +10,7 @@ import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
 import { SqsDeadLetterChannel } from '../../adapters/aws/sqs-dead-letter-channel.ts';
 import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
+import { DynamoStatusNotes } from '../../adapters/aws/sqs-status-flow.ts';
 import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-machine.ts';
 import { TransientError } from '../../core/errors.ts';
@@ -35,6 +36,7 @@ const ports: ConsumePorts = {
   delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
   deadLetters: new SqsDeadLetterChannel({ client: sqs, queueUrl: config.STATUS_DEAD_QUEUE_URL }),
   machine: new StepFunctionsJobMachine({ client: createSfnClient() }),
+  statusFlow: new DynamoStatusNotes({ dynamodb: client, table: config.FLEETS_TABLE, clock }),
   waker: scalerWaker(config.SCALER_FUNCTION_NAME),
   clock,
   random: Math.random,

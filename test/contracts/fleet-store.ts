@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { NO_BOOTS } from '../../core/launch-breaker.ts';
 import type { FleetState, FleetStore } from '../../core/ports.ts';
 import { instanceFactory, launchIntentFactory } from '../factories/instance.ts';
 import { at, START } from '../factories/manual-clock.ts';
@@ -7,6 +8,8 @@ const FLEET = 'default';
 const empty: FleetState = { intents: [], lastPlan: null, version: 0 };
 const next = (intentId: string): Omit<FleetState, 'version'> => ({
   intents: [launchIntentFactory({ intentId })],
+  suspects: [{ instanceId: 'i-8', since: START }],
+  stockOuts: [{ pool: 'c7g.large/us-east-1a/spot', until: START }],
   lastPlan: {
     at: START,
     wanted: 1,
@@ -14,6 +17,11 @@ const next = (intentId: string): Omit<FleetState, 'version'> => ({
     terminate: [{ instanceId: 'i-9', reason: 'too old' }],
     reasons: ['why'],
   },
+});
+const report = (state: 'READY' | 'FAILED' | 'TERMINATED' | 'INTERRUPTED', reason: string | null, seconds: number) => ({
+  state,
+  reason,
+  at: at(seconds),
 });
 const idsOf = (instances: readonly { instanceId: string }[]): string[] =>
   instances.map((each) => each.instanceId).sort();
@@ -24,7 +32,39 @@ export function describeFleetStoreContract(name: string, setup: () => Promise<Fl
     it('reads an empty state of a fleet that nothing was written of', async () => {
       const store = await setup();
 
-      expect(await store.read(FLEET)).toEqual({ state: empty, instances: [] });
+      expect(await store.read(FLEET)).toEqual({ state: empty, instances: [], boots: NO_BOOTS });
+    });
+
+    it('counts the boots that failed in a row, keeps what the last one said, and starts anew with one that succeeds', async () => {
+      const store = await setup();
+      const ids = ['i-1', 'i-2', 'i-3', 'i-4', 'i-5'];
+      await store.addInstances(ids.map((instanceId) => instanceFactory({ instanceId })));
+
+      await store.updateInstance(FLEET, 'i-1', report('FAILED', 'no disk', 10));
+      await store.updateInstance(FLEET, 'i-1', report('FAILED', 'said again', 11));
+      await store.updateInstance(FLEET, 'i-2', report('FAILED', 'no network', 20));
+      const failing = (await store.read(FLEET)).boots;
+      await store.updateInstance(FLEET, 'i-3', report('TERMINATED', null, 30));
+      await store.updateInstance(FLEET, 'i-4', report('INTERRUPTED', null, 40));
+      const others = (await store.read(FLEET)).boots;
+      await store.updateInstance(FLEET, 'i-5', report('READY', null, 50));
+      await store.updateInstance(FLEET, 'i-5', report('FAILED', 'much later', 60));
+      const { boots } = await store.read(FLEET);
+
+      const lastFailure = { instanceId: 'i-2', reason: 'no network', at: at(20) };
+      expect(failing).toEqual({ failedInARow: 2, lastFailure });
+      expect(others).toEqual(failing);
+      expect(boots).toEqual({ failedInARow: 0, lastFailure });
+    });
+
+    it('starts anew with a boot of a machine whose launch is not recorded yet, too', async () => {
+      const store = await setup();
+      await store.addInstances([instanceFactory()]);
+      await store.updateInstance(FLEET, 'i-1', report('FAILED', 'no disk', 10));
+
+      await store.updateInstance(FLEET, 'i-2', report('READY', null, 20));
+
+      expect((await store.read(FLEET)).boots.failedInARow).toBe(0);
     });
 
     describe('writeState', () => {

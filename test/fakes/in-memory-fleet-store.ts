@@ -1,13 +1,15 @@
 import { hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
-import type { FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
+import { type BootRecord, NO_BOOTS } from '../../core/launch-breaker.ts';
+import type { FleetRead, FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
 
 export class InMemoryFleetStore implements FleetStore {
   readonly #states = new Map<string, FleetState>();
   readonly #instances = new Map<string, Instance>();
+  readonly #boots = new Map<string, BootRecord>();
 
-  async read(fleet: string): Promise<{ state: FleetState; instances: readonly Instance[] }> {
+  async read(fleet: string): Promise<FleetRead> {
     const instances = this.#ofFleet(fleet).filter((each) => !hasEnded(each.state));
-    return structuredClone({ state: this.#state(fleet), instances });
+    return structuredClone({ state: this.#state(fleet), instances, boots: this.#boots.get(fleet) ?? NO_BOOTS });
   }
 
   async writeState(fleet: string, next: Omit<FleetState, 'version'>, expectedVersion: number): Promise<boolean> {
@@ -35,6 +37,7 @@ export class InMemoryFleetStore implements FleetStore {
     const before = this.#instances.get(key);
     if (before ? !mayBecome(before.state, change.state) : hasEnded(change.state)) return;
     const instance = before ?? unrecorded(fleet, instanceId, change);
+    this.#countBoot(fleet, instance, change);
     this.#instances.set(key, {
       ...instance,
       state: change.state,
@@ -46,6 +49,15 @@ export class InMemoryFleetStore implements FleetStore {
 
   async find(fleet: string, instanceId: string): Promise<Instance | undefined> {
     return structuredClone(this.#instances.get(keyOf(fleet, instanceId)));
+  }
+
+  #countBoot(fleet: string, { instanceId, readyAt }: Instance, { state, reason, at }: InstanceChange): void {
+    if (readyAt !== null) return;
+    const before = this.#boots.get(fleet) ?? NO_BOOTS;
+    if (state === 'READY') this.#boots.set(fleet, { ...before, failedInARow: 0 });
+    if (state !== 'FAILED') return;
+    const lastFailure = { instanceId, reason: reason ?? '', at };
+    this.#boots.set(fleet, { failedInARow: before.failedInARow + 1, lastFailure });
   }
 
   async listEnded(fleet: string, limit: number): Promise<readonly Instance[]> {

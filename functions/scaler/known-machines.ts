@@ -1,0 +1,84 @@
+/** What a fleet has: its rows held against what the provider runs. Lost machines are closed, machines of ours are adopted. */
+import type { Choice } from '../../core/choose-instances.ts';
+import type { Fleet } from '../../core/fleet.ts';
+import type { FleetRead, FleetState, InstanceProvider } from '../../core/ports.ts';
+import { type ObservedInstance, reconcileInstances, sweepUnknown } from '../../core/reconcile-instances.ts';
+import type { ScalePorts, ScaleSettings } from './scale-fleet.ts';
+import { launchedInstance } from './scale-snapshot.ts';
+
+export interface KnownMachines extends FleetRead {
+  /** Run, but neither row nor intent says why. */
+  readonly unknown: readonly ObservedInstance[];
+}
+
+/** @param choicesOf what machines of the fleet are rented as: what an adopted one costs follows from its type */
+export async function knownMachines(
+  fleet: Fleet,
+  provider: InstanceProvider | undefined,
+  ports: ScalePorts,
+  settings: ScaleSettings,
+  choicesOf: (state: FleetState) => readonly Choice[],
+): Promise<KnownMachines> {
+  const known = await ports.fleets.read(fleet.name);
+  const needed = known.instances.length > 0 || known.state.intents.length > 0 || settings.look;
+  if (!provider || !needed) return { ...known, unknown: [] };
+  const observed = (await ports.observe(provider)).filter((each) => each.fleet === fleet.name);
+  const { intents } = known.state;
+  const found = reconcileInstances(known.instances, observed, intents, ports.clock.now(), settings.listGraceSeconds);
+  // First, while their rows still say that they run: a run that dies here finds them again.
+  const lost = found.ended.filter(({ state }) => state !== 'TERMINATED');
+  await ports.takeBackTasks(lost.map(({ instanceId, stateReason }) => ({ instanceId, reason: stateReason ?? 'gone' })));
+  for (const { instanceId, state, stateReason: reason, endedAt } of found.ended) {
+    await ports.fleets.updateInstance(fleet.name, instanceId, { state, reason, at: endedAt ?? '' });
+  }
+  const adopted = found.adopt.map((machine) =>
+    launchedInstance(fleet, provider.name, machine.intentId, rentedAs(machine, choicesOf(known.state)), settings),
+  );
+  if (adopted.length + found.ended.length === 0) return { ...known, unknown: found.unknown };
+  await ports.fleets.addInstances(adopted);
+  // Read again: what an adopted machine has said of itself stays, it may be READY long since.
+  return { ...(await ports.fleets.read(fleet.name)), unknown: found.unknown };
+}
+
+function rentedAs(machine: ObservedInstance, choices: readonly Choice[]) {
+  const { instanceId, launchedAt, instanceType = 'unknown' } = machine;
+  const choice = choices.find(({ offer }) => offer.instanceType === instanceType);
+  return {
+    instanceId,
+    launchedAt,
+    instanceType,
+    hourlyPriceUsd: choice?.hourlyPriceUsd ?? 0,
+    ...(choice ? { slots: choice.slots } : {}),
+  };
+}
+
+/**
+ * Ends machines that nobody knew at the last look either, and says which ones to suspect at the next. Just before, the rows
+ * are read once more: a row may have come meanwhile.
+ * @param reportsUntil how far reports are read: a machine that speaks for itself gets a row by its report
+ */
+export async function endUnknown(
+  fleet: Fleet,
+  provider: InstanceProvider,
+  { unknown, state }: KnownMachines,
+  ports: ScalePorts,
+  settings: ScaleSettings,
+  reportsUntil: () => Promise<Date | null>,
+): Promise<{ ended: readonly string[]; suspects: NonNullable<FleetRead['state']['suspects']> }> {
+  const now = ports.clock.now();
+  const swept = sweepUnknown(unknown, state.suspects ?? [], now, settings.listGraceSeconds);
+  if (swept.end.length === 0) return { ended: [], suspects: swept.suspects };
+  const read = await reportsUntil();
+  const since = new Map(swept.suspects.map((suspect) => [suspect.instanceId, Date.parse(suspect.since)]));
+  const outlived = new Set(
+    unknown
+      .filter(({ launchedAt }) => now.getTime() - Date.parse(launchedAt) > fleet.maxLifetimeHours * 3_600_000)
+      .map((each) => each.instanceId),
+  );
+  const heardOut = (id: string): boolean => outlived.has(id) || (read?.getTime() ?? 0) >= (since.get(id) ?? 0);
+  const { instances } = await ports.fleets.read(fleet.name);
+  const present = new Set(instances.map((each) => each.instanceId));
+  const ended = swept.end.filter((id) => !present.has(id) && heardOut(id));
+  if (ended.length > 0) await provider.terminate(ended);
+  return { ended, suspects: swept.suspects };
+}
