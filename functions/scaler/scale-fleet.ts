@@ -171,16 +171,14 @@ async function endOverdue(
   await takeBackTasks(plan.terminate);
   const at = clock.now().toISOString();
   const failed: { instanceId: string; reason: string; at: string }[] = [];
+  const outlived = (reason: string): boolean => reason.endsWith('lifetime');
+  // One console says what the others would. The last one written is the one that is remembered.
+  const witness = plan.terminate.findLast((each) => !outlived(each.reason))?.instanceId;
   for (const { instanceId, reason } of plan.terminate) {
-    const outlived = reason.endsWith('lifetime');
-    // One console says what the others would.
-    const told = outlived || failed.length > 0 ? reason : await withConsole(instanceId, reason, provider);
-    if (!outlived) failed.push({ instanceId, reason: told, at });
-    await fleets.updateInstance(fleet.name, instanceId, {
-      state: outlived ? 'TERMINATED' : 'FAILED',
-      reason: told,
-      at,
-    });
+    const state = outlived(reason) ? 'TERMINATED' : 'FAILED';
+    const told = instanceId === witness ? await withConsole(instanceId, reason, provider) : reason;
+    if (state === 'FAILED') failed.push({ instanceId, reason: told, at });
+    await fleets.updateInstance(fleet.name, instanceId, { state, reason: told, at });
   }
   return failed;
 }
@@ -196,7 +194,7 @@ const withFailures = (
   failed: readonly { instanceId: string; reason: string; at: string }[],
 ) => ({
   failedInARow: boots.failedInARow + failed.length,
-  lastFailure: failed[0] ?? boots.lastFailure,
+  lastFailure: failed.at(-1) ?? boots.lastFailure,
 });
 
 const booting = ({ instances, state }: KnownMachines, now: Date): number =>
@@ -224,16 +222,13 @@ async function recordPlan(
   ports: ScalePorts,
 ): Promise<void> {
   const now = ports.clock.now();
+  const intents = liveIntents(state, now);
   const same =
+    intents.length === state.intents.length &&
     JSON.stringify(state.lastPlan?.reasons) === JSON.stringify(plan.reasons) &&
     JSON.stringify(state.suspects ?? []) === JSON.stringify(suspects ?? []);
   if (same) return;
-  const next = {
-    intents: liveIntents(state, now),
-    lastPlan: { ...plan, at: now.toISOString() },
-    suspects,
-    stockOuts: state.stockOuts,
-  };
+  const next = { intents, lastPlan: { ...plan, at: now.toISOString() }, suspects, stockOuts: state.stockOuts };
   // Whoever wrote in between has the newer plan.
   await ports.fleets.writeState(fleet.name, next, state.version);
 }
