@@ -254,6 +254,12 @@ export interface BlobStore {
   getStream(key: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
 }
 
+/** Addresses at which anybody reads a blob for a while: for what is too large for an answer. */
+export interface BlobLinks {
+  /** Whether the blob is there shows when the address is asked. */
+  link(key: string, expiresSeconds: number): Promise<string>;
+}
+
 export interface ByteStream {
   /** How many bytes will come. */
   readonly bytes: number;

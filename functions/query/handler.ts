@@ -4,6 +4,7 @@ import { DynamoFleetStore } from '../../adapters/aws/dynamodb-fleet-store.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { DynamoKeyStore } from '../../adapters/aws/dynamodb-key-store.ts';
 import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
+import { S3BlobLinks } from '../../adapters/aws/s3-blob-links.ts';
 import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
 import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { readFleets } from '../fleets-file.ts';
@@ -18,7 +19,9 @@ import { taskRoutes } from './tasks.ts';
 const client = createDynamoClient();
 const jobs = new DynamoJobStore({ client, table: config.JOBS_TABLE });
 const tasks = new DynamoTaskStore({ client, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE });
-const blobs = new S3BlobStore({ client: createS3Client(), bucket: config.BUCKET });
+const bucket = { client: createS3Client(), bucket: config.BUCKET };
+const blobs = new S3BlobStore(bucket);
+const links = new S3BlobLinks(bucket);
 const queues = sqsTaskQueues({
   client: createSqsClient(),
   queueUrlPrefix: config.QUEUE_URL_PREFIX,
@@ -30,7 +33,7 @@ export const handler = apiHandler({
   open: { 'GET /health': async () => ({ status: 200, body: { status: 'ok', stage: config.STAGE } }) },
   routes: {
     ...jobRoutes({ jobs, clock: { now: () => new Date() } }),
-    ...taskRoutes({ jobs, tasks, blobs }),
+    ...taskRoutes({ jobs, tasks, blobs, links }),
     ...failureRoutes({ jobs, tasks, blobs }),
     ...auditRoutes({ jobs, tasks }),
     ...fleetRoutes({

@@ -35,7 +35,12 @@ async function prepare(third = 'third time lucky') {
   const attempts = [attemptOf(1, log('one', 13)), attemptOf(2), attemptOf(3, log('three', third.length))];
   const row = taskRecordFactory({ attempts, attempt: 3 });
   tables.tasks.set(row.taskId, row);
-  const routes = taskRoutes({ jobs: new InMemoryJobStore(tables), tasks: new InMemoryTaskStore(tables), blobs });
+  const routes = taskRoutes({
+    jobs: new InMemoryJobStore(tables),
+    tasks: new InMemoryTaskStore(tables),
+    blobs,
+    links: blobs,
+  });
   const caller = { keyId: 'key-1', name: 'laptop', createdAt: START };
   return (index: number, query: Record<string, string> = {}) =>
     routes['GET /v1/tasks/{taskId}/logs']?.(

@@ -1,5 +1,5 @@
 /** What a task looks like to its user. */
-import type { BlobStore } from '../../core/ports.ts';
+import type { BlobLinks, BlobStore } from '../../core/ports.ts';
 import type {
   Checkpoint,
   EndedAttempt,
@@ -31,6 +31,8 @@ export interface TaskDetail extends TaskView {
   readonly result: unknown;
   /** Where a result lies that is too large to be shown here. */
   readonly resultRef: Extract<TaskResult, { blob: string }> | null;
+  /** Where anybody may fetch it from, for an hour. */
+  readonly resultUrl: string | null;
   /** Every lease that ended: `lost` ones ended without a word. */
   readonly attempts: readonly EndedAttempt[];
   readonly chargedAttempts: number;
@@ -90,17 +92,22 @@ function parseResult(text: string): unknown {
   }
 }
 
-/** A result by value, if it has at most so many bytes; else by reference. */
+const LINK_SECONDS = 3_600;
+
+/** A result by value, if it has at most so many bytes; else by reference, with an address to fetch it from. */
 export async function resultOf(
-  task: TaskRecord,
+  { result }: TaskRecord,
   maxBytes: number,
-  blobs: BlobStore,
-): Promise<Pick<TaskDetail, 'result' | 'resultRef'>> {
-  if (!task.result) return { result: null, resultRef: null };
-  if ('json' in task.result) return { result: parseResult(task.result.json), resultRef: null };
-  if (task.result.bytes > maxBytes) return { result: null, resultRef: task.result };
-  const bytes = await blobs.get(task.result.blob);
-  return bytes
-    ? { result: parseResult(Buffer.from(bytes).toString('utf8')), resultRef: null }
-    : { result: null, resultRef: task.result };
+  { blobs, links }: { readonly blobs: BlobStore; readonly links: BlobLinks },
+): Promise<Pick<TaskDetail, 'result' | 'resultRef' | 'resultUrl'>> {
+  const shown = (value: unknown) => ({ result: value, resultRef: null, resultUrl: null });
+  if (!result) return shown(null);
+  if ('json' in result) return shown(parseResult(result.json));
+  if (result.bytes > maxBytes) {
+    return { result: null, resultRef: result, resultUrl: await links.link(result.blob, LINK_SECONDS) };
+  }
+  const bytes = await blobs.get(result.blob);
+  // Kept no longer.
+  if (!bytes) return { result: null, resultRef: result, resultUrl: null };
+  return shown(parseResult(Buffer.from(bytes).toString('utf8')));
 }

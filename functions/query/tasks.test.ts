@@ -22,7 +22,7 @@ function prepare(overrides: Partial<Job> = {}, rows: readonly TaskRecord[] = [])
   for (const row of rows) tables.tasks.set(row.taskId, row);
   const blobs = new InMemoryBlobStore();
   const tasks = new InMemoryTaskStore(tables);
-  const routes = taskRoutes({ jobs: new InMemoryJobStore(tables), tasks, blobs });
+  const routes = taskRoutes({ jobs: new InMemoryJobStore(tables), tasks, blobs, links: blobs });
   const ask = async (route: string, params: Record<string, string>, query: Record<string, string> = {}) => {
     const found = routes[route];
     if (!found) throw new Error(`there is no route ${route}`);
@@ -270,10 +270,10 @@ describe('GET /v1/jobs/{jobId}/results', () => {
 
     const { lines } = await results();
 
-    expect(lines.map(({ result, resultRef }) => [result, resultRef])).toEqual([
-      [{ n: 'ü' }, undefined],
-      [null, { blob: 'large', bytes: 1_000_001 }],
-      [null, { blob: 'gone', bytes: 9 }],
+    expect(lines.map(({ result, resultRef, resultUrl }) => [result, resultRef, resultUrl])).toEqual([
+      [{ n: 'ü' }, undefined, undefined],
+      [null, { blob: 'large', bytes: 1_000_001 }, await blobs.link('large')],
+      [null, { blob: 'gone', bytes: 9 }, null],
     ]);
   });
 
@@ -335,6 +335,7 @@ describe('GET /v1/tasks/{taskId}', () => {
       status: 'COMPLETED',
       result: { n: 1 },
       resultRef: null,
+      resultUrl: null,
       attempts: [{ attempt: 1, outcome: 'completed' }],
     });
   });
@@ -380,7 +381,8 @@ describe('GET /v1/tasks/{taskId}', () => {
     const shown = await task(taskIdFactory(0));
 
     expect(JSON.stringify({ body: JSON.stringify(shown) }).length).toBeLessThan(6_000_000);
-    expect(shown.resultRef).toEqual({ blob: 'b', bytes });
+    expect(shown).toMatchObject({ result: null, resultRef: { blob: 'b', bytes } });
+    expect(shown.resultUrl).toMatch(/^data:/);
   });
 
   it.each([taskIdFactory(3), taskIdFactory(0, jobIdFactory(9)), 'nonsense'])('knows no task %s', async (taskId) => {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { chunked } from '../../adapters/in-parallel.ts';
 import { NotFoundError } from '../../core/errors.ts';
 import { taskIdOf } from '../../core/ids.ts';
-import type { BlobStore, JobStore, TaskStore } from '../../core/ports.ts';
+import type { BlobLinks, BlobStore, JobStore, TaskStore } from '../../core/ports.ts';
 import { isTerminal, type TaskRecord, taskStatusSchema } from '../../core/task.ts';
 import { taskAsSeen } from '../../core/task-as-seen.ts';
 import type { Route } from '../http/api-handler.ts';
@@ -22,8 +22,6 @@ import { resultOf, taskFacts, taskView } from './task-view.ts';
 const MAX_PAGE_BYTES = 4_000_000;
 const RESULTS_AT_ONCE = 16;
 const MAX_RESULT_BYTES = 1_000_000;
-/** Of a single task's result; it may double. */
-const MAX_DETAIL_BYTES = 2_500_000;
 
 const bytesAsSent = (body: string): number => Buffer.byteLength(JSON.stringify(body));
 
@@ -39,7 +37,11 @@ export interface TaskPorts {
   readonly blobs: BlobStore;
 }
 
-export function taskRoutes(ports: TaskPorts): Record<string, Route> {
+export interface ResultPorts extends TaskPorts {
+  readonly links: BlobLinks;
+}
+
+export function taskRoutes(ports: ResultPorts): Record<string, Route> {
   return {
     'GET /v1/jobs/{jobId}/tasks': async (request) => {
       const { status, limit, cursor } = readQuery(request, {
@@ -73,9 +75,9 @@ export function taskRoutes(ports: TaskPorts): Record<string, Route> {
       const lines: string[] = [];
       let bytes = 0;
       let next = page.cursor;
-      for await (const { task, result, resultRef } of withResults(ended, ports.blobs)) {
+      for await (const { task, result, resultRef, resultUrl } of withResults(ended, ports)) {
         const { jobId: _jobId, startedAt: _startedAt, dueAt: _dueAt, ...view } = taskView(task, keys.get(task.index));
-        const line = `${JSON.stringify({ ...view, result, ...(resultRef ? { resultRef } : {}) })}\n`;
+        const line = `${JSON.stringify({ ...view, result, ...(resultRef ? { resultRef, resultUrl } : {}) })}\n`;
         const size = bytesAsSent(line);
         if (bytes > 0 && bytes + size > MAX_PAGE_BYTES) {
           next = String(task.index);
@@ -95,7 +97,7 @@ export function taskRoutes(ports: TaskPorts): Record<string, Route> {
       const rows = await ports.tasks.getMany([taskIdOf(jobId, index)]);
       const task = taskAsSeen(job, index, rows.get(taskIdOf(jobId, index)));
       const keys = await taskKeys(job, [index], ports.blobs);
-      const result = await resultOf(task, MAX_DETAIL_BYTES, ports.blobs);
+      const result = await resultOf(task, MAX_RESULT_BYTES, ports);
       return { status: 200, body: { ...taskView(task, keys.get(index)), ...result, ...taskFacts(task) } };
     },
 
@@ -112,8 +114,8 @@ export function taskRoutes(ports: TaskPorts): Record<string, Route> {
 }
 
 /** Tasks with their results, in order; some are read ahead, so that a page of blobs does not take a page of round trips. */
-async function* withResults(tasks: readonly TaskRecord[], blobs: BlobStore) {
+async function* withResults(tasks: readonly TaskRecord[], ports: Pick<ResultPorts, 'blobs' | 'links'>) {
   for (const group of chunked(tasks, RESULTS_AT_ONCE)) {
-    yield* await Promise.all(group.map(async (task) => ({ task, ...(await resultOf(task, MAX_RESULT_BYTES, blobs)) })));
+    yield* await Promise.all(group.map(async (task) => ({ task, ...(await resultOf(task, MAX_RESULT_BYTES, ports)) })));
   }
 }

@@ -1,8 +1,8 @@
 import { buffer } from 'node:stream/consumers';
 import { PermanentError } from '../../core/errors.ts';
-import type { BlobStore, ByteRange, ByteStream } from '../../core/ports.ts';
+import type { BlobLinks, BlobStore, ByteRange, ByteStream } from '../../core/ports.ts';
 
-export class InMemoryBlobStore implements BlobStore {
+export class InMemoryBlobStore implements BlobStore, BlobLinks {
   readonly #blobs = new Map<string, { body: Uint8Array; contentType: string }>();
 
   async put(key: string, body: string | Uint8Array, contentType: string): Promise<void> {
@@ -31,6 +31,11 @@ export class InMemoryBlobStore implements BlobStore {
         yield bytes;
       })()
     );
+  }
+
+  async link(key: string): Promise<string> {
+    const blob = this.#blobs.get(key);
+    return `data:${blob?.contentType};base64,${Buffer.from(blob?.body ?? []).toString('base64')}`;
   }
 
   /** Every key, in order: for assertions. */

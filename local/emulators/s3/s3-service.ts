@@ -7,6 +7,7 @@ import type { RequestCounts } from '../protocol/request-counts.ts';
 import type { BucketStore } from './bucket-store.ts';
 import { getObject, headObject } from './get-object.ts';
 import { listObjects } from './list-objects.ts';
+import { checkExpiry } from './presigned.ts';
 import { putObject } from './put-object.ts';
 import { operationOf, parseCall, type S3Call } from './s3-call.ts';
 import { S3Error } from './s3-error.ts';
@@ -16,6 +17,7 @@ import { formatXml, readElements } from './xml.ts';
 export function createS3Handler(store: BucketStore): (call: S3Call) => Promise<void> {
   return async (call) => {
     if (call.method === 'OPTIONS') return sendEmpty(call, 204);
+    checkExpiry(call.query, Date.now());
     if (call.bucket === '') return listBuckets(call, store);
     return call.key === '' ? onBucket(call, store) : onObject(call, store);
   };
