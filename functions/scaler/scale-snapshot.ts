@@ -55,6 +55,12 @@ function isTroubled({ job: { problem }, counters }: JobProgress, now: Date): boo
 const slotsOf = (resources: Job['resources'], slot: Fleet['slot']): number =>
   resources ? Math.max(resources.vcpu / slot.vcpu, resources.memoryMiB / slot.memoryMiB) : 1;
 
+/**
+ * A machine whose agent is not ready in time ends itself. The control plane ends only what cannot even do that, and gives
+ * a report of readiness the time for another delivery (six minutes) first: a busy machine is never ended for a late one.
+ */
+const REPORT_MARGIN_SECONDS = 600;
+
 export function launchedInstance(
   fleet: Fleet,
   provider: string,
@@ -77,7 +83,7 @@ export function launchedInstance(
     requestedAt: machine.launchedAt,
     readyAt: null,
     endedAt: null,
-    readyDeadlineAt: after(settings.readyDeadlineSeconds),
+    readyDeadlineAt: after(settings.readyDeadlineSeconds + REPORT_MARGIN_SECONDS),
     expiresAt: after(fleet.maxLifetimeHours * 3_600),
   };
 }

@@ -26,6 +26,7 @@ import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
 import { MachinePrices } from '../accounting/machine-prices.ts';
 import type { QueueRecord } from '../queue-batch.ts';
 import { type ConsumePorts, consumeStatus } from './consume-status.ts';
+import { HeardMachines } from './heard-machines.ts';
 
 const TASKS = 4;
 const JOB = jobIdFactory();
@@ -161,6 +162,7 @@ function prepare(scheduler: fc.Scheduler, faults: readonly FaultyCall[]): World 
     },
     fleets,
     prices: new MachinePrices(fleets),
+    heard: new HeardMachines(fleets),
     delayed: {
       send: (messages) =>
         call(

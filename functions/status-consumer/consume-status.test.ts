@@ -13,6 +13,7 @@ import {
   startedEvent,
 } from '../../test/factories/events.ts';
 import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
+import { instanceFactory } from '../../test/factories/instance.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
 import { at, ManualClock, START } from '../../test/factories/manual-clock.ts';
 import { failureFactory, taskRecordFactory } from '../../test/factories/task-record.ts';
@@ -28,6 +29,7 @@ import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
 import { MachinePrices } from '../accounting/machine-prices.ts';
 import type { QueueRecord } from '../queue-batch.ts';
 import { consumeStatus } from './consume-status.ts';
+import { HeardMachines } from './heard-machines.ts';
 
 const TOKEN = 'token-1';
 const OTHER = jobIdFactory(2);
@@ -49,6 +51,7 @@ function prepare(overrides: Partial<Job> = {}, counters: Partial<Counters> = {},
     tasks: new InMemoryTaskStore(tables),
     fleets,
     prices: new MachinePrices(fleets),
+    heard: new HeardMachines(fleets),
     queues: inMemoryTaskQueues({ clock }),
     delayed: new InMemoryDelayedQueue({ clock }),
     deadLetters: new InMemoryDeadLetterChannel(),
@@ -417,6 +420,32 @@ describe('what nobody can understand', () => {
 });
 
 describe('reports on machines', () => {
+  it('takes a machine that reports on a task for ready, though nothing else has said so', async () => {
+    const world = prepare();
+    await world.fleets.addInstances([instanceFactory({ instanceId: 'i-1', state: 'BOOTING' })]);
+
+    await world.consume(record([completedEvent({ instanceId: 'i-1', at: at(15) })]));
+
+    expect(await world.fleets.find('default', 'i-1')).toMatchObject({ state: 'READY', readyAt: at(15) });
+  });
+
+  it('asks once whether a machine is ready, however much it reports', async () => {
+    const world = prepare();
+    await world.fleets.addInstances([instanceFactory({ instanceId: 'i-1', state: 'DRAINING' })]);
+    let asked = 0;
+    const { find } = world.fleets;
+    world.fleets.find = (...names) => {
+      asked += 1;
+      return find.apply(world.fleets, names);
+    };
+
+    await world.heard.note('default', [completedEvent(), completedEvent()]);
+    await world.heard.note('default', [completedEvent()]);
+
+    expect(asked).toBe(1);
+    expect(await world.fleets.find('default', 'i-1')).toMatchObject({ state: 'DRAINING' });
+  });
+
   it('change their rows, forward only', async () => {
     const { consume, fleets } = prepare();
 

@@ -11,6 +11,7 @@ import type { TaskReport } from '../../core/task-report.ts';
 import { type AppliedJob, type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
 import type { Delivered, FoldedTask } from '../accounting/fold-reports.ts';
 import type { QueueRecord } from '../queue-batch.ts';
+import type { HeardMachines } from './heard-machines.ts';
 import { type Malformed, readMessages } from './read-messages.ts';
 
 const JOBS_AT_ONCE = 4;
@@ -22,6 +23,7 @@ const NOTHING_APPLIED: AppliedJob = { applied: [], returned: [], sent: 0 };
 
 export interface ConsumePorts extends ApplyPorts {
   readonly fleets: FleetStore;
+  readonly heard: HeardMachines;
   readonly deadLetters: DeadLetterChannel;
   readonly waker: Waker;
   /** Told how far reports are read, for whoever waits for one. */
@@ -62,6 +64,8 @@ export async function consumeStatus(records: readonly QueueRecord[], ports: Cons
       else unplaceable.push(asLetter({ event, messageId }, UNKNOWN_ATTEMPT));
     }
     if (outcome.sent > 0) await ports.waker.wake();
+    const reporting = known.map(({ event }) => event);
+    if (progress) await ports.heard.note(progress.job.fleet, reporting);
   };
 
   const jobs = [...Map.groupBy(tasks, ({ event }) => event.jobId)];

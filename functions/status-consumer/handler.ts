@@ -20,6 +20,7 @@ import { scalerWaker } from '../scaler-waker.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { config } from './config.ts';
 import { type Consumed, type ConsumePorts, consumeStatus } from './consume-status.ts';
+import { HeardMachines } from './heard-machines.ts';
 
 const clock = { now: () => new Date() };
 const client = createDynamoClient();
@@ -32,6 +33,7 @@ const ports: ConsumePorts = {
   tasks: new DynamoTaskStore({ client, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE }),
   fleets,
   prices: new MachinePrices(fleets),
+  heard: new HeardMachines(fleets),
   queues: sqsTaskQueues({ client: sqs, queueUrlPrefix: config.QUEUE_URL_PREFIX, stage: config.STAGE }),
   delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
   deadLetters: new SqsDeadLetterChannel({ client: sqs, queueUrl: config.STATUS_DEAD_QUEUE_URL }),

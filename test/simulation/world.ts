@@ -8,6 +8,7 @@ import { isClosed, type Job } from '../../core/job.ts';
 import type { StatusChannel, TaskQueues, Waker } from '../../core/ports.ts';
 import { MachinePrices } from '../../functions/accounting/machine-prices.ts';
 import type { TickSettings } from '../../functions/scaler/scale.ts';
+import { HeardMachines } from '../../functions/status-consumer/heard-machines.ts';
 import { COMMIT, ulidOf } from '../factories/ids.ts';
 import { START } from '../factories/manual-clock.ts';
 import { InMemoryBlobStore } from '../fakes/in-memory-blob-store.ts';
@@ -179,6 +180,7 @@ export class World {
       tasks: this.#wired(this.#tasks, 'tasks', actor),
       fleets,
       prices: new MachinePrices(fleets),
+      heard: new HeardMachines(fleets),
       delayed: this.#wired(this.#delayed, 'delayed', actor),
       queues: this.#queuesOf(actor),
       blobs: this.#wired(this.#blobs, 'blobs', actor),

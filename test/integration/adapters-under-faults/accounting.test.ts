@@ -15,6 +15,7 @@ import type { TaskEvent } from '../../../core/messages.ts';
 import { MachinePrices } from '../../../functions/accounting/machine-prices.ts';
 import type { QueueRecord } from '../../../functions/queue-batch.ts';
 import { type ConsumePorts, consumeStatus } from '../../../functions/status-consumer/consume-status.ts';
+import { HeardMachines } from '../../../functions/status-consumer/heard-machines.ts';
 import { seededRandom } from '../../../local/emulators/faults/faults.ts';
 import { drainQueue } from '../../contracts/drain-queue.ts';
 import { completedEvent, failedEvent, startedEvent } from '../../factories/events.ts';
@@ -80,6 +81,7 @@ async function prepare() {
     tasks: new DynamoTaskStore({ client: clients.dynamodb, tasksTable, jobsTable }),
     fleets,
     prices: new MachinePrices(fleets),
+    heard: new HeardMachines(fleets),
     queues: () => queue,
     delayed: new SqsDelayedQueue({ client: clients.sqs, queueUrl: delayedUrl, clock: systemClock }),
     deadLetters: new SqsDeadLetterChannel({ client: clients.sqs, queueUrl: deadUrl }),
