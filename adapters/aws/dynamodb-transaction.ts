@@ -3,7 +3,8 @@
  * The SDK does not retry these by itself. A failed condition is an answer, not an error.
  *
  * All tries, ours and the SDK's, carry one `ClientRequestToken`: a try whose response was lost is not done again, and the
- * next one does not fail its own conditions. DynamoDB keeps a token for ten minutes, longer than anybody tries.
+ * next one does not fail its own conditions. DynamoDB keeps a token for ten minutes, longer than anybody tries, and only
+ * of a transaction that was successful ("Amazon DynamoDB Transactions: How it works"): a cancelled one is tried anew.
  */
 import { randomUUID } from 'node:crypto';
 import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';

@@ -49,9 +49,9 @@ export function describeStatusChannelContract(name: string, setup: () => Promise
 
       await channel.publish([startedEvent(), large, startedEvent({ leaseId: 'lease-2' })]);
 
-      expect(byTask(eventsIn(await bodies()))).toEqual(
-        byTask([startedEvent(), large, startedEvent({ leaseId: 'lease-2' })]),
-      );
+      // No consumer takes so large a result: what is looked at is how it was sent.
+      const sent: StatusEvent[] = (await bodies()).flatMap((body) => JSON.parse(body).events);
+      expect(byTask(sent)).toEqual(byTask([startedEvent(), large, startedEvent({ leaseId: 'lease-2' })]));
     });
 
     it.each([
