@@ -24,6 +24,7 @@ export const machineEnvironment = (
   AWS_REGION: settings.region,
   SHOAL_STAGE: settings.stage,
   SHOAL_FLEET: fleet.name,
+  SHOAL_PROVIDER: fleet.provider,
   ...(slots === undefined ? {} : { SHOAL_SLOTS: String(slots) }),
   SHOAL_SLOT_VCPU: String(fleet.slot.vcpu),
   SHOAL_SLOT_MEMORY_MIB: String(fleet.slot.memoryMiB),

@@ -359,6 +359,23 @@ export interface InstanceProvider {
   consoleTail?(instanceId: string): Promise<string | null>;
 }
 
+/** What a provider tells a machine of its own end. */
+export type InstanceNotice =
+  /** The machine is taken away. */
+  | { readonly kind: 'interruption'; readonly secondsLeft: number; readonly reason: string }
+  /** It may be before long: a reason to begin nothing new. */
+  | { readonly kind: 'rebalance'; readonly reason: string };
+
+/** Where a machine hears of its own end. */
+export interface NoticeSource {
+  /** How long to wait between two questions. */
+  readonly pauseSeconds: number;
+  /** Asks once, which may take as long as the provider keeps the question open. Throws when there is no answer. */
+  next(signal: AbortSignal): Promise<InstanceNotice | null>;
+  /** The machine has nothing left to save: what was announced need not wait for it. */
+  letGo?(): Promise<void>;
+}
+
 export interface OfferList {
   readonly offers: readonly Offer[];
   /** How old the prices are: the oldest among them. */

@@ -21,6 +21,8 @@ export interface LocalDescription {
   readonly s3Url: string;
   readonly statesUrl: string;
   readonly lambdaUrl: string;
+  /** Here machines hear that they are taken back: `POST {metadataUrl}/{instanceId}/interrupt`. */
+  readonly metadataUrl: string;
   readonly statusQueueUrl: string;
   readonly statusDeadQueueUrl: string;
   readonly deadLetterQueueUrl: string;
@@ -34,7 +36,10 @@ export interface LocalDescription {
 }
 
 export interface DescribedRun {
-  readonly urls: Pick<LocalDescription, 'apiUrl' | 'lambdaUrl' | 'sqsUrl' | 'dynamodbUrl' | 's3Url' | 'statesUrl'>;
+  readonly urls: Pick<
+    LocalDescription,
+    'apiUrl' | 'lambdaUrl' | 'sqsUrl' | 'dynamodbUrl' | 's3Url' | 'statesUrl' | 'metadataUrl'
+  >;
   readonly queueUrlPrefix: string;
   readonly stack: StandingStack;
   readonly fleets: readonly Fleet[];
@@ -43,7 +48,7 @@ export interface DescribedRun {
 
 /** Puts together what a run tells about itself. @throws Error when the template lacks a queue that tools rely on */
 export function describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory }: DescribedRun): LocalDescription {
-  const { apiUrl, lambdaUrl, sqsUrl, dynamodbUrl, s3Url, statesUrl } = urls;
+  const { apiUrl, lambdaUrl, sqsUrl, dynamodbUrl, s3Url, statesUrl, metadataUrl } = urls;
   const { StatusQueue, StatusDeadQueue, DeadLetterQueue } = stack.queueUrls;
   if (!StatusQueue || !StatusDeadQueue || !DeadLetterQueue) {
     throw new Error('the template has no StatusQueue, StatusDeadQueue or DeadLetterQueue');
@@ -66,6 +71,7 @@ export function describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory
     s3Url,
     statesUrl,
     lambdaUrl,
+    metadataUrl,
     statusQueueUrl: StatusQueue,
     statusDeadQueueUrl: StatusDeadQueue,
     deadLetterQueueUrl: DeadLetterQueue,

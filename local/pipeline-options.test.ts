@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { fleetsOfRun, functionOverrides, tickSecondsOf } from './pipeline-options.ts';
 
 const agent = { url: 'file:///agent.mjs', sha256: 'ab' };
-const endpoints = { sqs: 'http://127.0.0.1:1', s3: 'http://127.0.0.1:2' };
+const endpoints = { sqs: 'http://127.0.0.1:1', s3: 'http://127.0.0.1:2', metadata: 'http://127.0.0.1:3' };
 
 describe('the options of a run', () => {
   it('change fleets of fleets.yml, and no others', async () => {
@@ -34,6 +34,7 @@ describe('the options of a run', () => {
       SHOAL_CREDENTIALS_DIR: '/run/credentials',
       AWS_ENDPOINT_URL_SQS: 'http://127.0.0.1:1',
       AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:2',
+      SHOAL_METADATA_URL: 'http://127.0.0.1:3',
     });
   });
 });

@@ -59,6 +59,8 @@ export async function fleetsOfRun({ fleets = {} }: PipelineOptions): Promise<Fle
 export interface MachineEndpoints {
   readonly sqs: string;
   readonly s3: string;
+  /** Of all machines; each has a folder of its own there. */
+  readonly metadata: string;
 }
 
 /** What comes over the template's environment of every function, only here. */
@@ -100,5 +102,8 @@ const machineSurroundings = (endpoints: MachineEndpoints): Record<string, string
   AWS_EC2_METADATA_DISABLED: 'true',
   AWS_ENDPOINT_URL_SQS: endpoints.sqs,
   AWS_ENDPOINT_URL_S3: endpoints.s3,
+  SHOAL_METADATA_URL: endpoints.metadata,
+  // Asking a stub costs nothing.
+  SHOAL_NOTICE_SECONDS: '1',
   SHOAL_NODE: process.execPath,
 });

@@ -13,10 +13,17 @@ import type { Fleet } from '../core/fleet.ts';
 import { endLocalInstances, localInstancesLeft } from './end-local-instances.ts';
 import type { HostConfiguration } from './function-host/host-configuration.ts';
 import { describeRun, type LocalDescription, writeLocalDescription } from './local-description.ts';
+import { type MetadataStub, startMetadataStub } from './metadata-stub.ts';
 import { type PackagedAgent, packageAgent } from './package-agent.ts';
 import { type PackagedStack, packageStack } from './package-stack.ts';
 import { LOCAL_ACCOUNT } from './physical-names.ts';
-import { fleetsOfRun, functionOverrides, type PipelineOptions, tickSecondsOf } from './pipeline-options.ts';
+import {
+  fleetsOfRun,
+  functionOverrides,
+  type MachineEndpoints,
+  type PipelineOptions,
+  tickSecondsOf,
+} from './pipeline-options.ts';
 import { checkPorts, type Ports, portsFrom } from './ports.ts';
 import { COMPILE_CACHE } from './project-root.ts';
 import { RunDirectory } from './run-directory.ts';
@@ -25,6 +32,8 @@ import { PartError, SupervisedProcess, tailOf } from './supervised-process.ts';
 
 export interface Pipeline {
   readonly local: LocalDescription;
+  /** Takes machines back, with notice or without. */
+  readonly metadata: Pick<MetadataStub, 'interrupt' | 'rebalance' | 'vanish'>;
   /** Resolves, with what to tell, when a part ends by itself. Never rejects. */
   readonly failure: Promise<PartError>;
   /** Ends everything in order, machines and their tasks included. May be called again. */
@@ -79,6 +88,7 @@ class PipelineRun {
   readonly #failure = Promise.withResolvers<PartError>();
   #host: SupervisedProcess | undefined;
   #emulators: SupervisedProcess | undefined;
+  #metadata: MetadataStub | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: PipelineOptions) {
@@ -114,14 +124,26 @@ class PipelineRun {
     const stack = await this.#safely(setUpStack(packaged.templatePath, endpoints, overrides));
 
     this.#tell('starting the functions');
-    await this.#configureHost(await this.#hostConfiguration({ packaged, agent, endpoints, queueUrlPrefix, fleets }));
+    const metadata = await startMetadataStub(this.#directory.instances);
+    this.#metadata = metadata;
+    const machines = { ...endpoints, metadata: metadata.url };
+    await this.#configureHost(
+      await this.#hostConfiguration({ packaged, agent, endpoints, machines, queueUrlPrefix, fleets }),
+    );
     await this.#safely(untilHealthy(urls.apiUrl, join(this.#directory.logs, 'functions')));
     // Only now: executions call functions.
     await this.#takeOver(takeOverOpenJobs, stack, endpoints);
-    const local = describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory: this.#directory.logs });
+    const local = describeRun({
+      urls: { ...urls, metadataUrl: metadata.url },
+      queueUrlPrefix,
+      stack,
+      fleets,
+      logsDirectory: this.#directory.logs,
+    });
     await writeLocalDescription(this.#directory.root, local);
     return {
       local,
+      metadata,
       failure: this.#failure.promise,
       stop: () => this.stop(),
       kill: () => this.kill(),
@@ -138,6 +160,7 @@ class PipelineRun {
     this.#host?.kill();
     await endLocalInstances(this.#directory.instances, 0);
     this.#emulators?.kill();
+    await this.#metadata?.stop();
     await this.#directory.leave();
   }
 
@@ -146,6 +169,7 @@ class PipelineRun {
     await this.#host?.stop(HOST_GRACE_MS);
     await endLocalInstances(this.#directory.instances);
     await this.#emulators?.stop(EMULATORS_GRACE_MS);
+    await this.#metadata?.stop();
     await this.#directory.leave();
   }
 
@@ -205,10 +229,11 @@ class PipelineRun {
     packaged: PackagedStack;
     agent: PackagedAgent;
     endpoints: HostConfiguration['endpoints'];
+    machines: MachineEndpoints;
     queueUrlPrefix: string;
     fleets: readonly Fleet[];
   }): Promise<HostConfiguration> {
-    const { packaged, agent, endpoints, queueUrlPrefix, fleets } = known;
+    const { packaged, agent, endpoints, machines, queueUrlPrefix, fleets } = known;
     const { taskRoot, logs, instances } = this.#directory;
     await this.#directory.writeFleets(fleets);
     return {
@@ -217,7 +242,7 @@ class PipelineRun {
       logsDirectory: logs,
       queueUrlPrefix,
       endpoints,
-      environment: functionOverrides(this.#options, this.#directory, agent, endpoints),
+      environment: functionOverrides(this.#options, this.#directory, agent, machines),
       tickSeconds: tickSecondsOf(this.#options),
       instancesDirectory: instances,
     };

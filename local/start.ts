@@ -72,6 +72,7 @@ Shoal runs on this machine.
   S3              ${local.s3Url}
   Step Functions  ${local.statesUrl}
   Lambda          ${local.lambdaUrl}
+  metadata        ${local.metadataUrl}
   logs            ${pathFromHere(local.logsDir)}
 
 A first job, and what became of it:

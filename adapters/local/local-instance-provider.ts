@@ -27,7 +27,7 @@ export interface LocalInstanceProviderOptions {
   readonly bootstrapPath: string;
   /** Unless the launch request says otherwise. */
   readonly slots?: number;
-  /** For every machine: addresses of the emulators, where the agent is. */
+  /** For every machine: addresses of the emulators and of the metadata server, where the agent is. */
   readonly baseEnvironment: Readonly<Record<string, string>>;
   /** What a machine gets between SIGTERM and SIGKILL. */
   readonly graceSeconds?: number;
@@ -131,6 +131,7 @@ export class LocalInstanceProvider implements InstanceProvider {
         SHOAL_POLL_SECONDS: POLL_SECONDS,
         ...baseEnvironment,
         ...request.environment,
+        ...noticesOf(instanceId, baseEnvironment['SHOAL_METADATA_URL']),
         SHOAL_INSTANCE_ID: instanceId,
         SHOAL_WORK_DIR: work,
       },
@@ -156,6 +157,10 @@ export class LocalInstanceProvider implements InstanceProvider {
     await endRemains(stateDir, machine);
   }
 }
+
+/** Whatever its fleet's provider would be: what gives notice here, if anything does, speaks as AWS. */
+const noticesOf = (instanceId: string, url: string | undefined): Readonly<Record<string, string>> =>
+  url ? { SHOAL_PROVIDER: 'aws', SHOAL_METADATA_URL: `${url}/${instanceId}` } : { SHOAL_PROVIDER: 'external' };
 
 const launchedInstance = (instanceId: string, launchedAt: string): LaunchedInstance => ({
   instanceId,

@@ -45,6 +45,10 @@ const environmentSchema = z.object({
   SHOAL_MAX_CHECKOUTS: whole.refine((count) => count >= 1, 'must be 1 or more').default(20),
   SHOAL_MIN_FREE_DISK_MIB: number.default(1_024),
   SHOAL_POLL_SECONDS: whole.refine((poll) => poll >= 1 && poll <= 20, 'must be 1 to 20').default(10),
+  SHOAL_PROVIDER: z.enum(['aws', 'gcp', 'azure', 'external']).default('external'),
+  /** Where the provider's metadata server is, if not where it always is. */
+  SHOAL_METADATA_URL: z.url({ error: 'must be a URL' }).optional(),
+  SHOAL_NOTICE_SECONDS: positive.default(5),
   /** The local run keeps its credentials here, as files. */
   SHOAL_CREDENTIALS_DIR: text.optional(),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
@@ -95,6 +99,12 @@ export interface AgentConfig extends WorkSettings {
   readonly queueUrlPrefix: string;
   readonly statusQueueUrl: string;
   readonly bucket: string;
+  /** Whose notices of an interruption are heeded. */
+  readonly provider: 'aws' | 'gcp' | 'azure' | 'external';
+  /** `null`: the provider's own. */
+  readonly metadataUrl: string | null;
+  /** How often a provider is asked that does not keep the question open. */
+  readonly noticeSeconds: number;
   /** `null`: credentials are in the parameter store. */
   readonly credentialsDir: string | null;
 }
@@ -118,6 +128,9 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
     queueUrlPrefix: parsed.SHOAL_QUEUE_URL_PREFIX,
     statusQueueUrl: parsed.SHOAL_STATUS_QUEUE_URL,
     bucket: parsed.SHOAL_BUCKET,
+    provider: parsed.SHOAL_PROVIDER,
+    metadataUrl: parsed.SHOAL_METADATA_URL ?? null,
+    noticeSeconds: parsed.SHOAL_NOTICE_SECONDS,
     credentialsDir: parsed.SHOAL_CREDENTIALS_DIR ?? null,
     workDir: parsed.SHOAL_WORK_DIR,
     taskUser: taskUserOf(parsed),

@@ -8,6 +8,8 @@ import { parseAgentConfig } from './config.ts';
 import { lateBucket, lateCredentials } from './late-ports.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createJsonLog } from './log.ts';
+import { watchNotices } from './notice-watch.ts';
+import { noticesFor } from './notices.ts';
 import { withReadyFile } from './ready-file.ts';
 import { runAsProgram } from './run-as-program.ts';
 
@@ -30,5 +32,9 @@ void runAsProgram(async () => {
     log,
   };
   const lifecycle = new Lifecycle();
-  return { lifecycle, finished: runAgent(config, ports, lifecycle) };
+  const source = noticesFor(config, clock);
+  // From boot on: the first answer may take minutes.
+  const notices = source && watchNotices(source, { lifecycle, clock, random: Math.random, log });
+  const finished = runAgent(config, ports, lifecycle).finally(() => notices?.end());
+  return { lifecycle, finished };
 });

@@ -1,0 +1,105 @@
+/**
+ * The metadata server of local machines, so that the loss of a spot machine can be tried by hand: it speaks as EC2 does
+ * (IMDSv2), a folder a machine, and takes machines back when it is asked to.
+ *
+ *     POST /{instanceId}/interrupt?seconds=120    a notice; when the time is up, the machine is gone, ready or not
+ *     POST /{instanceId}/rebalance                a rebalance recommendation
+ *     POST /{instanceId}/vanish                   gone at once, without a word
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { endRemains, isMachineAlive, readMachine } from '../adapters/local/local-machine.ts';
+import { signalGroup } from '../adapters/local/process-liveness.ts';
+import { listenOnLoopback } from './emulators/protocol/loopback-server.ts';
+
+/** What EC2 gives. */
+const NOTICE_SECONDS = 120;
+const TOKEN = 'local-metadata-token';
+
+export interface MetadataStub {
+  readonly url: string;
+  /** Gives a machine notice. @returns whether there is such a machine, and it runs */
+  interrupt(instanceId: string, seconds?: number): Promise<boolean>;
+  rebalance(instanceId: string): Promise<boolean>;
+  /** Ends a machine and all that runs on it, as a power cut would. */
+  vanish(instanceId: string): Promise<boolean>;
+  stop(): Promise<void>;
+}
+
+/** @param instancesDirectory where the machines of the run are written down */
+export async function startMetadataStub(instancesDirectory: string): Promise<MetadataStub> {
+  const metadata = new Map<string, Map<string, string>>();
+  const timers = new Set<NodeJS.Timeout>();
+  const running = async (instanceId: string) => {
+    const machine = await readMachine(instancesDirectory, instanceId);
+    return machine && (await isMachineAlive(machine)) ? machine : undefined;
+  };
+  const tell = async (instanceId: string, path: string, document: object): Promise<boolean> => {
+    if (!(await running(instanceId))) return false;
+    const known = metadata.get(instanceId) ?? new Map<string, string>();
+    metadata.set(instanceId, known.set(path, JSON.stringify(document)));
+    return true;
+  };
+  const vanish = async (instanceId: string): Promise<boolean> => {
+    const machine = await running(instanceId);
+    if (!machine) return false;
+    signalGroup(machine.pid, 'SIGKILL');
+    while (await isMachineAlive(machine)) await new Promise((resolve) => setTimeout(resolve, 10));
+    await endRemains(instancesDirectory, machine);
+    return true;
+  };
+  const interrupt = async (instanceId: string, seconds = NOTICE_SECONDS): Promise<boolean> => {
+    const time = isoSeconds(Date.now() + seconds * 1_000);
+    const told = await tell(instanceId, 'spot/instance-action', { action: 'terminate', time });
+    if (told) {
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        void vanish(instanceId);
+      }, seconds * 1_000);
+      timers.add(timer.unref());
+    }
+    return told;
+  };
+  const rebalance = (instanceId: string): Promise<boolean> =>
+    tell(instanceId, 'events/recommendations/rebalance', { noticeTime: isoSeconds(Date.now()) });
+
+  const commands = { interrupt, rebalance, vanish };
+  const server = await listenOnLoopback('metadata', 0, (request, response) => {
+    void answer(request, response, { metadata, commands });
+  });
+  const stop = async (): Promise<void> => {
+    for (const timer of timers) clearTimeout(timer);
+    await server.stop();
+  };
+  return { url: server.url, ...commands, stop };
+}
+
+/** As EC2 writes times: no fractions. */
+const isoSeconds = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
+
+interface Known {
+  readonly metadata: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  readonly commands: Pick<MetadataStub, 'interrupt' | 'rebalance' | 'vanish'>;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, { metadata, commands }: Known) {
+  const reply = (status: number, text: string): void => void response.writeHead(status).end(`${text}\n`);
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+  const [, instanceId = '', ...rest] = pathname.split('/');
+  const path = rest.join('/');
+  if (request.method === 'PUT' && path === 'latest/api/token') return void response.end(TOKEN);
+  if (request.method === 'GET' && path.startsWith('latest/meta-data/')) {
+    if (request.headers['x-aws-ec2-metadata-token'] !== TOKEN) return reply(401, 'Unauthorized');
+    const document = metadata.get(instanceId)?.get(path.slice('latest/meta-data/'.length));
+    return document === undefined ? reply(404, 'Not Found') : void response.end(document);
+  }
+  if (request.method !== 'POST' || !(path in commands)) return reply(404, 'there is no such path');
+  const seconds = Number(searchParams.get('seconds') ?? NOTICE_SECONDS);
+  if (!Number.isFinite(seconds) || seconds < 0) return reply(400, 'seconds must be a number');
+  const done =
+    path === 'interrupt'
+      ? commands.interrupt(instanceId, seconds)
+      : path === 'rebalance'
+        ? commands.rebalance(instanceId)
+        : commands.vanish(instanceId);
+  return (await done) ? reply(202, `${instanceId}: ${path}`) : reply(404, `no machine ${instanceId} is running`);
+}
