@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TaskDetail } from '../../functions/query/task-view.ts';
 import { type Pipeline, startPipeline } from '../../local/pipeline.ts';
 import { PROJECT_ROOT } from '../../local/project-root.ts';
-import { ApiClient } from './api-client.ts';
+import { ApiClient, until } from './api-client.ts';
 import { type PackageRegistry, packageRegistry } from './package-registry.ts';
 import { type TaskRepository, taskRepository } from './task-repository.ts';
 
@@ -336,6 +336,38 @@ describe('long-simulation', () => {
     const { resumedAt: none, ...undisturbed } = JSON.parse((await simulate(input, undefined, false)).last);
     expect(none).toBe(0);
     expect(result).toEqual(undisturbed);
+  });
+
+  it('goes on from its checkpoint on another machine when the first one is taken back', async () => {
+    const { job } = jobs.get('long-simulation')!;
+    const repository = await taskRepository(await filesOf('long-simulation'));
+    repositories.push(repository);
+    const code = { ...job.code, repository: repository.url };
+    const steps = 40_000_000;
+    const tasks = [{ key: 'even', input: { rabbits: 1_000, foxes: 40, steps, seed: 1 } }];
+    const jobId = await api.submit({ ...job, code, tasks });
+    const instanceId = await until('the task runs', 30, async () => {
+      const task = await api.task(`${jobId}-0`);
+      return task.status === 'RUNNING' ? (task.instanceId ?? undefined) : undefined;
+    });
+
+    expect(await pipeline.metadata.interrupt(instanceId)).toBe(true);
+
+    expect(await api.untilEnded(jobId, 50)).toMatchObject({ status: 'COMPLETED' });
+    const [task] = (await api.results(jobId)) as (TaskDetail & { result: Json })[]; // looked into below
+    const { attempts } = await api.task(`${jobId}-0`);
+    expect(attempts).toMatchObject([
+      { outcome: 'released', charged: false, instanceId },
+      { outcome: 'completed', attempt: 2, instanceId: expect.not.stringContaining(instanceId) },
+    ]);
+    expect(task?.result).toMatchObject({ steps });
+    expect(task?.result.resumedAt).toBeGreaterThan(0);
+    const machine = await until('the machine says goodbye', 20, async () => {
+      const { instances } = (await api.request('GET', '/v1/instances')).json;
+      const found = instances.find((each: Json) => each.instanceId === instanceId);
+      return found?.endedAt ? found : undefined;
+    });
+    expect(machine).toMatchObject({ state: 'INTERRUPTED', stateReason: expect.stringMatching(/^spot interruption/) });
   });
 
   it('ends without a checkpoint where there is no file for one', async () => {
