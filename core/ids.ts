@@ -32,6 +32,8 @@ export const chunksOf = (taskCount: number): number[] =>
 /** Where a job's blobs lie. A zombie writes beside the winner, never over it: results carry attempt and lease. */
 export const blobKeys = {
   inputs: (jobId: string, chunk: number): string => `jobs/${jobId}/inputs/${chunk}.jsonl`,
+  /** Of a retry: which task of the chain's first job each of its tasks is. */
+  origins: (jobId: string): string => `jobs/${jobId}/inputs/origins.json`,
   result: (jobId: string, taskId: string, attempt: number, leaseId: string): string =>
     `jobs/${jobId}/results/${taskId}/${attempt}-${leaseId}`,
   log: (jobId: string, taskId: string, attempt: number, leaseId: string): string =>

@@ -78,6 +78,10 @@ export const jobSchema = z.object({
   learnedSeconds: z.number().nullable().default(null),
   /** The job whose failed tasks this one runs again. */
   retryOf: z.string().nullable().default(null),
+  /** The first job of its chain of retries, whose tasks all of them run; `null` for a first one. */
+  rootJobId: z.string().nullable().default(null),
+  /** Of a first job: every job of its chain, the oldest first. */
+  retries: z.array(z.string()).default([]),
   createdAt: z.iso.datetime(),
   /** When its last task was put on the queue. */
   enqueuedAt: z.iso.datetime().nullable().default(null),

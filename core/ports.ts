@@ -115,7 +115,10 @@ export interface IdempotencyRecord {
 }
 
 export interface JobStore {
-  /** Writes job and idempotency record together, or neither: `false` when the record is there already. */
+  /**
+   * Writes job and idempotency record together, or neither: `false` when the record is there already. A retry is noted,
+   * in the same write, by the first job of its chain.
+   */
   create(job: Job, idempotency: IdempotencyRecord | null): Promise<boolean>;
   findIdempotency(id: string, now: Date): Promise<IdempotencyRecord | undefined>;
   /** Job and counters in one consistent read. */

@@ -1,6 +1,6 @@
 /** The shapes of the items beside a job in its table. */
 import { z } from 'zod';
-import { jobSchema } from '../../core/job.ts';
+import { type Job, jobSchema } from '../../core/job.ts';
 import type { IdempotencyRecord } from '../../core/ports.ts';
 
 const count = z.number().default(0);
@@ -16,6 +16,15 @@ export const countersSchema = z.object({
   lostSeconds: count,
   lostUsd: count,
 });
+
+/** A set has no order of its own; ids of jobs sort by their time. */
+const retriesSchema = z
+  .set(z.string())
+  .default(new Set())
+  .transform((ids) => [...ids].sort());
+
+export const jobFromItem = (item: Record<string, unknown>): Job =>
+  jobSchema.parse({ ...item, retries: retriesSchema.parse(item['retries']) });
 
 /** What the index `by-state` carries of a job. */
 export const summarySchema = jobSchema.pick({

@@ -11,12 +11,17 @@ import {
   type JobProblem,
   type JobStatus,
   type JobSummary,
-  jobSchema,
   type SweepMark,
 } from '../../core/job.ts';
 import type { JobOutcome } from '../../core/job-outcome.ts';
 import type { IdempotencyRecord, JobProgress, JobStore, Page } from '../../core/ports.ts';
-import { countersSchema, idempotencyItem, idempotencySchema, summarySchema } from './dynamodb-job-items.ts';
+import {
+  countersSchema,
+  idempotencyItem,
+  idempotencySchema,
+  jobFromItem,
+  summarySchema,
+} from './dynamodb-job-items.ts';
 import { counterKey, jobKey } from './dynamodb-keys.ts';
 import { type TransactionItems, transact } from './dynamodb-transaction.ts';
 import { putIf, updateIf, type WriteOutcome } from './dynamodb-write.ts';
@@ -36,14 +41,20 @@ export class DynamoJobStore implements JobStore {
   }
 
   async create(job: Job, idempotency: IdempotencyRecord | null): Promise<boolean> {
+    // Kept as a set, which comes into being with its first element.
+    const { retries: _none, ...row } = job;
     const putJob = {
       TableName: this.#table,
-      Item: { ...jobKey(job.jobId), state: 'open', ...job },
+      Item: { ...jobKey(job.jobId), state: 'open', ...row },
       ConditionExpression: 'attribute_not_exists(jobId)',
     };
+    const noted = job.rootJobId ? [this.#noteRetry(job.rootJobId, job.jobId)] : [];
     if (!idempotency) {
       // A job whose row is there but whose creation is told as failed would never be started.
-      if ((await putIf(this.#client, putJob)).kind === 'written') return true;
+      const created = noted.length
+        ? (await transact(this.#client, [{ Put: putJob }, ...noted])).kind === 'done'
+        : (await putIf(this.#client, putJob)).kind === 'written';
+      if (created) return true;
       throw new PermanentError('there is a job of this id already', { context: { jobId: job.jobId } });
     }
     const putRecord = {
@@ -53,8 +64,20 @@ export class DynamoJobStore implements JobStore {
       ConditionExpression: 'attribute_not_exists(jobId) OR expiresAt < :now',
       ExpressionAttributeValues: { ':now': job.createdAt },
     };
-    const outcome = await transact(this.#client, [{ Put: putRecord }, { Put: putJob }]);
+    const outcome = await transact(this.#client, [{ Put: putRecord }, { Put: putJob }, ...noted]);
     return outcome.kind === 'done';
+  }
+
+  #noteRetry(rootJobId: string, jobId: string): TransactionItems[number] {
+    return {
+      Update: {
+        TableName: this.#table,
+        Key: jobKey(rootJobId),
+        UpdateExpression: 'ADD retries :retry',
+        ConditionExpression: 'attribute_exists(jobId)',
+        ExpressionAttributeValues: { ':retry': new Set([jobId]) },
+      },
+    };
   }
 
   async findIdempotency(id: string, now: Date): Promise<IdempotencyRecord | undefined> {
@@ -82,7 +105,7 @@ export class DynamoJobStore implements JobStore {
     const item = Items.find((each) => each['item'] === 'job');
     if (!item) return undefined;
     const shards = Items.filter((each) => each !== item).map((each) => countersSchema.parse(each));
-    return { job: jobSchema.parse(item), counters: shards.reduce(addCounters, zeroCounters) };
+    return { job: jobFromItem(item), counters: shards.reduce(addCounters, zeroCounters) };
   }
 
   async list(query: { status?: JobStatus; limit: number; cursor?: string }): Promise<Page<JobSummary>> {

@@ -14,6 +14,7 @@ import { config } from './config.ts';
 import { failureRoutes } from './failures.ts';
 import { fleetRoutes } from './fleets.ts';
 import { jobRoutes } from './jobs.ts';
+import { resultRoutes } from './results.ts';
 import { taskRoutes } from './tasks.ts';
 
 const client = createDynamoClient();
@@ -34,6 +35,7 @@ export const handler = apiHandler({
   routes: {
     ...jobRoutes({ jobs, clock: { now: () => new Date() } }),
     ...taskRoutes({ jobs, tasks, blobs, links }),
+    ...resultRoutes({ jobs, tasks, blobs, links }),
     ...failureRoutes({ jobs, tasks, blobs }),
     ...auditRoutes({ jobs, tasks }),
     ...fleetRoutes({

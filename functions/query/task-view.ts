@@ -43,6 +43,8 @@ export interface TaskDetail extends TaskView {
   readonly cancelRequested: boolean;
   /** What the next attempt goes on from. */
   readonly checkpoint: Checkpoint | null;
+  /** In a retry: the task of the chain's first job that it is. */
+  readonly retryOf: string | null;
   /** What all its attempts cost so far; `null` where no price is known. */
   readonly costUsd: number | null;
 }

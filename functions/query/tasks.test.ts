@@ -11,6 +11,7 @@ import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
+import { resultRoutes } from './results.ts';
 import { taskRoutes } from './tasks.ts';
 
 const JOB = jobIdFactory();
@@ -22,7 +23,8 @@ function prepare(overrides: Partial<Job> = {}, rows: readonly TaskRecord[] = [])
   for (const row of rows) tables.tasks.set(row.taskId, row);
   const blobs = new InMemoryBlobStore();
   const tasks = new InMemoryTaskStore(tables);
-  const routes = taskRoutes({ jobs: new InMemoryJobStore(tables), tasks, blobs, links: blobs });
+  const ports = { jobs: new InMemoryJobStore(tables), tasks, blobs, links: blobs };
+  const routes = { ...taskRoutes(ports), ...resultRoutes(ports) };
   const ask = async (route: string, params: Record<string, string>, query: Record<string, string> = {}) => {
     const found = routes[route];
     if (!found) throw new Error(`there is no route ${route}`);

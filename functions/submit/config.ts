@@ -6,6 +6,7 @@ const list = z.string().transform((text) => text.split(',').filter(Boolean));
 export const config = parseEnvironment(
   z.object({
     JOBS_TABLE: z.string().min(1),
+    TASKS_TABLE: z.string().min(1),
     KEYS_TABLE: z.string().min(1),
     BUCKET: z.string().min(1),
     STATE_MACHINE_ARN: z.string().min(1),

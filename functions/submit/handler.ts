@@ -1,8 +1,9 @@
-/** `POST /v1/jobs`: wiring only; `submit-job.ts` is the use case. */
+/** `POST /v1/jobs` and `POST /v1/jobs/{jobId}/retry`: wiring only. */
 import { ulid } from 'ulid';
 import { createDynamoClient, createS3Client, createSfnClient, createSsmClient } from '../../adapters/aws/clients.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { DynamoKeyStore } from '../../adapters/aws/dynamodb-key-store.ts';
+import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
 import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
 import { SsmSecretSource } from '../../adapters/aws/secret-source.ts';
 import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-machine.ts';
@@ -13,14 +14,16 @@ import { readFleets } from '../fleets-file.ts';
 import { apiHandler } from '../http/api-handler.ts';
 import { scalerWaker } from '../scaler-waker.ts';
 import { config } from './config.ts';
-import type { SubmitPorts } from './submit-job.ts';
+import type { RetryPorts } from './retry-job.ts';
+import { retryRoute } from './retry-route.ts';
 import { submitRoute } from './submit-route.ts';
 
 const dynamo = createDynamoClient();
 const clock = { now: () => new Date() };
 
-const ports: SubmitPorts = {
+const ports: RetryPorts = {
   jobs: new DynamoJobStore({ client: dynamo, table: config.JOBS_TABLE }),
+  tasks: new DynamoTaskStore({ client: dynamo, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE }),
   blobs: new S3BlobStore({ client: createS3Client(), bucket: config.BUCKET }),
   machine: new StepFunctionsJobMachine({ client: createSfnClient(), stateMachineArn: config.STATE_MACHINE_ARN }),
   waker: scalerWaker(config.SCALER_FUNCTION_NAME),
@@ -43,5 +46,6 @@ export const handler = apiHandler({
   keys: new DynamoKeyStore({ client: dynamo, table: config.KEYS_TABLE }),
   routes: {
     'POST /v1/jobs': submitRoute(rules, ports),
+    'POST /v1/jobs/{jobId}/retry': retryRoute(rules, ports),
   },
 });

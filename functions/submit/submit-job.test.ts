@@ -12,7 +12,8 @@ import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
 import type { SubmissionRules } from './check-submission.ts';
-import { type SubmitPorts, submitJob } from './submit-job.ts';
+import { submitJob } from './submit-job.ts';
+import type { SubmitPorts } from './take-job.ts';
 
 const rules: SubmissionRules = {
   fleets: fleetsOf(fleetsFileSchema.parse({ fleets: { default: { provider: 'aws' } } })),

@@ -4,7 +4,8 @@ import type { Route } from '../http/api-handler.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { logger } from '../telemetry.ts';
 import type { SubmissionRules } from './check-submission.ts';
-import { type SubmitPorts, submitJob } from './submit-job.ts';
+import { submitJob } from './submit-job.ts';
+import type { SubmitPorts } from './take-job.ts';
 
 export const submitRoute =
   (rules: SubmissionRules, ports: SubmitPorts): Route =>

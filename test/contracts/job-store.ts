@@ -57,6 +57,23 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
         expect(await jobs.progress(job.jobId)).toEqual({ job, counters: zeroCounters });
       });
 
+      it('notes a retry by the first job of its chain, with the retry or not at all', async () => {
+        const { jobs } = await setup();
+        const root = await create(jobs);
+        const retry = (sequence: number) =>
+          jobFactory({ jobId: jobIdFactory(sequence), retryOf: root.jobId, rootJobId: root.jobId });
+
+        await jobs.create(retry(3), recordFactory({ jobId: jobIdFactory(3) }));
+        await jobs.create(retry(2), null);
+        const refused = await jobs.create(retry(4), recordFactory({ jobId: jobIdFactory(4) }));
+
+        expect(refused).toBe(false);
+        expect((await jobs.progress(root.jobId))?.job.retries).toEqual([jobIdFactory(2), jobIdFactory(3)]);
+        expect((await jobs.progress(jobIdFactory(2)))?.job).toEqual(retry(2));
+        expect(await jobs.close(root.jobId, completed, new Date(at(1)))).toBe(true);
+        expect((await jobs.progress(root.jobId))?.job.retries).toHaveLength(2);
+      });
+
       it('refuses a second job for the same key, and writes nothing of it', async () => {
         const { jobs } = await setup();
         await jobs.create(jobFactory(), recordFactory());

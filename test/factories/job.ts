@@ -43,6 +43,8 @@ export const jobFactory = (overrides: Partial<Job> = {}): Job => ({
   taskToken: null,
   awaits: 'completion',
   retryOf: null,
+  rootJobId: null,
+  retries: [],
   enqueuedAt: null,
   sweep: null,
   ...overrides,

@@ -23,7 +23,10 @@ export class InMemoryJobStore implements JobStore {
     if (this.#tables.jobs.has(job.jobId)) return false;
     const before = idempotency && this.#tables.idempotency.get(idempotency.id);
     if (before && before.expiresAt >= job.createdAt) return false;
+    const root = job.rootJobId === null ? undefined : this.#tables.jobs.get(job.rootJobId);
+    if (job.rootJobId !== null && !root) return false;
     this.#tables.jobs.set(job.jobId, { job: structuredClone(job), counters: zeroCounters });
+    if (root) root.job = { ...root.job, retries: [...root.job.retries, job.jobId].sort() };
     if (idempotency) this.#tables.idempotency.set(idempotency.id, structuredClone(idempotency));
     return true;
   }

@@ -166,6 +166,7 @@ describe('functions', () => {
       'GET /v1/tasks/{taskId}',
       'GET /v1/tasks/{taskId}/logs',
       'POST /v1/jobs',
+      'POST /v1/jobs/{jobId}/retry',
     ]);
   });
 
