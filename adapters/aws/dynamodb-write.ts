@@ -36,7 +36,7 @@ export function putIf(
   );
 }
 
-/** @param input its expression is one `SET`, or begins with anything else and ends with it */
+/** @param input a `SET` of its own, if it has one, comes first in its expression */
 export function updateIf(
   client: DynamoDBDocumentClient,
   input: UpdateCommandInput & { readonly ConditionExpression: string; readonly UpdateExpression: string },
@@ -44,12 +44,18 @@ export function updateIf(
   const writeId = newWriteId();
   const command = {
     ...input,
-    UpdateExpression: `${input.UpdateExpression}, ${WRITE_ID} = :${WRITE_ID}`,
+    UpdateExpression: withWriteId(input.UpdateExpression),
     ExpressionAttributeValues: { ...input.ExpressionAttributeValues, [`:${WRITE_ID}`]: writeId },
     ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
   } as const;
   return outcomeOf(writeId, () => client.send(new UpdateCommand(command)));
 }
+
+/** An expression has one `SET` at most. */
+const withWriteId = (expression: string): string =>
+  expression.startsWith('SET ')
+    ? `SET ${WRITE_ID} = :${WRITE_ID}, ${expression.slice('SET '.length)}`
+    : `SET ${WRITE_ID} = :${WRITE_ID} ${expression}`;
 
 const newWriteId = (): string => randomBytes(9).toString('base64url');
 
