@@ -4,7 +4,6 @@
  * What they throw is translated in `aws-errors.ts`.
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { EC2Client } from '@aws-sdk/client-ec2';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
@@ -27,7 +26,3 @@ export const createSfnClient = (overrides: ClientOverrides = {}): SFNClient =>
 
 export const createLambdaClient = (overrides: ClientOverrides = {}): LambdaClient =>
   withShoalErrors(new LambdaClient(settings(REQUEST_MS, overrides)));
-
-/** An instant fleet is answered when its machines are launched, which takes seconds. */
-export const createEc2Client = (overrides: ClientOverrides = {}): EC2Client =>
-  new EC2Client(settings(20_000, { maxAttempts: 3, ...overrides }));

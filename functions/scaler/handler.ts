@@ -4,15 +4,17 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
-import { createDynamoClient, createEc2Client, createSfnClient, createSqsClient } from '../../adapters/aws/clients.ts';
+import { createDynamoClient, createS3Client, createSfnClient, createSqsClient } from '../../adapters/aws/clients.ts';
 import { DynamoFleetStore } from '../../adapters/aws/dynamodb-fleet-store.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
+import { createEc2Client, createPricingClient } from '../../adapters/aws/ec2-clients.ts';
+import { Ec2OfferSource } from '../../adapters/aws/ec2-offer-source.ts';
+import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
 import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
 import { SqsStatusFlow } from '../../adapters/aws/sqs-status-flow.ts';
 import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-machine.ts';
-import { CatalogueOfferSource } from '../../adapters/catalogue/catalogue-offer-source.ts';
 import { MachinePrices } from '../accounting/machine-prices.ts';
 import { readFleets } from '../fleets-file.ts';
 import { logger, metrics } from '../telemetry.ts';
@@ -68,11 +70,14 @@ function localMachines() {
 
 function ec2Machines() {
   if (config.LOCAL_INSTANCES_DIR) return undefined;
+  const ec2 = createEc2Client();
+  const { AWS_REGION: region, SUBNET_IDS: subnetIds } = config;
+  const blobs = new S3BlobStore({ client: createS3Client(), bucket: config.BUCKET });
   return {
-    client: createEc2Client(),
-    subnetIds: config.SUBNET_IDS,
+    client: ec2,
+    subnetIds,
     images: { arm64: config.IMAGE_ARM64, x86_64: config.IMAGE_X86_64 },
-    offers: new CatalogueOfferSource(),
+    offers: new Ec2OfferSource({ ec2, pricing: createPricingClient(), blobs, region, subnetIds, clock }),
   };
 }
 

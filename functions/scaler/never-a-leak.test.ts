@@ -308,4 +308,19 @@ describe('a fleet that rents', () => {
     expect(world.tables.jobs.get(job.jobId)?.job.problem?.reason).toBe(told);
     expect((await world.plan())?.reasons).toContain(told);
   });
+
+  it('launches nothing without prices, but ends what must end all the same (lesson 33)', async () => {
+    const world = new ScalerWorld({ offers: [spot], fleets: fleetOf('spot') });
+    await world.work(4);
+    await world.tick();
+    const [late = ''] = world.running();
+    if (world.offers) world.offers.unreachable = true;
+    world.clock.advance(300);
+
+    const [scaled] = await world.tick();
+
+    expect(world.failures).toEqual([]);
+    expect([scaled?.launched, world.isRunning(late)]).toEqual([0, false]);
+    expect((await world.plan())?.reasons.join('\n')).toContain('nothing is launched without prices: the price list');
+  });
 });

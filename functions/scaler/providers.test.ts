@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createEc2Client } from '../../adapters/aws/clients.ts';
+import { createEc2Client } from '../../adapters/aws/ec2-clients.ts';
 import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
 import { InMemoryOfferSource } from '../../test/fakes/in-memory-offer-source.ts';
 import { providersFor } from './providers.ts';

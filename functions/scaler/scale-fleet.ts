@@ -83,12 +83,12 @@ export async function scaleFleet(
   const provider = ports.providerOf(fleet);
   const began = ports.clock.now();
   const work = jobs.map((job) => openWork(job, fleet.slot, began));
-  const offers = work.length > 0 ? await ports.offersOf?.(fleet)?.list() : undefined;
+  const rented = work.length > 0 ? await offersFor(fleet, ports) : undefined;
   const assumed = { ...settings, drainTargetSeconds: settings.drainTargetSeconds ?? fleet.drainTargetSeconds };
   const choose = chooser((state) =>
-    offers
-      ? chooseMachines(fleet, work, offers.offers, state.stockOuts ?? [], began, assumed)
-      : { choices: [], problem: null },
+    rented?.offers
+      ? chooseMachines(fleet, work, rented.offers, state.stockOuts ?? [], began, assumed)
+      : { choices: [], problem: rented?.problem ?? null },
   );
   const known = await knownMachines(fleet, provider, ports, settings, (state) => choose(state).choices);
   if (jobs.length === 0 && isDeserted(known)) return undefined;
@@ -112,6 +112,17 @@ export async function scaleFleet(
   await tellJobs(jobs, { plan, allowance, boots: withFailures(known.boots, failed), launched, problem }, ports);
   const terminated = plan.terminate.length + ended.length;
   return { fleet: fleet.name, plan: allowed, launched: launched.count, terminated, breaker: allowance.state };
+}
+
+/** Without prices nothing is launched, but what must end is ended all the same. */
+async function offersFor(fleet: Fleet, { offersOf }: ScalePorts) {
+  const source = offersOf?.(fleet);
+  if (!source) return undefined;
+  try {
+    return { offers: (await source.list()).offers };
+  } catch (error) {
+    return { problem: `nothing is launched without prices: ${error instanceof Error ? error.message : String(error)}` };
+  }
 }
 
 interface Gathered {

@@ -1,6 +1,6 @@
 /** What only EC2 does: partial fleets, stock-outs, throttles, lost answers, two markets, pages. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createEc2Client } from '../../adapters/aws/clients.ts';
+import { createEc2Client } from '../../adapters/aws/ec2-clients.ts';
 import { launchTemplateName } from '../../adapters/aws/ec2-fleet-request.ts';
 import { Ec2InstanceProvider } from '../../adapters/aws/ec2-instance-provider.ts';
 import { TransientError } from '../../core/errors.ts';

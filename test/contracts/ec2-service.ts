@@ -19,6 +19,14 @@ export interface Ec2Machine {
   stateReason: { readonly code: string; readonly message: string } | undefined;
 }
 
+export interface Ec2Type {
+  readonly name: string;
+  readonly architecture: string;
+  readonly vcpus: number;
+  readonly memoryMiB: number;
+  readonly gpu?: { readonly count: number; readonly model: string };
+}
+
 /** A refusal: `Error codes for the Amazon EC2 API`, "Example error response". */
 class Refusal extends Error {
   readonly code: string;
@@ -56,6 +64,8 @@ export class Ec2Service {
   /** Every request that came. */
   readonly requests: { readonly action: string; readonly form: Form }[] = [];
   readonly consoles = new Map<string, string>();
+  readonly types: Ec2Type[] = [];
+  readonly spotPrices: { type: string; zone: string; usd: string; at: string }[] = [];
   readonly #fleets = new Map<string, { readonly request: string; readonly answer: string }>();
   #server: RunningServer | undefined;
   #made = 0;
@@ -120,6 +130,17 @@ export class Ec2Service {
         return this.#terminateInstances(form);
       case 'DescribeSubnets':
         return this.#describeSubnets(form);
+      case 'DescribeInstanceTypes':
+        return tag('DescribeInstanceTypesResponse', tag('instanceTypeSet', this.types.map(typeItem)));
+      case 'DescribeSpotPriceHistory':
+        return this.#describeSpotPriceHistory(form);
+      case 'DescribeAvailabilityZones':
+        return tag(
+          'DescribeAvailabilityZonesResponse',
+          tag('availabilityZoneInfo', Object.values(ZONES).map(zoneItem)),
+        );
+      case 'GetSpotPlacementScores':
+        return tag('GetSpotPlacementScoresResponse', tag('spotPlacementScoreSet', SCORES.map(scoreItem)));
       case 'GetConsoleOutput':
         return this.#getConsoleOutput(form);
       default:
@@ -269,6 +290,23 @@ export class Ec2Service {
     return tag('DescribeSubnetsResponse', [tag('requestId', 'r'), tag('subnetSet', ids.map(item))]);
   }
 
+  /** "DescribeSpotPriceHistory": with one start and end, the prices that were in force at that moment. */
+  #describeSpotPriceHistory(form: Form): string {
+    const zones = numbered(form, 'Filter.1.Value').map((key) => form[key]);
+    const items = this.spotPrices
+      .filter(({ zone }) => zones.includes(zone))
+      .map(({ type, zone, usd, at }) =>
+        tag('item', [
+          tag('instanceType', type),
+          tag('productDescription', 'Linux/UNIX'),
+          tag('spotPrice', usd),
+          tag('timestamp', at),
+          tag('availabilityZone', zone),
+        ]),
+      );
+    return tag('DescribeSpotPriceHistoryResponse', tag('spotPriceHistorySet', items));
+  }
+
   /** "GetConsoleOutput": base64, and nothing at all for a machine that has printed nothing yet. */
   #getConsoleOutput(form: Form): string {
     const instanceId = form['InstanceId'] ?? '';
@@ -280,6 +318,28 @@ export class Ec2Service {
     ]);
   }
 }
+
+const typeItem = ({ name, architecture, vcpus, memoryMiB, gpu }: Ec2Type): string =>
+  tag('item', [
+    tag('instanceType', name),
+    tag('processorInfo', tag('supportedArchitectures', tag('item', architecture))),
+    tag('vCpuInfo', tag('defaultVCpus', String(vcpus))),
+    tag('memoryInfo', tag('sizeInMiB', String(memoryMiB))),
+    ...(gpu
+      ? [tag('gpuInfo', tag('gpus', tag('item', [tag('name', gpu.model), tag('count', String(gpu.count))])))]
+      : []),
+  ]);
+
+const zoneItem = (name: string, index: number): string =>
+  tag('item', [tag('zoneName', name), tag('zoneId', `use1-az${index + 4}`)]);
+
+/** "SpotPlacementScore": zones by their ids, 10 is best. */
+const SCORES = [
+  ['use1-az5', 3],
+  ['use1-az4', 9],
+] as const;
+const scoreItem = ([zoneId, score]: (typeof SCORES)[number]): string =>
+  tag('item', [tag('region', 'us-east-1'), tag('availabilityZoneId', zoneId), tag('score', String(score))]);
 
 const errorItem = (override: Override, market: string): string =>
   tag('item', [

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { createEc2Client } from '../../adapters/aws/clients.ts';
+import { createEc2Client } from '../../adapters/aws/ec2-clients.ts';
 import { launchTemplateName } from '../../adapters/aws/ec2-fleet-request.ts';
 import { Ec2InstanceProvider } from '../../adapters/aws/ec2-instance-provider.ts';
 import { LocalInstanceProvider } from '../../adapters/local/local-instance-provider.ts';

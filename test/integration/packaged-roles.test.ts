@@ -16,6 +16,7 @@ const WITHOUT_RESOURCES = [
   'xray:PutTraceSegments',
   'xray:PutTelemetryRecords',
   // EC2's lists, and those of prices.
+  'ec2:DescribeAvailabilityZones',
   'ec2:DescribeInstances',
   'ec2:DescribeInstanceTypes',
   'ec2:DescribeSpotPriceHistory',

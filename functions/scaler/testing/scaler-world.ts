@@ -71,7 +71,7 @@ export class ScalerWorld {
   readonly fleets: readonly Fleet[];
   readonly #jobs;
   readonly #machine = new InMemoryJobMachine();
-  readonly #offers: InMemoryOfferSource | undefined;
+  readonly offers: InMemoryOfferSource | undefined;
   readonly #settings: TickSettings;
   #intents = 0;
 
@@ -83,7 +83,7 @@ export class ScalerWorld {
     this.statusFlow = new InMemoryStatusFlow({ clock: this.clock });
     this.fleets = fleetsOf(fleetsFileSchema.parse({ fleets }));
     this.#jobs = new InMemoryJobStore(this.tables);
-    this.#offers = offers && new InMemoryOfferSource(offers);
+    this.offers = offers && new InMemoryOfferSource(offers);
     this.#settings = { ...SETTINGS, ...settings };
   }
 
@@ -96,7 +96,7 @@ export class ScalerWorld {
       queues: (fleet, priority) => surrounded(this.queues(fleet, priority), around),
       statusFlow: surrounded(this.statusFlow, around),
       providerOf: () => provider,
-      offersOf: () => this.#offers,
+      offersOf: () => this.offers,
       clock: this.clock,
       newIntentId: () => {
         this.#intents += 1;
