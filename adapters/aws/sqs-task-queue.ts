@@ -6,7 +6,6 @@ import {
   DeleteMessageBatchCommand,
   GetQueueAttributesCommand,
   type Message,
-  QueueDoesNotExist,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   type SQSClient,
@@ -18,6 +17,7 @@ import { taskMessageSchema } from '../../core/messages.ts';
 import type { QueueDepth } from '../../core/plan-scale.ts';
 import type { Lease, Received, TaskQueue, TaskQueues, UnreadableMessage } from '../../core/ports.ts';
 import { formatPath } from '../../core/validation.ts';
+import { awsCodeOf } from './aws-errors.ts';
 import { inBatches } from './sqs-batch.ts';
 
 type Handle = Pick<Lease, 'receiptHandle'>;
@@ -121,9 +121,12 @@ export function sqsTaskQueues(options: { client: SQSClient; queueUrlPrefix: stri
   };
 }
 
+/** Its names in the JSON protocol and in the older one. */
+const NO_SUCH_QUEUE: ReadonlySet<string> = new Set(['QueueDoesNotExist', 'AWS.SimpleQueueService.NonExistentQueue']);
+
 /** @throws NotFoundError for a fleet that is not deployed: no retry brings its queue */
 function refuseUnknownQueue(error: unknown): never {
-  if (error instanceof QueueDoesNotExist) throw new NotFoundError('there is no such queue', { cause: error });
+  if (NO_SUCH_QUEUE.has(awsCodeOf(error))) throw new NotFoundError('there is no such queue', { cause: error });
   throw error;
 }
 
