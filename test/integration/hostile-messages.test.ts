@@ -26,6 +26,7 @@ import { judgeDeadLetters } from '../../functions/dead-letter/judge-dead-letters
 import { forwardDelayed } from '../../functions/delayed/forward-delayed.ts';
 import type { QueueRecord } from '../../functions/queue-batch.ts';
 import { consumeStatus } from '../../functions/status-consumer/consume-status.ts';
+import { HeardMachines } from '../../functions/status-consumer/heard-machines.ts';
 import { useAwsWorld } from '../contracts/aws-world.ts';
 import { drainQueue } from '../contracts/drain-queue.ts';
 import { completedEvent, failedEvent } from '../factories/events.ts';
@@ -76,6 +77,7 @@ async function prepare() {
     tasks,
     fleets,
     prices: new MachinePrices(fleets),
+    heard: new HeardMachines(fleets),
     queues: sqsTaskQueues({ client: sqs, queueUrlPrefix: tasksUrl.slice(0, tasksUrl.lastIndexOf('/') + 1), stage }),
     delayed: new SqsDelayedQueue({ client: sqs, queueUrl: delayedUrl, clock: systemClock }),
     machine: new InMemoryJobMachine(),

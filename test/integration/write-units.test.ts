@@ -10,6 +10,7 @@ import type { TaskEvent } from '../../core/messages.ts';
 import { MachinePrices } from '../../functions/accounting/machine-prices.ts';
 import type { QueueRecord } from '../../functions/queue-batch.ts';
 import { consumeStatus } from '../../functions/status-consumer/consume-status.ts';
+import { HeardMachines } from '../../functions/status-consumer/heard-machines.ts';
 import { seededRandom } from '../../local/emulators/faults/faults.ts';
 import { COUNTS_PATH, type OperationCount } from '../../local/emulators/protocol/request-counts.ts';
 import { useAwsWorld } from '../contracts/aws-world.ts';
@@ -45,6 +46,7 @@ async function prepare() {
     tasks: new DynamoTaskStore({ client, tasksTable, jobsTable }),
     fleets,
     prices: new MachinePrices(fleets),
+    heard: new HeardMachines(fleets),
     queues: inMemoryTaskQueues({ clock }),
     delayed: new InMemoryDelayedQueue({ clock }),
     deadLetters: new InMemoryDeadLetterChannel(),
