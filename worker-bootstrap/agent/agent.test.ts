@@ -6,7 +6,7 @@ import { runningWith } from '../../adapters/local/testing/processes.ts';
 import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
 import { until } from '../../adapters/local/testing/until.ts';
 import { withCancelledJob, withCancelledTask } from '../../core/control-document.ts';
-import { TransientError } from '../../core/errors.ts';
+import { PermanentError, TransientError } from '../../core/errors.ts';
 import type { TaskMessage } from '../../core/messages.ts';
 import { COMMIT, jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
 import { PLAIN_CODE } from '../../test/factories/plain-code.ts';
@@ -145,7 +145,7 @@ describe('the report of a start', () => {
 });
 
 describe('a lease', () => {
-  it('covers setup, timeout and grace at first, and no setup once the commit is prepared', async () => {
+  it('covers setup, timeout and grace at first (lesson 8), and no setup once the commit is prepared', async () => {
     const agent = new AgentHarness({ slots: 1, setupSeconds: 600, leaseGraceSeconds: 60 });
     await agent.send(...tasks(2, { code: shell('echo 1'), timeoutSeconds: 40 }));
 
@@ -157,6 +157,70 @@ describe('a lease', () => {
     expect(leaseChanges).toEqual([{ leases: 1, seconds: 600 + 40 + 60 }]);
     // A third more, because now that tasks are known to be short some may wait for their turn.
     expect(receives[1]?.leaseSeconds).toBe(Math.ceil(((40 + 60) * 4) / 3));
+  });
+});
+
+describe('a lease that cannot be made long enough', () => {
+  it('is no lease: the task would run twice at a time (lesson 8)', async () => {
+    const agent = new AgentHarness({ slots: 1 });
+    agent.queues.normal.changeLease = () => Promise.reject(new PermanentError('no'));
+    const mark = join(temporaryFolder(), 'ran');
+    // Longer than what is asked for before any task is known.
+    await agent.send({ code: shell(`touch ${mark}`), timeoutSeconds: 1_800 });
+
+    expect(await agent.run()).toBe('idle');
+
+    expect(existsSync(mark)).toBe(false);
+    expect(agent.taskEvents).toEqual([]);
+    // It comes back when the lease ends that it has.
+    expect(agent.depth).toEqual({ visible: 0, inFlight: 1, delayed: 0 });
+  });
+
+  it('stands as it is if it is longer than it need be', async () => {
+    const agent = new AgentHarness({ slots: 1 });
+    agent.queues.normal.changeLease = () => Promise.reject(new PermanentError('no'));
+    await agent.send({ code: shell('echo 1'), timeoutSeconds: 30 });
+
+    await agent.run();
+
+    expect(agent.eventOf('completed')).toBeDefined();
+    expect(agent.depth).toEqual(done);
+  });
+});
+
+describe('a machine on which the tasks of several jobs die', () => {
+  it('quarantines itself, says why, and gives back what it has not started', async () => {
+    const agent = new AgentHarness({ slots: 1, idleSeconds: 60 });
+    const code = shell('kill -KILL $$');
+    const other = jobIdFactory(2);
+    await agent.send({ taskId: taskIdFactory(0), code, timeoutSeconds: 30 });
+    await agent.send({ taskId: taskIdFactory(0, other), jobId: other, code, timeoutSeconds: 30 });
+    await agent.send(...tasks(3, { code, timeoutSeconds: 30 }).slice(1));
+
+    const reason = await agent.run();
+
+    expect(reason).toBe('quarantined: 3 tasks of 2 jobs died in a row; the last: was ended by signal SIGKILL');
+    expect(agent.instanceReports.map(({ state }) => state)).toEqual(['READY', 'DRAINING', 'TERMINATED']);
+    expect(agent.instanceReports.at(1)).toMatchObject({ reason });
+    expect(agent.taskEvents.map(({ kind }) => kind)).toEqual(['failed', 'failed', 'failed']);
+    expect(agent.depth).toEqual(untouched);
+  });
+});
+
+describe('a machine that is taken back', () => {
+  it('takes nothing new, releases what it started, and reports that it was interrupted', async () => {
+    const agent = new AgentHarness({ slots: 1, idleSeconds: 60 });
+    const { code, isRunning } = longCommand();
+    await agent.send(...tasks(2, { code, timeoutSeconds: 30 }));
+    const running = agent.run();
+    await isRunning();
+
+    agent.lifecycle.takeBack('spot interruption: test', 120);
+
+    expect(await running).toBe('spot interruption: test');
+    expect(agent.taskEvents).toMatchObject([{ kind: 'released', cause: 'interrupted', taskId: taskIdFactory(0) }]);
+    expect(agent.depth).toEqual(untouched);
+    expect(agent.instanceReports.map(({ state }) => state)).toEqual(['READY', 'DRAINING', 'INTERRUPTED']);
   });
 });
 
@@ -366,7 +430,7 @@ describe('a drained machine', () => {
 });
 
 describe('SIGTERM', () => {
-  it('releases what was started, gives back what was not, and says goodbye', async () => {
+  it('releases what was started, gives back what was not (lesson 34), and says goodbye', async () => {
     const agent = new AgentHarness({ slots: 2, idleSeconds: 60 });
     const { code, isRunning } = longCommand();
     const marker = `preparing-${process.pid}`;
@@ -400,7 +464,7 @@ describe('SIGTERM', () => {
     expect(agent.depth).toEqual(done);
   });
 
-  it('waits for the poll in flight and gives back what it brings', async () => {
+  it('waits for the poll in flight and gives back what it brings (lesson 48)', async () => {
     const agent = new AgentHarness({ idleSeconds: 60, pollSeconds: 5 });
     const running = agent.run();
     const polls = agent.queues.normal;

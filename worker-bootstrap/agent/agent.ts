@@ -2,7 +2,7 @@
  * The agent: leases tasks and runs them until its machine ends, and tells the control plane so.
  *
  * `READY → DRAINING → TERMINATED`, or `INTERRUPTED` where its provider takes it back. It ends by itself: when its queues stay empty, before its lifetime could cut a task,
- * when it is asked to, or when it cannot prepare any work. Nobody ends a busy machine from outside.
+ * when it is asked to, when it cannot prepare any work, or when tasks die on it whosever they are. Nobody ends a busy machine from outside.
  */
 import type { CredentialUser } from '../../adapters/git/repository-credentials.ts';
 import type { InstanceState } from '../../core/instance.ts';
@@ -11,6 +11,7 @@ import { timesIn } from './capacity.ts';
 import type { AgentClock } from './clock.ts';
 import type { WorkSettings } from './config.ts';
 import { ControlWatch } from './control-watch.ts';
+import { HostHealth } from './host-health.ts';
 import { leaseLoop } from './lease-loop.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Log } from './log.ts';
@@ -101,6 +102,7 @@ function assemble(
   const control = new ControlWatch({ channel, fleet, instanceId, clock, log, maxAgeSeconds: controlSeconds });
   const workshop = open({ settings, ports, lifecycle, tuning, freeSlots: () => bench.freeSlots });
   const pace = new TaskPace();
+  const health = new HostHealth();
   const bench: TaskBench = new TaskBench({
     settings,
     lifecycle,
@@ -110,7 +112,13 @@ function assemble(
     clock,
     random,
     log,
-    run: (assignment, announce) => workshop.run(assignment, announce),
+    run: async (assignment, announce) => {
+      const outcome = await workshop.run(assignment, announce);
+      const { jobId, code } = assignment.lease.message;
+      const unfit = health.observe(jobId, outcome, workshop.isPrepared(code));
+      if (unfit) lifecycle.drain(unfit);
+      return outcome;
+    },
   });
   return { outbox, control, workshop, bench, pace };
 }

@@ -141,7 +141,10 @@ async function admit(arrived: readonly Arrived[], forecast: LeaseForecast, tools
     await lookAtControl(tools);
   }
   if (control.isDraining) lifecycle.drain('drained by the control plane');
-  if (lifecycle.draining.aborted) return bench.changeLease(arrived, 0);
+  if (lifecycle.draining.aborted) {
+    await bench.changeLease(arrived, 0);
+    return;
+  }
 
   const wanted: Arrived[] = [];
   const unfit: Arrived[] = [];
@@ -207,9 +210,11 @@ async function withFittingLeases(
     const isRight = ({ askedSeconds }: Arrived): boolean => askedSeconds >= needed && askedSeconds <= longest;
     const differing = group.filter((each) => !isRight(each));
     const endsAt = new Date(clock.now().getTime() + needed * 1_000);
-    if (differing.length > 0) await bench.changeLease(differing, needed);
+    const isChanged = differing.length === 0 || (await bench.changeLease(differing, needed));
     for (const each of group) {
-      const ends = isRight(each) ? each.endsAt : endsAt;
+      // A lease that ends in mid-task makes two machines run it: left alone, it comes back by itself.
+      if (!isChanged && each.askedSeconds < needed) continue;
+      const ends = isRight(each) || !isChanged ? each.endsAt : endsAt;
       fitted.push({ ...each, endsAt: ends, startBy: new Date(ends.getTime() - needed * 1_000 + slackMs) });
     }
   }

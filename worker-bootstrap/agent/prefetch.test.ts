@@ -83,7 +83,7 @@ describe('tasks that are known to be short', () => {
     expect(agent.depth).toEqual({ visible: 5, inFlight: 0, delayed: 0 });
   });
 
-  it('that waited too long go back while there is time for them', async () => {
+  it('that waited too long go back while there is time for them (lesson 7)', async () => {
     const { agent, running, open } = await heldBehindALongOne(5, { leaseGraceSeconds: 2, slots: 1 });
 
     await until(() => agent.queues.normal.leaseChanges.some(({ seconds }) => seconds === 0), 'they go back', 10_000);

@@ -163,16 +163,22 @@ export class TaskBench {
     this.#report(held, { kind: 'released', seconds: 0, cause: 'machine', reason });
   }
 
-  /** Sets the time left of a lease; 0 gives the message back. A failure is logged: the old lease stands. */
-  async changeLease(held: readonly Pick<HeldLease, 'lease' | 'queue'>[], seconds: number): Promise<void> {
+  /**
+   * Sets the time left of leases; 0 gives the messages back. @returns whether all have it; where one does not, which is
+   * logged, the old lease stands
+   */
+  async changeLease(held: readonly Pick<HeldLease, 'lease' | 'queue'>[], seconds: number): Promise<boolean> {
     const { clock, random, log } = this.#tools;
+    let done = true;
     for (const [queue, group] of Map.groupBy(held, (each) => each.queue)) {
       const leases = group.map((each) => each.lease);
       const until = new Date(clock.now().getTime() + CHANGE_LEASE_MS);
-      await retry(() => queue.changeLease(leases, seconds), { clock, random, until }).catch((error: unknown) =>
-        log.warn('leases could not be changed', { leases: leases.length, seconds, error: messageOf(error) }),
-      );
+      await retry(() => queue.changeLease(leases, seconds), { clock, random, until }).catch((error: unknown) => {
+        done = false;
+        log.warn('leases could not be changed', { leases: leases.length, seconds, error: messageOf(error) });
+      });
     }
+    return done;
   }
 
   /** Starts what fits, in order: a large task is not overtaken by small ones for ever. */
