@@ -47,9 +47,9 @@ export class Cloud extends InMemoryInstanceProvider {
   }
 
   /** Eventually consistent: now and then as of an earlier call. */
-  override async list(fleet: string): Promise<readonly ObservedInstance[]> {
+  override async list(...fleets: readonly string[]): Promise<readonly ObservedInstance[]> {
     const { faults } = this.#world;
-    const listed = await super.list(fleet);
+    const listed = await super.list(...fleets);
     if (faults.happens('stale')) return withinAMinute(this.#listed, listed, this.#world.scheduler.nowMs);
     this.#listed = listed;
     return listed;
