@@ -56,10 +56,10 @@ const slotsOf = (resources: Job['resources'], slot: Fleet['slot']): number =>
   resources ? Math.max(resources.vcpu / slot.vcpu, resources.memoryMiB / slot.memoryMiB) : 1;
 
 /**
- * A machine whose agent is not ready in time ends itself. The control plane ends only what cannot even do that, and gives
- * a report of readiness the time for another delivery (six minutes) first: a busy machine is never ended for a late one.
+ * A machine whose agent is not ready in time ends itself. The control plane ends only what cannot even do that; one that
+ * works has reported on a task by then, should its report of readiness be lost.
  */
-const REPORT_MARGIN_SECONDS = 600;
+const REPORT_MARGIN_SECONDS = 180;
 
 export function launchedInstance(
   fleet: Fleet,

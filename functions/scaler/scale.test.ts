@@ -238,7 +238,7 @@ describe('a fleet with work', () => {
       intentId: 'intent-1',
       instanceType: 'c7g.medium',
       requestedAt: at(60),
-      readyDeadlineAt: at(60 + 300 + 600),
+      readyDeadlineAt: at(60 + 300 + 180),
       expiresAt: at(60 + 86_400),
     });
     expect(state.intents).toEqual([]);

@@ -10,6 +10,7 @@ export interface QueueMessage {
   /** How often it was received, this time included. */
   readonly receiveCount: number;
   readonly body: string;
+  readonly sentAt: Date;
 }
 
 export interface InMemoryQueueOptions {
@@ -73,6 +74,7 @@ export class InMemoryQueue {
         receiptHandle,
         receiveCount: stored.receiveCount,
         body: stored.body,
+        sentAt: new Date(stored.sentAt),
       });
     }
     return taken;

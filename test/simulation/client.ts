@@ -1,4 +1,5 @@
 /** Whoever uses the deployment: submits jobs, asks again when no answer comes, cancels some of them. */
+import type { TaskPosition } from '../../core/ids.ts';
 import type { Fate } from './commands.ts';
 import type { World } from './world.ts';
 
@@ -37,7 +38,11 @@ export class Client {
     const jobId = answer?.jobId ?? other?.jobId;
     if (jobId) {
       accepted.add(jobId);
-      if (random.chance(0.25)) await this.#cancel(jobId);
+      const index = random.int(0, document.tasks.length - 1);
+      await Promise.all([
+        random.chance(0.25) ? this.#cancel(jobId) : null,
+        random.chance(0.25) ? this.#cancelTask({ jobId, index }) : null,
+      ]);
     }
     this.#pending -= 1;
   }
@@ -48,6 +53,13 @@ export class Client {
     trace.add('client', `cancels ${jobId}`);
     cancelled.add(jobId);
     await this.#insist(() => lambdas.cancel(jobId));
+  }
+
+  async #cancelTask(task: TaskPosition): Promise<void> {
+    const { random, scheduler, lambdas, trace } = this.#world;
+    await scheduler.sleep(random.magnitude(1, 600) * 1_000);
+    trace.add('client', `cancels ${task.jobId}-${task.index}`);
+    await this.#insist(() => lambdas.cancelTask(task));
   }
 
   /** Asks again while no answer comes, for a while. */

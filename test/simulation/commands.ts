@@ -3,7 +3,10 @@
  * takes and how it ends. Everything around it is the real agent.
  */
 import { z } from 'zod';
+import { blobKeys } from '../../core/ids.ts';
 import type { TaskMessage } from '../../core/messages.ts';
+import type { Lease } from '../../core/ports.ts';
+import type { Checkpoint } from '../../core/task.ts';
 import { sleep, unlessAborted } from '../../worker-bootstrap/agent/sleep.ts';
 import { TaskInputs } from '../../worker-bootstrap/agent/task-input.ts';
 import type { TaskAssignment, TaskOutcome } from '../../worker-bootstrap/agent/task-runner.ts';
@@ -110,7 +113,10 @@ class SimulatedWorkshop implements Workshop {
       const graceSeconds = random.next() * settings.graceSeconds;
       const finishes = stopCause() !== 'cancelled' && left < graceSeconds && random.chance(0.5);
       await sleep(clock, (finishes ? left : graceSeconds) * 1_000, lifecycle.killing);
-      if (!finishes || lifecycle.killing.aborted) return released(stopCause(), 'stopped', passed());
+      if (!finishes || lifecycle.killing.aborted) {
+        const outcome = released(stopCause(), 'stopped', passed());
+        return stopCause() === 'cancelled' ? outcome : { ...outcome, ...(await this.#checkpoint(lease)) };
+      }
     } else if (killsAgent) {
       onKill();
       return new Promise(() => undefined);
@@ -123,6 +129,18 @@ class SimulatedWorkshop implements Workshop {
       return { kind: 'failed', seconds: passed(), failure: { code: 'exit', message: 'failed', exitCode } };
     }
     return { kind: 'completed', seconds: passed(), result: { json: resultOf(taskId, lease.leaseId) } };
+  }
+
+  /** What a command leaves that had to stop, if it does, and if that can be stored. */
+  async #checkpoint({ leaseId, message: { jobId, taskId, attempt } }: Lease): Promise<{ checkpoint?: Checkpoint }> {
+    if (this.#hooks.random.chance(0.5)) return {};
+    const blob = blobKeys.checkpoint(jobId, taskId, attempt, leaseId);
+    try {
+      await this.#place.ports.blobs.put(blob, leaseId, 'application/octet-stream');
+      return { checkpoint: { blob, bytes: leaseId.length } };
+    } catch {
+      return {};
+    }
   }
 
   /** What is wrong with the code's checkout, `null` if nothing. */

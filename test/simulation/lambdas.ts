@@ -1,6 +1,8 @@
 /** The functions of the stack, invoked as AWS invokes them: each run is an actor that may die, hang or be lost. */
 import { z } from 'zod';
+import type { TaskPosition } from '../../core/ids.ts';
 import { cancelJob } from '../../functions/cancel/cancel-job.ts';
+import { cancelTask } from '../../functions/cancel/cancel-task.ts';
 import { judgeDeadLetters } from '../../functions/dead-letter/judge-dead-letters.ts';
 import { forwardDelayed } from '../../functions/delayed/forward-delayed.ts';
 import { awaitCompletion } from '../../functions/job-steps/await-completion.ts';
@@ -68,6 +70,10 @@ export class Lambdas {
 
   cancel(jobId: string): Promise<unknown> {
     return this.#invoke('cancel', (actor) => cancelJob(jobId, this.#world.portsOf(actor)));
+  }
+
+  cancelTask(task: TaskPosition): Promise<unknown> {
+    return this.#invoke('cancel', (actor) => cancelTask(task, this.#world.portsOf(actor)));
   }
 
   step(payload: unknown): Promise<unknown> {

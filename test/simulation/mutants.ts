@@ -32,7 +32,7 @@ export type AgentPortsInUse = Pick<AgentPorts, 'queues' | 'status' | 'control' |
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fencing',
-    seed: 22,
+    seed: 2,
     // Every report counts for the current attempt, whichever it speaks of.
     records: (records, tables) =>
       records.map((record) => {
@@ -66,7 +66,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'delete before publish',
-    seed: 41,
+    seed: 1,
     agent: (ports) => {
       const receipts = new Map<string, () => Promise<void>>();
       const fleet = 'default';
@@ -97,7 +97,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no completion check on stale reports',
-    seed: 43,
+    seed: 21,
     consumer: (ports) => {
       let applied = false;
       return {
@@ -117,7 +117,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'send before record',
-    seed: 1,
+    seed: 2,
     consumer: (ports, tables) => ({
       ...ports,
       tasks: altered(ports.tasks, {
@@ -142,12 +142,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no sweep',
-    seed: 1,
+    seed: 9,
     scaler: (ports) => ({ ...ports, jobs: altered(ports.jobs, { markSweep: async () => undefined }) }),
   },
   {
     name: 'no launch intent',
-    seed: 5,
+    seed: 1,
     scaler: (ports) => ({
       ...ports,
       fleets: altered(ports.fleets, {

@@ -131,9 +131,12 @@ export class Promises {
   }
 
   onStarted({ message, receiptHandle }: RunningCommand, fate: Fate): void {
-    const { taskId, attempt } = message;
+    const { taskId, attempt, checkpointRef = null } = message;
     this.#started.add(receiptHandle);
-    const known = this.#world.tables.tasks.get(taskId)?.attempt ?? 1;
+    const row = this.#world.tables.tasks.get(taskId);
+    const known = row?.attempt ?? 1;
+    const left = row?.checkpoint?.blob ?? null;
+    if (attempt === known && checkpointRef !== left) this.#broken(1, `starts without what was left: ${left}`, taskId);
     if (attempt > known) this.#broken(2, `starts attempt ${attempt} before it is recorded`, taskId);
     if (!taskId.endsWith(`-${fate.index}`)) this.#broken(2, `got the input of task ${fate.index}`, taskId);
   }
@@ -182,16 +185,19 @@ export class Promises {
   /** The job ended as its tasks say. */
   #checkOutcome(job: Job, counters: Counters, nowMs: number): void {
     const { jobId, status, taskCount, allowedFailures, maxDurationSeconds, createdAt } = job;
-    const judged = counters.failed <= allowedFailures ? 'COMPLETED' : 'FAILED';
-    if (counters.completed + counters.failed === taskCount) {
-      if (status !== judged) this.#broken(1, `is ${status}, its tasks say ${judged}`, jobId);
+    const { completed, failed, cancelled } = counters;
+    const verdict = failed <= allowedFailures ? 'COMPLETED' : 'FAILED';
+    const judged = completed + failed === 0 ? 'CANCELLED' : verdict;
+    if (completed + failed + cancelled === taskCount) {
+      const wasCancelled = cancelled > 0 && status === 'CANCELLED' && this.#world.cancelled.has(jobId);
+      if (status !== judged && !wasCancelled) this.#broken(1, `is ${status}, its tasks say ${judged}`, jobId);
       return;
     }
     const finishedMs = job.finishedAt ? Date.parse(job.finishedAt) : nowMs;
     const hadItsTime = finishedMs - Date.parse(createdAt) >= maxDurationSeconds * 1_000;
     if (status === 'CANCELLED' && this.#world.cancelled.has(jobId)) return;
     if (status === 'FAILED' && (hadItsTime || this.#world.erred.has(jobId))) return;
-    this.#broken(1, `is ${status} with ${counters.completed + counters.failed} of ${taskCount} tasks done`, jobId);
+    this.#broken(1, `is ${status} with ${completed + failed} of ${taskCount} tasks done`, jobId);
   }
 
   #broken(promise: number, what: string, about: string): void {

@@ -2,7 +2,7 @@
 import type { Priority } from '../../core/ids.ts';
 import type { DelayedMessage, StatusEvent, TaskMessage } from '../../core/messages.ts';
 import type { QueueDepth } from '../../core/plan-scale.ts';
-import type { Lease, Received, TaskQueue } from '../../core/ports.ts';
+import type { Clock, Lease, Received, StatusFlow, TaskQueue } from '../../core/ports.ts';
 import { InMemoryDelayedQueue } from '../fakes/in-memory-delayed-queue.ts';
 import { InMemoryQueue, type QueueMessage } from '../fakes/in-memory-queue.ts';
 import { InMemoryStatusChannel } from '../fakes/in-memory-status-channel.ts';
@@ -17,6 +17,8 @@ export const TASK_RECEIVES = 6;
 export const STATUS_RECEIVES = 10;
 
 const MISSED_MS = 200;
+/** Counts of SQS come true within a minute. */
+const SETTLE_MS = 60_000;
 
 export interface QueueTools {
   readonly scheduler: Scheduler;
@@ -196,4 +198,26 @@ export function unreliableTaskQueues(
     queues.set(priority, queue);
     return queue;
   };
+}
+
+/** How far the status queue is read, as `adapters/aws/sqs-status-flow.ts` finds it out. */
+export class SimulatedStatusFlow implements StatusFlow {
+  readonly #queue: UnreliableQueue;
+  readonly #clock: Clock;
+  #appliedUntil: Date | null = null;
+
+  constructor(queue: UnreliableQueue, clock: Clock) {
+    this.#queue = queue;
+    this.#clock = clock;
+  }
+
+  async appliedUntil(): Promise<Date | null> {
+    const { visible, inFlight } = this.#queue.depth();
+    const isEmpty = visible + inFlight === 0;
+    return isEmpty ? new Date(this.#clock.now().getTime() - SETTLE_MS) : this.#appliedUntil;
+  }
+
+  async noteApplied(sentAt: Date): Promise<void> {
+    this.#appliedUntil = sentAt;
+  }
 }

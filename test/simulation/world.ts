@@ -29,6 +29,7 @@ import { Cloud, type Machine, SETUP_SECONDS } from './machines.ts';
 import type { AgentPortsInUse, Mutant } from './mutants.ts';
 import { Promises } from './promises.ts';
 import {
+  SimulatedStatusFlow,
   STATUS_RECEIVES,
   UnreliableDelayedQueue,
   UnreliableQueue,
@@ -96,6 +97,7 @@ export class World {
   readonly #blobs = new InMemoryBlobStore();
   readonly #control = new InMemoryControlChannel();
   readonly #delayed: UnreliableDelayedQueue;
+  readonly #statusFlow: SimulatedStatusFlow;
   readonly #deadLetters = new InMemoryDeadLetterChannel();
   readonly #resolver = new InMemoryCodeResolver({ [REPOSITORY]: { main: COMMIT } });
   readonly #queue: ReturnType<typeof unreliableTaskQueues>;
@@ -117,6 +119,7 @@ export class World {
       maxReceiveCount: STATUS_RECEIVES,
       onDeadLetter: lose,
     });
+    this.#statusFlow = new SimulatedStatusFlow(this.statusQueue, scheduler);
     this.delayedQueue = new UnreliableQueue('delayed-queue', tools);
     this.deadLetterQueue = new UnreliableQueue('dead-letters', tools);
     this.#delayed = new UnreliableDelayedQueue(this.delayedQueue, tools);
@@ -181,6 +184,7 @@ export class World {
       fleets,
       prices: new MachinePrices(fleets),
       heard: new HeardMachines(fleets),
+      statusFlow: this.#wired(this.#statusFlow, 'fleets', actor),
       delayed: this.#wired(this.#delayed, 'delayed', actor),
       queues: this.#queuesOf(actor),
       blobs: this.#wired(this.#blobs, 'blobs', actor),
