@@ -7,6 +7,11 @@ import type { Handled } from './lambdas.ts';
 import type { UnreliableQueue } from './queues.ts';
 import type { World } from './world.ts';
 
+/** As in `resources/queues.yml`. */
+export const STATUS_VISIBILITY_SECONDS = 360;
+export const DELAYED_VISIBILITY_SECONDS = 180;
+export const DEAD_LETTER_VISIBILITY_SECONDS = 180;
+
 export interface EventSource {
   readonly queue: UnreliableQueue;
   readonly visibilitySeconds: number;

@@ -17,7 +17,7 @@ import { Actor } from './scheduler.ts';
 import type { World } from './world.ts';
 
 /** As in `serverless.yml`. */
-const TIMEOUT_SECONDS = {
+export const TIMEOUT_SECONDS = {
   submit: 29,
   cancel: 29,
   'job-steps': 120,

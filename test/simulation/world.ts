@@ -21,7 +21,13 @@ import { InMemoryTables } from '../fakes/in-memory-tables.ts';
 import { InMemoryTaskStore } from '../fakes/in-memory-task-store.ts';
 import { altered, type CallTools, wired } from './calls.ts';
 import { Client, REPOSITORY } from './client.ts';
-import { type EventSource, pollQueue } from './event-source.ts';
+import {
+  DEAD_LETTER_VISIBILITY_SECONDS,
+  DELAYED_VISIBILITY_SECONDS,
+  type EventSource,
+  pollQueue,
+  STATUS_VISIBILITY_SECONDS,
+} from './event-source.ts';
 import { Executions } from './executions.ts';
 import { Faults } from './faults.ts';
 import { Lambdas } from './lambdas.ts';
@@ -271,21 +277,21 @@ export class World {
     return [
       {
         queue: this.statusQueue,
-        visibilitySeconds: 360,
+        visibilitySeconds: STATUS_VISIBILITY_SECONDS,
         batchSize: 10,
         maximumConcurrency: random.int(1, 3),
         handle: (records) => lambdas.consume(records),
       },
       {
         queue: this.delayedQueue,
-        visibilitySeconds: 180,
+        visibilitySeconds: DELAYED_VISIBILITY_SECONDS,
         batchSize: 5,
         maximumConcurrency: 2,
         handle: (records) => lambdas.forward(records),
       },
       {
         queue: this.deadLetterQueue,
-        visibilitySeconds: 180,
+        visibilitySeconds: DEAD_LETTER_VISIBILITY_SECONDS,
         batchSize: 5,
         maximumConcurrency: 2,
         handle: (records) => lambdas.judge(records),
