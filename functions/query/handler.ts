@@ -9,11 +9,13 @@ import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
 import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { readFleets } from '../fleets-file.ts';
 import { apiHandler } from '../http/api-handler.ts';
+import { offerSource } from '../offer-source.ts';
 import { auditRoutes } from './audit.ts';
 import { config } from './config.ts';
 import { failureRoutes } from './failures.ts';
 import { fleetRoutes } from './fleets.ts';
 import { jobRoutes } from './jobs.ts';
+import { priceRoutes } from './prices.ts';
 import { resultRoutes } from './results.ts';
 import { taskRoutes } from './tasks.ts';
 
@@ -38,6 +40,7 @@ export const handler = apiHandler({
     ...resultRoutes({ jobs, tasks, blobs, links }),
     ...failureRoutes({ jobs, tasks, blobs }),
     ...auditRoutes({ jobs, tasks }),
+    ...priceRoutes({ offers: offerSource(), clock: { now: () => new Date() } }),
     ...fleetRoutes({
       fleets: readFleets(config.LAMBDA_TASK_ROOT),
       store: new DynamoFleetStore({ client, table: config.FLEETS_TABLE }),

@@ -1,10 +1,11 @@
 /** From what is stored to what `planScale` reads, and from a launch to what is stored. Pure. */
 import type { Fleet } from '../../core/fleet.ts';
 import type { Instance } from '../../core/instance.ts';
-import { isClosed, type Job } from '../../core/job.ts';
+import { isClosed } from '../../core/job.ts';
 import type { MachineSettings } from '../../core/machine-environment.ts';
 import type { OpenWork } from '../../core/plan-scale.ts';
 import type { JobProgress, LaunchedInstance } from '../../core/ports.ts';
+import { slotsPerTask } from '../../core/slots.ts';
 import { secondsPerTask } from '../../core/task-seconds.ts';
 
 export interface LaunchSettings extends MachineSettings {
@@ -25,7 +26,7 @@ export function openWork(progress: JobProgress, slot: Fleet['slot'], now: Date):
     running: counters.running,
     runningForSeconds: counters.completed === 0 ? secondsSince(job.startedAt, now) : null,
     secondsPerTask: secondsPerTask(progress, now),
-    slotsPerTask: slotsOf(job.resources, slot),
+    slotsPerTask: slotsPerTask(job.resources, slot),
     maxInstances: job.maxInstances,
     deadlineAt: job.deadline,
     budgetLeftUsd: budgetLeftUsd(progress),
@@ -50,10 +51,6 @@ function isTroubled({ job: { problem }, counters }: JobProgress, now: Date): boo
   if (now.getTime() - Date.parse(problem.at) > TROUBLE_SECONDS * 1_000) return false;
   return counters.completed + counters.failed <= problem.tasksEnded;
 }
-
-/** How much of a machine one task takes, counted in slots: it is the scarcer part that counts. */
-const slotsOf = (resources: Job['resources'], slot: Fleet['slot']): number =>
-  resources ? Math.max(resources.vcpu / slot.vcpu, resources.memoryMiB / slot.memoryMiB) : 1;
 
 /**
  * A machine whose agent is not ready in time ends itself. The control plane ends only what cannot even do that; one that

@@ -13,6 +13,7 @@ import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryCodeResolver } from '../../test/fakes/in-memory-code-resolver.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
+import { InMemoryOfferSource } from '../../test/fakes/in-memory-offer-source.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
 import { toProblem } from '../http/problem.ts';
@@ -195,6 +196,7 @@ async function post(body: string, headers: Record<string, string> = {}) {
   const machine = new InMemoryJobMachine();
   const waker = new InMemoryWaker();
   const repository = 'https://github.com/acme/word-count';
+  const offers = new InMemoryOfferSource([]);
   const route = submitRoute(
     {
       fleets: FLEETS,
@@ -202,7 +204,16 @@ async function post(body: string, headers: Record<string, string> = {}) {
       allowLocalRepositories: false,
       resolver: new InMemoryCodeResolver({ [repository]: { HEAD: COMMIT, main: COMMIT } }),
     },
-    { jobs: new InMemoryJobStore(tables), blobs, machine, waker, clock: new ManualClock(), ulid: () => ulidOf(1) },
+    {
+      jobs: new InMemoryJobStore(tables),
+      blobs,
+      machine,
+      waker,
+      clock: new ManualClock(),
+      ulid: () => ulidOf(1),
+      offers,
+      onNotEstimated: () => undefined,
+    },
   );
   const request = { params: {}, query: {}, headers: { 'content-type': 'application/json', ...headers }, body };
   const caller = { keyId: 'key-1', name: 'test', createdAt: new Date(0).toISOString() };

@@ -1,4 +1,4 @@
-/** `POST /v1/jobs` and `POST /v1/jobs/{jobId}/retry`: wiring only. */
+/** `POST /v1/jobs`, `POST /v1/jobs/{jobId}/retry` and `POST /v1/estimates`: wiring only. */
 import { ulid } from 'ulid';
 import { createDynamoClient, createS3Client, createSfnClient, createSsmClient } from '../../adapters/aws/clients.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
@@ -12,8 +12,11 @@ import { RepositoryCredentials } from '../../adapters/git/repository-credentials
 import { FileSecretSource } from '../../adapters/local/file-secret-source.ts';
 import { readFleets } from '../fleets-file.ts';
 import { apiHandler } from '../http/api-handler.ts';
+import { offerSource } from '../offer-source.ts';
 import { scalerWaker } from '../scaler-waker.ts';
+import { logger } from '../telemetry.ts';
 import { config } from './config.ts';
+import { estimatesRoute } from './estimates-route.ts';
 import type { RetryPorts } from './retry-job.ts';
 import { retryRoute } from './retry-route.ts';
 import { submitRoute } from './submit-route.ts';
@@ -29,6 +32,8 @@ const ports: RetryPorts = {
   waker: scalerWaker(config.SCALER_FUNCTION_NAME),
   clock,
   ulid,
+  offers: offerSource(),
+  onNotEstimated: (error) => logger.warn('no estimate could be made', { error: error as Error }),
 };
 
 const secrets = config.LOCAL_CREDENTIALS_DIR
@@ -47,5 +52,6 @@ export const handler = apiHandler({
   routes: {
     'POST /v1/jobs': submitRoute(rules, ports),
     'POST /v1/jobs/{jobId}/retry': retryRoute(rules, ports),
+    'POST /v1/estimates': estimatesRoute(rules, ports),
   },
 });

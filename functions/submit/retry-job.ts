@@ -35,6 +35,7 @@ export const retryJob = (
   takeJob(
     { request: { retry: jobId, document }, keyId, idempotencyKey },
     () => check(jobId, document, rules, ports),
+    rules.fleets,
     ports,
   );
 

@@ -3,12 +3,15 @@ import { ConflictError, TransientError, ValidationError } from '../../core/error
 import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
 import type { JobStore } from '../../core/ports.ts';
 import { COMMIT, jobIdFactory, ulidOf } from '../../test/factories/ids.ts';
+import { countersFactory } from '../../test/factories/job.ts';
 import { at, ManualClock, START } from '../../test/factories/manual-clock.ts';
+import { offerFactory } from '../../test/factories/offer.ts';
 import { submissionFactory } from '../../test/factories/submission.ts';
 import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryCodeResolver } from '../../test/fakes/in-memory-code-resolver.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
+import { InMemoryOfferSource } from '../../test/fakes/in-memory-offer-source.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
 import type { SubmissionRules } from './check-submission.ts';
@@ -28,15 +31,26 @@ function prepare() {
   const machine = new InMemoryJobMachine();
   const waker = new InMemoryWaker();
   const clock = new ManualClock();
+  const offers = new InMemoryOfferSource([offerFactory()]);
+  const notEstimated: unknown[] = [];
   let made = 0;
   const ulid = () => {
     made += 1;
     return ulidOf(made);
   };
-  const ports: SubmitPorts = { jobs: new InMemoryJobStore(tables), blobs, machine, waker, clock, ulid };
+  const ports: SubmitPorts = {
+    jobs: new InMemoryJobStore(tables),
+    blobs,
+    machine,
+    waker,
+    clock,
+    ulid,
+    offers,
+    onNotEstimated: (error) => void notEstimated.push(error),
+  };
   const submit = (document: unknown = submissionFactory(), idempotencyKey?: string, keyId = 'key-1') =>
     submitJob({ document, keyId, idempotencyKey }, rules, ports);
-  return { tables, blobs, machine, waker, clock, ports, submit };
+  return { tables, blobs, machine, waker, clock, offers, notEstimated, ports, submit };
 }
 
 const textOf = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('utf8');
@@ -49,7 +63,59 @@ describe('a submission that is accepted', () => {
 
     const self = `/v1/jobs/${jobIdFactory()}`;
     const links = { self, tasks: `${self}/tasks`, results: `${self}/results` };
-    expect(answer).toEqual({ jobId: jobIdFactory(), taskCount: 1, estimate: null, links });
+    expect(answer).toMatchObject({ jobId: jobIdFactory(), taskCount: 1, links });
+  });
+
+  it('is told what it will cost and when it will be done, as far as prices are known', async () => {
+    const { submit } = prepare();
+
+    const { estimate } = await submit(submissionFactory({ expectedSeconds: 30 }));
+
+    expect(estimate).toMatchObject({
+      fleet: 'default',
+      machine: { instanceType: 'c7g.medium', count: 1 },
+      secondsPerTask: { likely: 30, basis: 'as expectedSeconds says' },
+      finishAt: { likely: at(90) },
+      conflicts: [],
+    });
+    expect(estimate?.costUsd?.likely).toBeGreaterThan(0);
+  });
+
+  it('is taken without an estimate when prices cannot be had, and somebody is told', async () => {
+    const { submit, offers, notEstimated, tables } = prepare();
+    offers.unreachable = true;
+
+    const { jobId, estimate } = await submit();
+
+    expect(estimate).toBeNull();
+    expect(tables.jobs.has(jobId)).toBe(true);
+    expect(notEstimated).toEqual([expect.any(TransientError)]);
+  });
+
+  it('learns the seconds of its tasks from earlier jobs that ran the same', async () => {
+    const { submit, tables } = prepare();
+    const earlier = await submit();
+    const known = tables.jobs.get(earlier.jobId);
+    if (!known) throw new Error('the job is not there');
+    tables.jobs.set(earlier.jobId, {
+      job: { ...known.job, status: 'COMPLETED' },
+      counters: countersFactory({ completed: 2, completedSeconds: 50 }),
+    });
+
+    const { jobId, estimate } = await submit();
+    const other = await submit(submissionFactory({ name: 'another' }));
+
+    expect(tables.jobs.get(jobId)?.job.learnedSeconds).toBe(25);
+    expect(estimate?.secondsPerTask.basis).toBe('measured: 2 tasks of earlier jobs with this command');
+    expect(tables.jobs.get(other.jobId)?.job.learnedSeconds).toBeNull();
+  });
+
+  it('keeps its deadline and its budget', async () => {
+    const { submit, tables } = prepare();
+
+    const { jobId } = await submit(submissionFactory({ deadline: at(3_600), budgetUsd: 5 }));
+
+    expect(tables.jobs.get(jobId)?.job).toMatchObject({ deadline: at(3_600), budgetUsd: 5 });
   });
 
   it('leaves a job that is PENDING at a pinned commit, its execution, and a scaler that was woken', async () => {

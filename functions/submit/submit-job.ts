@@ -20,5 +20,6 @@ export const submitJob = (
   takeJob(
     { request: document, keyId, idempotencyKey },
     () => checkSubmission(document, rules, ports.clock.now()),
+    rules.fleets,
     ports,
   );

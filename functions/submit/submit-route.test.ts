@@ -11,6 +11,7 @@ import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryKeyStore } from '../../test/fakes/in-memory-key-store.ts';
+import { InMemoryOfferSource } from '../../test/fakes/in-memory-offer-source.ts';
 import { InMemorySecretSource } from '../../test/fakes/in-memory-secret-source.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
@@ -49,7 +50,10 @@ async function prepare(git: typeof fetch, secrets = new InMemorySecretSource({ a
   const fleets = fleetsOf(fleetsFileSchema.parse({ fleets: { default: { provider: 'aws' } } }));
   const keys = new InMemoryKeyStore();
   await keys.put(hashApiKey(KEY), { keyId: 'key-1', name: 'laptop', createdAt: START });
-  const ports = { jobs: new InMemoryJobStore(tables), blobs, machine, waker, clock, ulid: () => ulidOf(1) };
+  const jobs = new InMemoryJobStore(tables);
+  const offers = new InMemoryOfferSource([]);
+  const onNotEstimated = () => undefined;
+  const ports = { jobs, blobs, machine, waker, clock, ulid: () => ulidOf(1), offers, onNotEstimated };
   const rules = { fleets, repositoryHosts: ['github.com'], allowLocalRepositories: false, resolver };
   const handler = apiHandler({ keys, routes: { 'POST /v1/jobs': submitRoute(rules, ports) } });
   const post = async (credential: string | null) => {

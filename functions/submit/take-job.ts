@@ -5,11 +5,23 @@
 import { createHash } from 'node:crypto';
 import { inParallel } from '../../adapters/in-parallel.ts';
 import { ConflictError, TransientError } from '../../core/errors.ts';
+import type { Estimate } from '../../core/estimate.ts';
+import type { Fleet } from '../../core/fleet.ts';
 import { blobKeys, CHUNK_SIZE, chunksOf, jobIdFromUlid } from '../../core/ids.ts';
 import type { Job } from '../../core/job.ts';
-import type { BlobStore, Clock, IdempotencyRecord, JobMachine, JobStore, Waker } from '../../core/ports.ts';
+import type {
+  BlobStore,
+  Clock,
+  IdempotencyRecord,
+  JobMachine,
+  JobStore,
+  OfferSource,
+  Waker,
+} from '../../core/ports.ts';
 import { HttpError } from '../http/problem.ts';
 import type { CheckedSubmission } from './check-submission.ts';
+import type { MeasuredSeconds } from './earlier-jobs.ts';
+import { estimateSubmission } from './estimate-submission.ts';
 
 const IDEMPOTENCY_HOURS = 24;
 const INPUT_UPLOADS_AT_ONCE = 8;
@@ -21,6 +33,9 @@ export interface SubmitPorts {
   readonly waker: Waker;
   readonly clock: Clock;
   readonly ulid: (timeMs: number) => string;
+  readonly offers: OfferSource;
+  /** Told when a job is taken without an estimate. */
+  readonly onNotEstimated: (error: unknown) => void;
 }
 
 export interface TakeRequest {
@@ -48,8 +63,8 @@ export interface SubmitAnswer {
   readonly taskCount: number;
   /** Of a retry: the job whose tasks it runs again. */
   readonly retryOf?: string;
-  /** `null`: no prices are known yet. */
-  readonly estimate: null;
+  /** `null`: prices or earlier jobs could not be read at that moment. */
+  readonly estimate: Estimate | null;
   readonly links: { readonly self: string; readonly tasks: string; readonly results: string };
 }
 
@@ -63,6 +78,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 export async function takeJob(
   request: TakeRequest,
   check: () => Promise<CheckedJob>,
+  fleets: readonly Fleet[],
   ports: SubmitPorts,
 ): Promise<SubmitAnswer> {
   const idempotency = idempotencyOf(request);
@@ -70,8 +86,9 @@ export async function takeJob(
   if (earlier) return replay(earlier, idempotency.requestHash, ports);
 
   const checked = await check();
-  const job = newJob(checked, ports);
-  const answer = answerOf(job);
+  const { measured, estimate } = await estimateSubmission(checked.submission, fleets, ports);
+  const job = newJob(checked, measured, ports);
+  const answer = answerOf(job, estimate);
   await writeInputs(job, checked, ports.blobs);
   const record = idempotency && {
     ...idempotency,
@@ -120,7 +137,11 @@ async function replay(record: IdempotencyRecord, requestHash: string, ports: Sub
   return JSON.parse(record.answer); // written by us, from a SubmitAnswer
 }
 
-function newJob({ submission, commit, retry }: CheckedJob, { clock, ulid }: SubmitPorts): Job {
+function newJob(
+  { submission, commit, retry }: CheckedJob,
+  measured: MeasuredSeconds | null,
+  { clock, ulid }: SubmitPorts,
+): Job {
   const { tasks, code, startAt: _s, after: _a, notify: _n, ...settings } = submission;
   const now = clock.now();
   return {
@@ -135,7 +156,7 @@ function newJob({ submission, commit, retry }: CheckedJob, { clock, ulid }: Subm
     startedAt: null,
     finishedAt: null,
     problem: null,
-    learnedSeconds: null,
+    learnedSeconds: measured?.seconds ?? null,
     taskToken: null,
     awaits: 'completion',
     retryOf: retry?.jobId ?? null,
@@ -156,10 +177,10 @@ async function writeInputs(job: Job, { submission, retry }: CheckedJob, blobs: B
   if (retry) await blobs.put(blobKeys.origins(job.jobId), JSON.stringify(retry.origins), 'application/json');
 }
 
-const answerOf = ({ jobId, taskCount, retryOf }: Job): SubmitAnswer => ({
+const answerOf = ({ jobId, taskCount, retryOf }: Job, estimate: Estimate | null): SubmitAnswer => ({
   jobId,
   taskCount,
   ...(retryOf ? { retryOf } : {}),
-  estimate: null,
+  estimate,
   links: { self: `/v1/jobs/${jobId}`, tasks: `/v1/jobs/${jobId}/tasks`, results: `/v1/jobs/${jobId}/results` },
 });

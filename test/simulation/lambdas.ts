@@ -13,6 +13,7 @@ import { takeBackTasks } from '../../functions/scaler/lost-machines.ts';
 import { scale } from '../../functions/scaler/scale.ts';
 import { consumeStatus } from '../../functions/status-consumer/consume-status.ts';
 import { submitJob } from '../../functions/submit/submit-job.ts';
+import { InMemoryOfferSource } from '../fakes/in-memory-offer-source.ts';
 import { Actor } from './scheduler.ts';
 import type { World } from './world.ts';
 
@@ -64,7 +65,9 @@ export class Lambdas {
     return this.#invoke('submit', (actor) => {
       const { jobs, blobs, machine, waker, clock, ulid, rules } = this.#world.portsOf(actor);
       const request = { document, keyId: 'key', idempotencyKey };
-      return submitJob(request, rules, { jobs, blobs, machine, waker, clock, ulid });
+      const offers = new InMemoryOfferSource([]);
+      const ports = { jobs, blobs, machine, waker, clock, ulid, offers, onNotEstimated: () => undefined };
+      return submitJob(request, rules, ports);
     });
   }
 
