@@ -14,6 +14,7 @@ import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryCodeResolver } from '../../test/fakes/in-memory-code-resolver.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
+import { InMemoryOfferSource } from '../../test/fakes/in-memory-offer-source.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
 import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
@@ -74,6 +75,8 @@ async function prepare(overrides: Partial<Job> = {}, rows?: readonly TaskRecord[
     waker,
     clock: new ManualClock(at(100)),
     ulid,
+    offers: new InMemoryOfferSource([]),
+    onNotEstimated: () => undefined,
   };
   const inputs = async (jobId: string) => {
     const text = Buffer.from((await blobs.get(`jobs/${jobId}/inputs/0.jsonl`)) ?? []).toString('utf8');
