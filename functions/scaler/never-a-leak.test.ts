@@ -5,6 +5,9 @@ import { at } from '../../test/factories/manual-clock.ts';
 import { offerFactory } from '../../test/factories/offer.ts';
 import { ScalerWorld } from './testing/scaler-world.ts';
 
+/** The deadline, and the time that a late report gets. */
+const READY_SECONDS = 900;
+
 describe('a machine that no row knows', () => {
   it('is marked by one pass and ended by the next (lesson 24)', async () => {
     const world = new ScalerWorld();
@@ -116,7 +119,7 @@ describe('a machine that was not ready in time', () => {
     await world.work(1);
     await world.tick();
     const [instanceId = ''] = world.running();
-    world.statusFlow.heldUpSince = new Date(at(200));
+    world.statusFlow.heldUpSince = new Date(at(800));
     world.clock.advance(1_200);
 
     await world.tick();
@@ -157,7 +160,7 @@ describe('a machine that was not ready in time', () => {
         return 'cloud-init: dnf: no space left on device';
       },
     });
-    world.clock.advance(300);
+    world.clock.advance(READY_SECONDS);
 
     await world.tick();
 
@@ -178,7 +181,7 @@ describe('a machine that was not ready in time', () => {
     await world.work(1);
     await world.tick();
     Object.assign(world.provider, { consoleTail: () => Promise.reject(new Error('not now')) });
-    world.clock.advance(300);
+    world.clock.advance(READY_SECONDS);
 
     await world.tick();
 
@@ -208,7 +211,7 @@ describe('a fleet whose machines do not boot', () => {
     const { launches, breakers } = await silent(world, 240);
 
     expect(breakers).toEqual(new Set(['closed', 'open', 'half-open']));
-    // Twenty at first, whose failure is known five minutes later; from then on one at a time, an hour between them.
+    // Twenty at first, whose failure is known a quarter of an hour later; from then on one at a time, an hour between them.
     expect(world.provider.machines.size).toBeLessThanOrEqual(20 + 5);
     expect(launches.length).toBeGreaterThan(2);
     expect(world.running().length).toBeLessThanOrEqual(1);
@@ -219,7 +222,7 @@ describe('a fleet whose machines do not boot', () => {
     const job = await world.work(3);
     Object.assign(world.provider, { consoleTail: async () => 'no route to host' });
 
-    await silent(world, 8);
+    await silent(world, 18);
 
     const problem = world.tables.jobs.get(job.jobId)?.job.problem;
     expect(problem).toMatchObject({ taskId: null, reason: expect.stringContaining('no route to host') });
@@ -231,7 +234,7 @@ describe('a fleet whose machines do not boot', () => {
   it('launches as before once one boots', async () => {
     const world = new ScalerWorld({ fleets: { default: { provider: 'aws', maxInstances: 5 } } });
     await world.work(5);
-    await silent(world, 7);
+    await silent(world, 17);
     world.clock.advance(3_600);
 
     await world.tick();
@@ -315,7 +318,7 @@ describe('a fleet that rents', () => {
     await world.tick();
     const [late = ''] = world.running();
     if (world.offers) world.offers.unreachable = true;
-    world.clock.advance(300);
+    world.clock.advance(READY_SECONDS);
 
     const [scaled] = await world.tick();
 
