@@ -255,6 +255,7 @@ describe('a fleet with work', () => {
       AWS_REGION: 'eu-central-1',
       SHOAL_STAGE: 'test',
       SHOAL_FLEET: 'default',
+      SHOAL_PROVIDER: 'aws',
       SHOAL_SLOTS: '1',
       SHOAL_SLOT_VCPU: '1',
       SHOAL_SLOT_MEMORY_MIB: '1024',
