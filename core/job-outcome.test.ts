@@ -22,6 +22,28 @@ describe('a job is settled', () => {
   });
 });
 
+const hopeless = {
+  ...{ at: '2026-01-01T00:05:00.000Z', taskId: 'job_1-0', instanceId: 'i-2', reason: 'setup failed with exit code 3' },
+  ...{ tasksEnded: 1, count: 6, since: '2026-01-01T00:00:00.000Z', machines: ['i-1', 'i-2'], hopeless: true },
+};
+
+describe('a job that no machine can run', () => {
+  const given = { ...job, problem: hopeless };
+
+  it('is settled, unless a task ended after all', () => {
+    expect(isSettled(given, countersFactory({ completed: 1, running: 1 }))).toBe(true);
+    expect(isSettled(given, countersFactory({ completed: 2 }))).toBe(false);
+    expect(isSettled({ ...given, problem: { ...hopeless, hopeless: false } }, countersFactory())).toBe(false);
+  });
+
+  it('has failed, for the reason that its machines gave', () => {
+    expect(outcomeOf(given, countersFactory({ completed: 1 }), 'settled')).toEqual({
+      status: 'FAILED',
+      reason: 'given up, machines failed 6 times in a row: setup failed with exit code 3: 1 of 10 tasks done',
+    });
+  });
+});
+
 describe('the outcome of a job', () => {
   it.each([
     [10, 0, 0, 'COMPLETED', null],

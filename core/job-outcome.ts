@@ -1,15 +1,18 @@
 /** When a job is done, and how it ended: derived from its counters alone. */
 import { type Counters, type TaskCounts, taskCounts } from './counters.ts';
 import type { Job, JobStatus } from './job.ts';
+import { isHopeless } from './machine-trouble.ts';
 
 /** Why the state machine goes on to its last step. */
 export type FinishCause = 'settled' | 'cancelled' | 'timed-out' | 'error';
 
 /**
- * Whether nothing more will happen to the job: every task is terminal, or it is being cancelled and nothing runs.
+ * Whether nothing more will happen to the job: every task is terminal, it is being cancelled and nothing runs, or no
+ * machine can run its tasks.
  */
-export function isSettled(job: Pick<Job, 'status' | 'taskCount'>, counters: Counters): boolean {
-  return allEnded(job, counters) || (job.status === 'CANCELLING' && counters.running === 0);
+export function isSettled(job: Pick<Job, 'status' | 'taskCount' | 'problem'>, counters: Counters): boolean {
+  if (allEnded(job, counters)) return true;
+  return job.status === 'CANCELLING' ? counters.running === 0 : isHopeless(job.problem, counters);
 }
 
 export interface JobOutcome {
@@ -30,7 +33,7 @@ export const allEnded = ({ taskCount }: Pick<Job, 'taskCount'>, { completed, fai
  * @param error what went wrong, when `cause` is `error`
  */
 export function outcomeOf(
-  job: Pick<Job, 'status' | 'taskCount' | 'allowedFailures' | 'maxDurationSeconds'>,
+  job: Pick<Job, 'status' | 'taskCount' | 'allowedFailures' | 'maxDurationSeconds' | 'problem'>,
   counters: Counters,
   cause: FinishCause,
   error?: string,
@@ -44,6 +47,10 @@ export function outcomeOf(
   const done = `${counts.completed + counts.failed} of ${tasks(job.taskCount)} done`;
   if (cause === 'timed-out') {
     return { status: 'FAILED', reason: `not finished within ${job.maxDurationSeconds} s: ${done}` };
+  }
+  if (cause === 'settled' && job.problem?.hopeless) {
+    const { count, reason } = job.problem;
+    return { status: 'FAILED', reason: `given up, machines failed ${count} times in a row: ${reason}: ${done}` };
   }
   return { status: 'FAILED', reason: `${error ?? 'stopped before every task ended'}: ${done}` };
 }

@@ -34,6 +34,12 @@ export const jobProblemSchema = z.object({
   reason: z.string(),
   /** How many tasks had ended by then: has one since, the trouble is over. */
   tasksEnded: z.int().nonnegative().default(0),
+  /** How often in a row, with no task ending in between, since when, and on which machines: two at most are named. */
+  count: z.int().nonnegative().default(0),
+  since: z.iso.datetime().nullable().default(null),
+  machines: z.array(z.string()).default([]),
+  /** It will not pass: the job is given up (core/machine-trouble.ts). */
+  hopeless: z.boolean().default(false),
 });
 export type JobProblem = z.infer<typeof jobProblemSchema>;
 

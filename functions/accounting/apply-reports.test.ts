@@ -223,3 +223,38 @@ describe('rows', () => {
     expect(tries).toBeLessThan(20);
   });
 });
+
+describe('a job that machine after machine has trouble with', () => {
+  /** Trouble every minute, on two machines in turn. */
+  const trouble = (n: number) =>
+    releasedEvent({
+      ...{ taskId: taskIdFactory(0), attempt: n + 1, leaseId: `lease-${n}`, cause: 'machine', reason: 'setup failed' },
+      ...{ instanceId: `i-${n % 2}`, at: at(n * 60) },
+    });
+
+  it('is given up: its wait is answered, and the reason stands on it', async () => {
+    const { apply, jobs, machine } = await prepare();
+
+    for (let n = 0; n < 5; n += 1) await apply([trouble(n)]);
+    expect([...machine.answers]).toEqual([]);
+    await apply([trouble(5)]);
+
+    expect([...machine.answers]).toEqual([[TOKEN, 'settled']]);
+    expect((await jobs.progress(jobIdFactory()))?.job.problem).toMatchObject({
+      ...{ reason: 'setup failed', count: 6, since: at(0), hopeless: true },
+    });
+  });
+
+  it('goes on when a task ends in between, or when it is the same report again', async () => {
+    const { apply, jobs, machine } = await prepare();
+
+    for (let n = 0; n < 5; n += 1) await apply([trouble(n)]);
+    await apply([trouble(4)]);
+    expect((await jobs.progress(jobIdFactory()))?.job.problem).toMatchObject({ count: 5 });
+    await apply([completedEvent({ taskId: taskIdFactory(1) })]);
+    await apply([trouble(5)]);
+
+    expect([...machine.answers]).toEqual([]);
+    expect((await jobs.progress(jobIdFactory()))?.job.problem).toMatchObject({ count: 1, hopeless: false });
+  });
+});

@@ -5,11 +5,12 @@
  */
 import { chunked, inParallel } from '../../adapters/in-parallel.ts';
 import type { JobRules, NextAttempt, ReportContext } from '../../core/apply-status.ts';
-import { addCounters, type Counters, zeroCounters } from '../../core/counters.ts';
+import { addCounters, zeroCounters } from '../../core/counters.ts';
 import { TransientError } from '../../core/errors.ts';
 import { parseTaskId } from '../../core/ids.ts';
 import { isClosed, type Job } from '../../core/job.ts';
 import { isSettled } from '../../core/job-outcome.ts';
+import { type MachineTrouble, problemAfter } from '../../core/machine-trouble.ts';
 import {
   type Clock,
   type DelayedQueue,
@@ -39,6 +40,8 @@ export interface ApplyPorts {
   readonly machine: JobMachine;
   readonly clock: Clock;
   readonly random: () => number;
+  /** How long machines must have trouble with a job until it is given up. */
+  readonly giveUpSeconds?: number;
 }
 
 export interface AppliedJob {
@@ -67,7 +70,7 @@ export async function applyReports(
     applied.flatMap(({ send }) => send ?? []),
     ports,
   );
-  await reportProblem(job, counters, events, ports.jobs);
+  await reportProblem({ job, counters }, events, applied, ports);
   await lookWhetherDone(job, ports);
   return { applied, returned: applied.flatMap((task) => task.returned), sent };
 }
@@ -142,20 +145,23 @@ export async function sendAttempts(
   return messages.length;
 }
 
-/** When a machine could not run a task, its job says why. */
+/** When a machine could not run a task, its job says why, and how often in a row. */
 async function reportProblem(
-  { jobId }: Job,
-  { completed, failed }: Counters,
+  { job, counters }: JobProgress,
   events: readonly Delivered<TaskReport>[],
-  jobs: JobStore,
+  applied: readonly FoldedTask[],
+  { jobs, giveUpSeconds }: ApplyPorts,
 ): Promise<void> {
-  const last = events
-    .map(({ event }) => event)
-    .findLast((event) => event.kind === 'released' && event.cause === 'machine');
-  if (last?.kind !== 'released') return;
-  const { at, taskId, instanceId, reason } = last;
-  await jobs.reportProblem(jobId, { at, taskId, instanceId, reason, tasksEnded: completed + failed });
+  const [first, ...more] = troublesIn(events);
+  if (!first) return;
+  const fresh = troublesIn(applied.flatMap((task) => (task.counts ? task.events : [])));
+  const { completed, failed } = applied.reduce((sum, { delta }) => addCounters(sum, delta), counters);
+  const problem = problemAfter(job.problem, [first, ...more], fresh, completed + failed, giveUpSeconds);
+  await jobs.reportProblem(job.jobId, problem);
 }
+
+const troublesIn = (events: readonly Delivered<TaskReport>[]): MachineTrouble[] =>
+  events.flatMap(({ event }) => (event.kind === 'released' && event.cause === 'machine' ? event : []));
 
 /** By a consistent read, after every report: a crash after the last transition heals when that report comes again. */
 async function lookWhetherDone({ jobId }: Job, ports: ApplyPorts): Promise<void> {

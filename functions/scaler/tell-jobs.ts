@@ -24,7 +24,8 @@ export async function tellJobs(
     // What a machine says of the job's own tasks is worth more.
     if (job.problem && (job.problem.taskId !== null || job.problem.reason === told.reason)) continue;
     const tasksEnded = counters.completed + counters.failed;
-    await ports.jobs.reportProblem(job.jobId, { at, taskId: null, ...told, tasksEnded });
+    const row = { count: 0, since: null, machines: [], hopeless: false };
+    await ports.jobs.reportProblem(job.jobId, { at, taskId: null, ...told, tasksEnded, ...row });
   }
 }
 

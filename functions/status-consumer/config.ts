@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { GIVE_UP_SECONDS } from '../../core/machine-trouble.ts';
 import { parseEnvironment } from '../environment.ts';
 
 export const config = parseEnvironment(
@@ -11,6 +12,7 @@ export const config = parseEnvironment(
     DELAYED_QUEUE_URL: z.string().min(1),
     STATUS_DEAD_QUEUE_URL: z.string().min(1),
     SCALER_FUNCTION_NAME: z.string().min(1),
+    GIVE_UP_SECONDS: z.coerce.number().positive().default(GIVE_UP_SECONDS),
   }),
   process.env,
 );

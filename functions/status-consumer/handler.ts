@@ -42,6 +42,7 @@ const ports: ConsumePorts = {
   waker: scalerWaker(config.SCALER_FUNCTION_NAME),
   clock,
   random: Math.random,
+  giveUpSeconds: config.GIVE_UP_SECONDS,
 };
 
 function report({ applied, malformed, failed }: Consumed, records: number): void {

@@ -28,7 +28,7 @@ beforeAll(async () => {
     dataDirectory: folder,
     fleets: { default: { idleSeconds: 5, maxInstances: 3 } },
     tickSeconds: 1,
-    environment: { LOCAL_SLOTS: '2' },
+    environment: { LOCAL_SLOTS: '2', GIVE_UP_SECONDS: '10' },
     machineEnvironment: { SHOAL_GRACE_SECONDS: '1' },
   });
   api = new ApiClient(pipeline.local);
@@ -67,6 +67,22 @@ describe('a machine', () => {
     expect(attempts.map(({ charged, outcome }) => [charged, outcome])).toEqual(attempts.map(() => [false, 'released']));
     expect(counters.failed).toBe(0);
     expect(machines).toBeLessThanOrEqual(2);
+  });
+
+  it('whose setup fails, and then the next one, again and again: the job fails for that reason, and machines end', async () => {
+    const tasks = Array.from({ length: 12 }, (_, input) => ({ input }));
+    const hopeless = { ...job(repository.url, { setup: 'echo never >&2; exit 3' }), tasks, maxInstances: 2 };
+    const jobId = await api.submit(hopeless);
+
+    const { status, statusReason, counters } = await api.untilEnded(jobId, 110);
+
+    expect(status).toBe('FAILED');
+    expect(statusReason).toMatch(
+      /^given up, machines failed \d+ times in a row: setup failed with exit code 3: never: 0 of 12 tasks done$/,
+    );
+    expect(counters).toEqual({ pending: 0, running: 0, completed: 0, failed: 0, cancelled: 12 });
+    const ended = await Promise.all([0, 1].map((index) => api.task(`${jobId}-${index}`)));
+    expect(ended.map((task) => [task.status, task.chargedAttempts])).toEqual([0, 1].map(() => ['CANCELLED', 0]));
   });
 
   it('whose repository vanished says so on the job within a minute, uncharged', async () => {
