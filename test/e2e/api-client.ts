@@ -58,8 +58,8 @@ export class ApiClient {
     return (await this.request('GET', `/v1/tasks/${taskId}`)).json;
   }
 
-  async results(jobId: string): Promise<TaskDetail[]> {
-    const { text } = await this.request('GET', `/v1/jobs/${jobId}/results`);
+  async results(jobId: string, query = ''): Promise<TaskDetail[]> {
+    const { text } = await this.request('GET', `/v1/jobs/${jobId}/results${query && `?${query}`}`);
     return text
       .split('\n')
       .filter(Boolean)

@@ -22,6 +22,12 @@ const COMMANDS = {
   'temporary.js': `
     if (process.env.SHOAL_ATTEMPT === '1') { console.error('the service is busy'); process.exit(75); }
     console.log(JSON.stringify('second time lucky'));`,
+  'rows.js': `
+    const { n } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+    if (n === null) setInterval(() => {}, 1000);
+    else if (n === 3 || n === 11) throw new RangeError('row ' + n + ' is out of range');
+    else if (n === 7) { console.error('no such file: /data/' + n + '.csv'); process.exit(2); }
+    else console.log(JSON.stringify({ n }));`,
   'environment.js': `console.log(JSON.stringify(Object.keys(process.env).sort()));`,
 };
 
@@ -46,7 +52,12 @@ beforeAll(async () => {
     fleets: { default: { idleSeconds: 20 } },
     tickSeconds: 1,
     reportVisibilitySeconds: 3,
-    machineEnvironment: { SHOAL_GRACE_SECONDS: '1', SHOAL_LEASE_GRACE_SECONDS: '2', SHOAL_SETUP_SECONDS: '4' },
+    machineEnvironment: {
+      SHOAL_GRACE_SECONDS: '1',
+      SHOAL_LEASE_GRACE_SECONDS: '2',
+      SHOAL_SETUP_SECONDS: '4',
+      SHOAL_CONTROL_SECONDS: '2',
+    },
   });
   api = new ApiClient(pipeline.local);
 });
@@ -134,6 +145,81 @@ describe('a job', () => {
     await until('no process of it is left', 30, async () =>
       (await processesWith(jobId)).length === 0 ? true : undefined,
     );
+  });
+});
+
+describe('a job of 20 tasks, of which 3 failed for 2 reasons', () => {
+  it('tells both, runs one again on a fixed ref, merges the results, and its books balance (lesson 11)', async () => {
+    const fixed = await repository.branch('fixed', { 'rows.js': COMMANDS['double.js'] });
+    const tasks = Array.from({ length: 20 }, (_, n) => ({ key: `row-${n}`, input: { n } }));
+    const jobId = await api.submit(job('rows.js', { tasks }));
+    const ended = await api.untilEnded(jobId);
+    expect(ended).toMatchObject({ status: 'FAILED', counters: { completed: 17, failed: 3 } });
+
+    const { json: failures } = await api.request('GET', `/v1/jobs/${jobId}/failures`);
+    expect(failures).toMatchObject({ failed: 3, counted: 3, truncated: false });
+    expect(failures.groups).toMatchObject([
+      { count: 2, code: 'exit', exitCode: 1, pattern: 'RangeError: row <n> is out of range' },
+      { count: 1, code: 'exit', exitCode: 2, pattern: 'no such file: <path>' },
+    ]);
+    const [outOfRange, noFile] = failures.groups;
+    expect(outOfRange.examples.map(({ key }: { key: string }) => key)).toEqual(['row-3', 'row-11']);
+    const { json: ofGroup } = await api.request('GET', noFile.links.tasks);
+    expect(ofGroup.tasks).toMatchObject([{ taskId: `${jobId}-7`, key: 'row-7' }]);
+
+    const body = { group: outOfRange.group, ref: 'fixed' };
+    const retry = await api.request('POST', `/v1/jobs/${jobId}/retry`, { body });
+    expect(retry).toMatchObject({ status: 202, json: { taskCount: 2, retryOf: jobId } });
+    const retried = await api.untilEnded(retry.json.jobId);
+    expect(retried).toMatchObject({ status: 'COMPLETED', retryOf: jobId, code: { ref: 'fixed', commit: fixed } });
+    const rest = await api.request('POST', `/v1/jobs/${jobId}/retry`, {
+      body: { tasks: [`${jobId}-7`], ref: 'fixed' },
+    });
+    await api.untilEnded(rest.json.jobId);
+
+    const merged = await api.results(jobId, 'merged=true');
+    expect(merged.map(({ key, status }) => [key, status])).toEqual(tasks.map(({ key }) => [key, 'COMPLETED']));
+    expect([2, 3, 7].map((n) => merged[n]?.result)).toEqual([{ n: 2 }, { double: 6 }, { double: 14 }]);
+    expect((await api.task(`${retry.json.jobId}-1`)).retryOf).toBe(`${jobId}-11`);
+    for (const id of [jobId, retry.json.jobId, rest.json.jobId]) {
+      const { json: audit } = await api.request('GET', `/v1/jobs/${id}/audit`);
+      expect(audit).toMatchObject({ consistent: true, inFlight: false, differences: [], impossible: [] });
+    }
+  });
+
+  it('has nothing to run again where nothing failed, and says so', async () => {
+    const jobId = await api.submit(job('double.js', { tasks: [{ input: { n: 1 } }] }));
+    await api.untilEnded(jobId);
+
+    const answer = await api.request('POST', `/v1/jobs/${jobId}/retry`);
+
+    expect(answer).toMatchObject({ status: 409, json: { detail: 'none of its tasks has failed' } });
+  });
+});
+
+describe('one task', () => {
+  it('is cancelled while it runs: it is over in seconds, and its job is judged by the others', async () => {
+    const jobId = await api.submit(job('rows.js', { tasks: [{ input: { n: 1 } }, { input: { n: null } }] }));
+    const long = `${jobId}-1`;
+    await until('the long task runs', 30, async () => ((await api.task(long)).status === 'RUNNING' ? true : undefined));
+    expect(await processesWith(long)).not.toEqual([]);
+    const began = Date.now();
+
+    const answer = await api.request('DELETE', `/v1/tasks/${long}`);
+    const ended = await api.untilEnded(jobId);
+
+    expect(answer).toMatchObject({ status: 202, json: { taskId: long, status: 'RUNNING', cancelRequested: true } });
+    expect(Date.now() - began).toBeLessThan(30_000);
+    expect(ended).toMatchObject({
+      status: 'COMPLETED',
+      statusReason: '1 of 2 tasks cancelled',
+      counters: { pending: 0, running: 0, completed: 1, failed: 0, cancelled: 1 },
+    });
+    expect(await processesWith(long)).toEqual([]);
+    expect(await api.request('DELETE', `/v1/tasks/${long}`)).toMatchObject({
+      status: 200,
+      json: { status: 'CANCELLED' },
+    });
   });
 });
 

@@ -13,6 +13,8 @@ export interface TaskRepository {
   /** As a job names it. */
   readonly url: string;
   readonly commit: string;
+  /** One more branch, with these files changed. @returns its commit */
+  branch(name: string, files: Readonly<Record<string, string>>): Promise<string>;
   remove(): Promise<void>;
 }
 
@@ -20,18 +22,32 @@ export interface TaskRepository {
 export async function taskRepository(files: Readonly<Record<string, string>>): Promise<TaskRepository> {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-e2e-repository-'));
   const git = (...parameters: string[]) => run('git', ['-C', folder, ...IDENTITY, ...parameters]);
-  for (const [path, text] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
-  }
+  const write = async (changed: Readonly<Record<string, string>>): Promise<void> => {
+    for (const [path, text] of Object.entries(changed)) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+    }
+  };
+  const commit = async (message: string): Promise<string> => {
+    await git('add', '-A');
+    await git('commit', '-q', '-m', message);
+    const { stdout } = await git('rev-parse', 'HEAD');
+    return stdout.trim();
+  };
+  await write(files);
   await git('init', '-q', '-b', 'main');
-  await git('add', '-A');
-  await git('commit', '-q', '-m', 'tasks');
-  const { stdout } = await git('rev-parse', 'HEAD');
+  const first = await commit('tasks');
   return {
     folder,
     url: `file://${folder}`,
-    commit: stdout.trim(),
+    commit: first,
+    branch: async (name, changed) => {
+      await git('checkout', '-q', '-b', name);
+      await write(changed);
+      const made = await commit(name);
+      await git('checkout', '-q', 'main');
+      return made;
+    },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }
