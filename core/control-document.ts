@@ -5,6 +5,7 @@
 import { z } from 'zod';
 
 const cancelledJobSchema = z.object({ jobId: z.string(), at: z.iso.datetime() });
+const pausedJobSchema = z.object({ jobId: z.string(), at: z.iso.datetime() });
 const cancelledTaskSchema = z.object({ taskId: z.string(), at: z.iso.datetime() });
 
 export const controlDocumentSchema = z.object({
@@ -12,6 +13,8 @@ export const controlDocumentSchema = z.object({
   cancelledJobs: z.array(cancelledJobSchema),
   /** Single tasks; absent in documents of an older version. */
   cancelledTasks: z.array(cancelledTaskSchema).default([]),
+  /** Nothing of them starts; what runs may finish. */
+  pausedJobs: z.array(pausedJobSchema).default([]),
   drainingInstances: z.array(z.string()),
 });
 export type ControlDocument = z.infer<typeof controlDocumentSchema>;
@@ -20,6 +23,7 @@ export const emptyControlDocument: ControlDocument = {
   v: 1,
   cancelledJobs: [],
   cancelledTasks: [],
+  pausedJobs: [],
   drainingInstances: [],
 };
 
@@ -48,6 +52,21 @@ export function withCancelledTask(document: ControlDocument, taskId: string, now
 
 export const isTaskCancelled = (document: ControlDocument, taskId: string): boolean =>
   document.cancelledTasks.some((entry) => entry.taskId === taskId);
+
+/** The document with that job paused. */
+export function withPausedJob(document: ControlDocument, jobId: string, now: Date): ControlDocument {
+  const others = document.pausedJobs.filter((entry) => entry.jobId !== jobId);
+  return { ...document, pausedJobs: [...others, { jobId, at: now.toISOString() }] };
+}
+
+/** The document with that job going on; the very same one if it was not paused. */
+export function withoutPausedJob(document: ControlDocument, jobId: string): ControlDocument {
+  if (!isJobPaused(document, jobId)) return document;
+  return { ...document, pausedJobs: document.pausedJobs.filter((entry) => entry.jobId !== jobId) };
+}
+
+export const isJobPaused = (document: ControlDocument, jobId: string): boolean =>
+  document.pausedJobs.some((entry) => entry.jobId === jobId);
 
 export const isJobCancelled = (document: ControlDocument, jobId: string): boolean =>
   document.cancelledJobs.some((entry) => entry.jobId === jobId);

@@ -1,6 +1,6 @@
 /**
  * One submission: code, inputs, limits, retry policy.
- * `PENDING → ENQUEUED → RUNNING → (CANCELLING) → COMPLETED │ FAILED │ CANCELLED`.
+ * `PENDING → ENQUEUED → RUNNING ⇄ PAUSED → (CANCELLING) → COMPLETED │ FAILED │ CANCELLED`.
  */
 import { z } from 'zod';
 import { codeSchema, jobSubmissionSchema } from './job-submission.ts';
@@ -9,6 +9,7 @@ export const JOB_STATUSES = [
   'PENDING',
   'ENQUEUED',
   'RUNNING',
+  'PAUSED',
   'CANCELLING',
   'COMPLETED',
   'FAILED',
@@ -82,6 +83,8 @@ export const jobSchema = z.object({
   budgetUsd: z.number().nullable().default(null),
   /** Seconds a task in earlier jobs of the same code and command, when it was taken; `null`: there were none. */
   learnedSeconds: z.number().nullable().default(null),
+  /** What it is paused for: its budget is spent, or somebody asked; `null` while it is not. */
+  pausedFor: z.enum(['budget', 'request']).nullable().default(null),
   /** The job whose failed tasks this one runs again. */
   retryOf: z.string().nullable().default(null),
   /** The first job of its chain of retries, whose tasks all of them run; `null` for a first one. */

@@ -114,6 +114,13 @@ export interface IdempotencyRecord {
   readonly expiresAt: string;
 }
 
+/** What of an open job may be changed; what is absent stays. */
+export interface JobAmendment {
+  readonly budgetUsd?: Job['budgetUsd'] | undefined;
+  readonly maxInstances?: Job['maxInstances'] | undefined;
+  readonly priority?: Job['priority'] | undefined;
+}
+
 export interface JobStore {
   /**
    * Writes job and idempotency record together, or neither: `false` when the record is there already. A retry is noted,
@@ -134,6 +141,12 @@ export interface JobStore {
   awaitCompletion(jobId: string, taskToken: string, awaits: Job['awaits'], at: Date): Promise<void>;
   /** PENDING or ENQUEUED → RUNNING, once: the first report may come before the last chunk is enqueued. */
   markRunning(jobId: string, at: Date): Promise<void>;
+  /** PENDING, ENQUEUED or RUNNING → PAUSED: `false` if it is neither. */
+  pause(jobId: string, pausedFor: NonNullable<Job['pausedFor']>, reason: string): Promise<boolean>;
+  /** PAUSED → RUNNING: `false` if it was not paused. */
+  resume(jobId: string): Promise<boolean>;
+  /** Changes settings of an open job; what is left out stays. `false` if the job is closed. */
+  amend(jobId: string, settings: JobAmendment): Promise<boolean>;
   /** → CANCELLING: `false` if the job is closed (or was cancelled already). @throws NotFoundError */
   requestCancel(jobId: string): Promise<boolean>;
   /** Keeps the latest trouble of a machine with this job's tasks. No-op on a closed job. */

@@ -14,7 +14,7 @@ import {
   type SweepMark,
 } from '../../core/job.ts';
 import type { JobOutcome } from '../../core/job-outcome.ts';
-import type { IdempotencyRecord, JobProgress, JobStore, Page } from '../../core/ports.ts';
+import type { IdempotencyRecord, JobAmendment, JobProgress, JobStore, Page } from '../../core/ports.ts';
 import {
   countersSchema,
   idempotencyItem,
@@ -224,17 +224,64 @@ export class DynamoJobStore implements JobStore {
     });
   }
 
+  /** After a lost response it is `true` for the run that paused the job; nobody relies on it. */
+  async pause(jobId: string, pausedFor: NonNullable<Job['pausedFor']>, reason: string): Promise<boolean> {
+    const paused = await this.#update(jobId, {
+      UpdateExpression: 'SET #status = :paused, pausedFor = :for, statusReason = :reason',
+      ConditionExpression: '#status IN (:pending, :enqueued, :running)',
+      ExpressionAttributeNames: { '#status': 'status' },
+      ExpressionAttributeValues: {
+        ':paused': 'PAUSED',
+        ':for': pausedFor,
+        ':reason': reason,
+        ':pending': 'PENDING',
+        ':enqueued': 'ENQUEUED',
+        ':running': 'RUNNING',
+      },
+    });
+    return paused.kind === 'written';
+  }
+
+  async resume(jobId: string): Promise<boolean> {
+    const resumed = await this.#update(jobId, {
+      UpdateExpression: 'SET #status = :running, pausedFor = :nothing, statusReason = :nothing',
+      ConditionExpression: '#status = :paused',
+      ExpressionAttributeNames: { '#status': 'status' },
+      ExpressionAttributeValues: { ':running': 'RUNNING', ':paused': 'PAUSED', ':nothing': null },
+    });
+    return resumed.kind === 'written';
+  }
+
+  async amend(jobId: string, settings: JobAmendment): Promise<boolean> {
+    const changes = Object.entries(settings).filter(([, value]) => value !== undefined);
+    if (changes.length === 0) return true;
+    const amended = await this.#update(jobId, {
+      UpdateExpression: `SET ${changes.map(([name]) => `#${name} = :${name}`).join(', ')}`,
+      ConditionExpression: '#state = :open',
+      ExpressionAttributeNames: {
+        '#state': 'state',
+        ...Object.fromEntries(changes.map(([name]) => [`#${name}`, name])),
+      },
+      ExpressionAttributeValues: {
+        ':open': 'open',
+        ...Object.fromEntries(changes.map(([name, value]) => [`:${name}`, value])),
+      },
+    });
+    return amended.kind === 'written';
+  }
+
   /** After a lost response it is `true`, as it should be; a caller does the same on `false`: it reads the job again. */
   async requestCancel(jobId: string): Promise<boolean> {
     const outcome = await this.#update(jobId, {
       UpdateExpression: 'SET #status = :cancelling',
-      ConditionExpression: '#status IN (:pending, :enqueued, :running)',
+      ConditionExpression: '#status IN (:pending, :enqueued, :running, :paused)',
       ExpressionAttributeNames: { '#status': 'status' },
       ExpressionAttributeValues: {
         ':cancelling': 'CANCELLING',
         ':pending': 'PENDING',
         ':enqueued': 'ENQUEUED',
         ':running': 'RUNNING',
+        ':paused': 'PAUSED',
       },
     });
     if (outcome.kind === 'written') return true;

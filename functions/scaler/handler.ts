@@ -11,6 +11,7 @@ import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
 import { createEc2Client, createPricingClient } from '../../adapters/aws/ec2-clients.ts';
 import { Ec2OfferSource } from '../../adapters/aws/ec2-offer-source.ts';
 import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
+import { S3ControlChannel } from '../../adapters/aws/s3-control-channel.ts';
 import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
 import { SqsStatusFlow } from '../../adapters/aws/sqs-status-flow.ts';
 import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
@@ -82,6 +83,7 @@ function ec2Machines() {
 }
 
 const ports: TickPorts = {
+  control: new S3ControlChannel({ client: createS3Client(), bucket: config.BUCKET }),
   ...accounting,
   fleets: fleetStore,
   statusFlow: new SqsStatusFlow({

@@ -1,7 +1,9 @@
 /** From what is stored to what `planScale` reads, and from a launch to what is stored. Pure. */
+
+import { budgetLeftUsd } from '../../core/budget.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { Instance } from '../../core/instance.ts';
-import { isClosed } from '../../core/job.ts';
+import { isClosed, type JobStatus } from '../../core/job.ts';
 import type { MachineSettings } from '../../core/machine-environment.ts';
 import type { OpenWork } from '../../core/plan-scale.ts';
 import type { JobProgress, LaunchedInstance } from '../../core/ports.ts';
@@ -14,32 +16,31 @@ export interface LaunchSettings extends MachineSettings {
 }
 
 /**
- * What a job still asks for. One that is being cancelled asks for nothing, and neither does a closed one, which the
- * index of open jobs may name a while longer.
+ * What a job still asks for. One that pauses or is being cancelled asks for nothing, and neither does a closed one, which
+ * the index of open jobs may name a while longer.
  */
 export function openWork(progress: JobProgress, slot: Fleet['slot'], now: Date): OpenWork {
   const { job, counters } = progress;
   const ended = counters.completed + counters.failed + counters.cancelled;
   return {
     jobId: job.jobId,
-    openTasks: isClosed(job.status) || job.status === 'CANCELLING' ? 0 : job.taskCount - ended,
+    openTasks: asksForNothing(job.status) ? 0 : job.taskCount - ended,
     running: counters.running,
     runningForSeconds: counters.completed === 0 ? secondsSince(job.startedAt, now) : null,
     secondsPerTask: secondsPerTask(progress, now),
     slotsPerTask: slotsPerTask(job.resources, slot),
     maxInstances: job.maxInstances,
     deadlineAt: job.deadline,
-    budgetLeftUsd: budgetLeftUsd(progress),
+    budgetLeftUsd: budgetLeftUsd(job, counters),
     troubled: isTroubled(progress, now),
   };
 }
 
-/** What may still be spent on a job, by what its ended attempts cost; what runs is counted with the machines. */
-const budgetLeftUsd = ({ job: { budgetUsd }, counters }: JobProgress): number | null =>
-  budgetUsd === null ? null : budgetUsd - counters.costUsd;
-
 const secondsSince = (at: string | null, now: Date): number | null =>
   at === null ? null : (now.getTime() - Date.parse(at)) / 1_000;
+
+const asksForNothing = (status: JobStatus): boolean =>
+  isClosed(status) || status === 'CANCELLING' || status === 'PAUSED';
 
 /** A machine that had trouble with a job is not the last one, as a rule; for so long it is believed to be the job's own. */
 const TROUBLE_SECONDS = 900;

@@ -11,6 +11,7 @@ import { taskIdFactory } from '../../test/factories/ids.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
 import { ManualClock } from '../../test/factories/manual-clock.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
+import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
 import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
 import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryInstanceProvider } from '../../test/fakes/in-memory-instance-provider.ts';
@@ -117,6 +118,7 @@ async function prepare(scheduler: fc.Scheduler, tasks: number) {
     onFleetFailed: () => undefined,
     onSweepFailed: () => undefined,
     tasks: new InMemoryTaskStore(tables),
+    control: new InMemoryControlChannel(),
     delayed: new InMemoryDelayedQueue({ clock }),
     takeBackTasks: async (machines) => machines.length,
   };

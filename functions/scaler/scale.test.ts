@@ -8,6 +8,7 @@ import { instanceFactory } from '../../test/factories/instance.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
 import { at, ManualClock } from '../../test/factories/manual-clock.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
+import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
 import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
 import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryInstanceProvider } from '../../test/fakes/in-memory-instance-provider.ts';
@@ -91,6 +92,7 @@ function prepare({
     onFleetFailed: (fleet, error) => failures.push([fleet, error]),
     onSweepFailed: (jobId, error) => failures.push([jobId, error]),
     tasks: new InMemoryTaskStore(tables),
+    control: new InMemoryControlChannel(),
     delayed: new InMemoryDelayedQueue({ clock }),
     takeBackTasks: async (machines) => machines.length,
   };

@@ -7,6 +7,7 @@ import type { Fleet } from '../../core/fleet.ts';
 import type { QueueDepth } from '../../core/plan-scale.ts';
 import type { SweepLimits } from '../../core/plan-sweep.ts';
 import type { InstanceProvider, JobMachine, JobProgress, JobStore, TaskQueue, TaskQueues } from '../../core/ports.ts';
+import { type PausePorts, pauseSpent } from './pause-spent.ts';
 import { type ScaledFleet, type ScalePorts, type ScaleSettings, scaleFleet } from './scale-fleet.ts';
 import { type SweepPorts, sweep } from './sweep.ts';
 
@@ -16,7 +17,7 @@ const READS_AT_ONCE = 8;
 /** A submission takes no longer from its row to its execution. */
 const ABANDONED_SECONDS = 60;
 
-export interface TickPorts extends Omit<ScalePorts, 'observe' | 'jobs'>, SweepPorts {
+export interface TickPorts extends Omit<ScalePorts, 'observe' | 'jobs'>, SweepPorts, PausePorts {
   readonly jobs: JobStore;
   readonly machine: JobMachine;
   /** Told when one fleet fails, or a job of it cannot be started; the others go on. */
@@ -38,7 +39,8 @@ export async function scale(fleets: readonly Fleet[], ports: TickPorts, settings
   const look = ports.clock.now().getUTCMinutes() % LOOK_EVERY_MINUTES === 0;
   if (open.length === 0 && !look) return { fleets: [], sentAgain: 0 };
   const read = await inParallel(open, READS_AT_ONCE, (jobId) => ports.jobs.progress(jobId));
-  const jobs = read.filter((progress): progress is JobProgress => progress !== undefined);
+  const found = read.filter((progress): progress is JobProgress => progress !== undefined);
+  const jobs = await pauseSpent(found, ports);
   await inParallel(jobs.filter(isAbandoned(ports.clock.now())), READS_AT_ONCE, async ({ job }) => {
     // The next tick tries again; this one has fleets to look after.
     await ports.machine.start(job).catch((error: unknown) => ports.onFleetFailed(job.fleet, error));

@@ -24,7 +24,8 @@ const MAX_SENT = 1_000;
 
 /** @returns how many tasks were sent again */
 export async function sweep(jobs: readonly JobProgress[], ports: SweepPorts, limits: SweepLimits): Promise<number> {
-  const open = jobs.filter(({ job }) => !isClosed(job.status) && job.status !== 'CANCELLING');
+  // What pauses may wait unheard for as long as it likes.
+  const open = jobs.filter(({ job }) => !isClosed(job.status) && !['CANCELLING', 'PAUSED'].includes(job.status));
   const sent = await inParallel(open, JOBS_AT_ONCE, async (progress) => {
     try {
       return await sweepJob(progress, ports, limits);

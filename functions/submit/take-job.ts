@@ -157,6 +157,7 @@ function newJob(
     finishedAt: null,
     problem: null,
     learnedSeconds: measured?.seconds ?? null,
+    pausedFor: null,
     taskToken: null,
     awaits: 'completion',
     retryOf: retry?.jobId ?? null,

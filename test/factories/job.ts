@@ -45,6 +45,7 @@ export const jobFactory = (overrides: Partial<Job> = {}): Job => ({
   retryOf: null,
   rootJobId: null,
   retries: [],
+  pausedFor: null,
   enqueuedAt: null,
   sweep: null,
   ...overrides,

@@ -9,7 +9,7 @@ import {
   type SweepMark,
 } from '../../core/job.ts';
 import type { JobOutcome } from '../../core/job-outcome.ts';
-import type { IdempotencyRecord, JobProgress, JobStore, Page } from '../../core/ports.ts';
+import type { IdempotencyRecord, JobAmendment, JobProgress, JobStore, Page } from '../../core/ports.ts';
 import type { InMemoryTables } from './in-memory-tables.ts';
 
 export class InMemoryJobStore implements JobStore {
@@ -78,6 +78,28 @@ export class InMemoryJobStore implements JobStore {
 
   async reportProblem(jobId: string, problem: JobProblem): Promise<void> {
     this.#change(jobId, () => ({ problem }));
+  }
+
+  async pause(jobId: string, pausedFor: NonNullable<Job['pausedFor']>, statusReason: string): Promise<boolean> {
+    return this.#change(jobId, (job) =>
+      ['PENDING', 'ENQUEUED', 'RUNNING'].includes(job.status)
+        ? { status: 'PAUSED', pausedFor, statusReason }
+        : undefined,
+    );
+  }
+
+  async resume(jobId: string): Promise<boolean> {
+    return this.#change(jobId, (job) =>
+      job.status === 'PAUSED' ? { status: 'RUNNING', pausedFor: null, statusReason: null } : undefined,
+    );
+  }
+
+  async amend(jobId: string, settings: JobAmendment): Promise<boolean> {
+    return this.#change(jobId, ({ budgetUsd, maxInstances, priority }) => ({
+      budgetUsd: settings.budgetUsd === undefined ? budgetUsd : settings.budgetUsd,
+      maxInstances: settings.maxInstances === undefined ? maxInstances : settings.maxInstances,
+      priority: settings.priority ?? priority,
+    }));
   }
 
   async requestCancel(jobId: string): Promise<boolean> {

@@ -35,6 +35,7 @@ export const STAGE = 'test';
 export const FUNCTIONS = [
   'submit',
   'cancel',
+  'amend',
   'query',
   'status-consumer',
   'delayed',
