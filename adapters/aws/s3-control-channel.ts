@@ -41,19 +41,21 @@ export class S3ControlChannel implements ControlChannel {
   }
 
   /**
-   * After a lost response the document no longer has the ETag that was read: the change is made again, on top of itself.
+   * A change that gives back the very same document writes nothing. After a lost response the document no longer has the ETag that was read: the change is made again, on top of itself.
    * Every change is one that may be made twice.
    */
   async update(fleet: string, change: (document: ControlDocument) => ControlDocument): Promise<void> {
     for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
       const before = await this.read(fleet);
       if (before.kind === 'unchanged') continue;
+      const changed = change(before.document);
+      if (changed === before.document) return;
       try {
         await this.#client.send(
           new PutObjectCommand({
             Bucket: this.#bucket,
             Key: blobKeys.control(fleet),
-            Body: JSON.stringify(change(before.document)),
+            Body: JSON.stringify(changed),
             ContentType: 'application/json',
             ...(before.etag ? { IfMatch: before.etag } : { IfNoneMatch: '*' }),
           }),

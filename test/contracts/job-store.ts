@@ -266,6 +266,67 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
       });
     });
 
+    describe('pause and resume', () => {
+      it('make RUNNING PAUSED and back, with the reason in between', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs);
+        await jobs.markRunning(jobId, new Date(START));
+
+        const paused = await jobs.pause(jobId, 'budget', 'spent');
+        const during = (await jobs.progress(jobId))?.job;
+        const resumed = await jobs.resume(jobId);
+
+        expect({ paused, resumed }).toEqual({ paused: true, resumed: true });
+        expect(during).toMatchObject({ status: 'PAUSED', pausedFor: 'budget', statusReason: 'spent' });
+        expect((await jobs.progress(jobId))?.job).toMatchObject({
+          status: 'RUNNING',
+          pausedFor: null,
+          statusReason: null,
+        });
+      });
+
+      it('change nothing where there is nothing to pause or resume', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs);
+
+        expect(await jobs.resume(jobId)).toBe(false);
+        await jobs.requestCancel(jobId);
+        expect(await jobs.pause(jobId, 'request', 'too late')).toBe(false);
+        expect(await jobs.pause(jobIdFactory(9), 'request', 'no such job')).toBe(false);
+        expect(await jobs.progress(jobIdFactory(9))).toBeUndefined();
+      });
+
+      it('leave a paused job to be cancelled', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs);
+        await jobs.pause(jobId, 'request', 'paused');
+
+        expect(await jobs.requestCancel(jobId)).toBe(true);
+      });
+    });
+
+    describe('amend', () => {
+      it('changes what is named, null included, and nothing else', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs);
+        const before = (await jobs.progress(jobId))?.job;
+
+        expect(await jobs.amend(jobId, { budgetUsd: 5, maxInstances: null, priority: undefined })).toBe(true);
+        expect(await jobs.amend(jobId, {})).toBe(true);
+
+        expect((await jobs.progress(jobId))?.job).toEqual({ ...before, budgetUsd: 5, maxInstances: null });
+      });
+
+      it('does nothing to a closed job', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs);
+        await jobs.close(jobId, completed, new Date(START));
+
+        expect(await jobs.amend(jobId, { budgetUsd: 5 })).toBe(false);
+        expect((await jobs.progress(jobId))?.job.budgetUsd).toBeNull();
+      });
+    });
+
     describe('markRunning', () => {
       it('makes ENQUEUED RUNNING, once: the first time stays', async () => {
         const { jobs } = await setup();

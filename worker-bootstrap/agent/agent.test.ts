@@ -5,7 +5,7 @@ import { gitRepository } from '../../adapters/local/testing/git-repository.ts';
 import { runningWith } from '../../adapters/local/testing/processes.ts';
 import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
 import { until } from '../../adapters/local/testing/until.ts';
-import { withCancelledJob, withCancelledTask } from '../../core/control-document.ts';
+import { withCancelledJob, withCancelledTask, withPausedJob } from '../../core/control-document.ts';
 import { PermanentError, TransientError } from '../../core/errors.ts';
 import type { TaskMessage } from '../../core/messages.ts';
 import { COMMIT, jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
@@ -327,6 +327,43 @@ describe('a cancelled job', () => {
     expect(agent.eventOf('released')).toMatchObject({ cause: 'cancelled', jobId: jobIdFactory() });
     expect(agent.eventOf('completed')).toMatchObject({ jobId: jobIdFactory(2) });
     expect(agent.depth).toEqual(done);
+  });
+});
+
+describe('a paused job', () => {
+  it('has nothing started: its messages go back, out of the way for a while, and the machine goes idle', async () => {
+    const agent = new AgentHarness({ idleSeconds: 1 });
+    await agent.control.update('default', (document) => withPausedJob(document, jobIdFactory(), new Date()));
+    await agent.send(...tasks(3, { code: shell('echo 1'), timeoutSeconds: 30 }));
+
+    expect(await agent.run()).toBe('idle');
+
+    expect(agent.taskEvents).toEqual([]);
+    expect(agent.depth).toMatchObject({ visible: 0, inFlight: 3 });
+  });
+
+  it('has what runs finish, and what waits for its turn go back', async () => {
+    const agent = new AgentHarness({ slots: 1, idleSeconds: 1 });
+    const gate = join(temporaryFolder(), 'gate');
+    const code = shell(`read input; test "$input" = 0 || while [ ! -e ${gate} ]; do sleep 0.02; done; echo 1`);
+    await agent.send(...tasks(3, { code, timeoutSeconds: 30 }).map((task, index) => ({ ...task, input: index })));
+    const running = agent.run();
+    await until(() => agent.depth.inFlight === 2 && agent.taskEvents.length === 1, 'one runs, one waits');
+
+    await agent.control.update('default', (document) => withPausedJob(document, jobIdFactory(), new Date()));
+    const read = agent.control.read.bind(agent.control);
+    let reads = 0;
+    agent.control.read = async (...asked) => {
+      reads += 1;
+      return read(...asked);
+    };
+    // The second read begins when what the first one said is done.
+    await until(() => reads >= 2, 'the machine knows');
+    writeFileSync(gate, '');
+    await running;
+
+    expect(agent.taskEvents.map(({ kind }) => kind)).toEqual(['completed', 'completed']);
+    expect(agent.depth).toMatchObject({ visible: 0, inFlight: 1 });
   });
 });
 

@@ -147,6 +147,7 @@ function watchControl(
     if (bench.isEmpty && !workshop.keepsProcesses) return;
     await control.refresh();
     bench.stopCancelled();
+    bench.giveBackPaused();
     workshop.endJobs((jobId) => control.isJobCancelled(jobId));
     if (control.isDraining) lifecycle.drain('drained by the control plane');
   };

@@ -3,6 +3,7 @@ import {
   type ControlDocument,
   emptyControlDocument,
   isJobCancelled,
+  isJobPaused,
   isTaskCancelled,
 } from '../../core/control-document.ts';
 import type { TaskMessage } from '../../core/messages.ts';
@@ -36,6 +37,11 @@ export class ControlWatch {
   /** Whether this task, or the whole job, is cancelled. */
   isCancelled({ jobId, taskId }: Pick<TaskMessage, 'jobId' | 'taskId'>): boolean {
     return isJobCancelled(this.#document, jobId) || isTaskCancelled(this.#document, taskId);
+  }
+
+  /** Whether nothing of that job is to start now. */
+  isPaused(jobId: string): boolean {
+    return isJobPaused(this.#document, jobId);
   }
 
   get isDraining(): boolean {

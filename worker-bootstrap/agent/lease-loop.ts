@@ -20,6 +20,9 @@ const MAX_RECEIVE = 10;
 /** How long a queue that came back empty is not asked again while another one has work. */
 const REST_SECONDS = 5;
 
+/** So long a message of a paused job stays out of the way of others; each look at it counts as a receive. */
+const PAUSED_SECONDS = 300;
+
 /** How long leases wait for the control document; then the one that is known has to do. */
 const CONTROL_MS = 5_000;
 
@@ -148,16 +151,19 @@ async function admit(arrived: readonly Arrived[], forecast: LeaseForecast, tools
 
   const wanted: Arrived[] = [];
   const unfit: Arrived[] = [];
+  const paused: Arrived[] = [];
   for (const each of arrived) {
     const held = { ...each, startBy: each.endsAt };
     const verdict = judge(each, forecast.needed(each.lease.message), tools);
     if (verdict === 'cancelled') bench.settleCancelled(held);
+    else if (verdict === 'paused') paused.push(each);
     else if (verdict === 'too-late') unfit.push(each);
     else if (verdict === 'fits') {
       forecast.observe(each.lease.message);
       wanted.push(each);
     } else bench.release(held, verdict.neverFits);
   }
+  await bench.changeLease(paused, PAUSED_SECONDS);
   for (const each of await withFittingLeases(wanted, forecast, tools)) bench.take(each);
   if (unfit.length > 0) {
     log.info('the rest of the lifetime is too short for a task', { leases: unfit.length });
@@ -174,11 +180,12 @@ async function lookAtControl({ control, lifecycle, clock }: LeaseLoopTools): Pro
   cancelLimit();
 }
 
-type Verdict = 'cancelled' | { readonly neverFits: string } | 'too-late' | 'fits';
+type Verdict = 'cancelled' | 'paused' | { readonly neverFits: string } | 'too-late' | 'fits';
 
 function judge({ lease }: Arrived, neededSeconds: number, tools: LeaseLoopTools): Verdict {
   const { control, settings, lifeEndsAt, clock, bench } = tools;
   if (control.isCancelled(lease.message)) return 'cancelled';
+  if (control.isPaused(lease.message.jobId)) return 'paused';
   // No machine of the fleet could hold it, and given back it would go round for ever: a release is counted.
   const { maxLifetimeSeconds } = settings;
   if (lease.message.timeoutSeconds + settings.graceSeconds > maxLifetimeSeconds) {

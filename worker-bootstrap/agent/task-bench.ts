@@ -130,6 +130,11 @@ export class TaskBench {
     this.#startWaiting();
   }
 
+  /** Gives back what waits for its turn and is not to start now: what runs may finish. */
+  giveBackPaused(): void {
+    this.#giveBack(this.#waiting.filter(({ lease }) => this.#tools.control.isPaused(lease.message.jobId)));
+  }
+
   /** Ends the tasks that are cancelled by now, each alone or with its job. */
   stopCancelled(): void {
     const isCancelled = ({ lease }: HeldLease): boolean => this.#tools.control.isCancelled(lease.message);

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { TransientError } from '../../core/errors.ts';
+import type { Job } from '../../core/job.ts';
+import { countersFactory, jobFactory } from '../../test/factories/job.ts';
+import { ManualClock } from '../../test/factories/manual-clock.ts';
+import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
+import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
+import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
+import { pauseSpent } from './pause-spent.ts';
+
+function prepare(overrides: Partial<Job>, costUsd: number, completed = 1) {
+  const tables = new InMemoryTables();
+  const job = jobFactory({ status: 'RUNNING', taskCount: 3, ...overrides });
+  tables.jobs.set(job.jobId, { job, counters: countersFactory({ costUsd, completed }) });
+  const control = new InMemoryControlChannel();
+  const ports = { jobs: new InMemoryJobStore(tables), control, clock: new ManualClock() };
+  const run = () => pauseSpent([...tables.jobs.values()], ports);
+  const paused = async (): Promise<string[]> => {
+    const read = await control.read(job.fleet);
+    return read.kind === 'document' ? read.document.pausedJobs.map(({ jobId }) => jobId) : [];
+  };
+  return { job, control, run, paused, stored: () => tables.jobs.get(job.jobId)?.job };
+}
+
+describe('a job that has spent its budget', () => {
+  it('is paused, says why, and its machines are told (promise 5)', async () => {
+    const { job, run, paused, stored } = prepare({ budgetUsd: 5 }, 5.004);
+
+    const [now] = await run();
+
+    expect(stored()).toMatchObject({
+      status: 'PAUSED',
+      pausedFor: 'budget',
+      statusReason: 'paused at its budget: $5.00 of $5.00 are spent',
+    });
+    expect(now?.job.status).toBe('PAUSED');
+    expect(await paused()).toEqual([job.jobId]);
+  });
+
+  it('whose machines could not be told is told of at the next look', async () => {
+    const { job, control, run, paused } = prepare({ budgetUsd: 5 }, 6);
+    const update = control.update.bind(control);
+    control.update = async () => {
+      throw new TransientError('the control document is contended');
+    };
+    await expect(run()).rejects.toThrow(TransientError);
+    control.update = update;
+
+    await run();
+
+    expect(await paused()).toEqual([job.jobId]);
+  });
+});
+
+describe('a job goes on', () => {
+  it.each([
+    ['within its budget', prepare({ budgetUsd: 5 }, 4.999)],
+    ['without a budget', prepare({ budgetUsd: null }, 1_000)],
+    ['when its last task has ended', prepare({ budgetUsd: 5 }, 6, 3)],
+    ['to its end when it is being cancelled', prepare({ budgetUsd: 5, status: 'CANCELLING' }, 6)],
+  ])('%s', async (_when, { job, run, paused, stored }) => {
+    await run();
+
+    expect(stored()).toEqual(job);
+    expect(await paused()).toEqual([]);
+  });
+});
