@@ -7,6 +7,7 @@ import { taskIdFactory } from '../../../test/factories/ids.ts';
 import { countersFactory, jobFactory } from '../../../test/factories/job.ts';
 import { at, ManualClock } from '../../../test/factories/manual-clock.ts';
 import { taskMessageFactory } from '../../../test/factories/task-message.ts';
+import { InMemoryControlChannel } from '../../../test/fakes/in-memory-control-channel.ts';
 import { InMemoryDelayedQueue } from '../../../test/fakes/in-memory-delayed-queue.ts';
 import { InMemoryFleetStore } from '../../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryInstanceProvider } from '../../../test/fakes/in-memory-instance-provider.ts';
@@ -62,6 +63,7 @@ export interface ScalerWorldOptions {
 
 export class ScalerWorld {
   readonly clock: ManualClock;
+  readonly control = new InMemoryControlChannel();
   readonly tables = new InMemoryTables();
   readonly store = new InMemoryFleetStore();
   readonly queues;
@@ -106,6 +108,7 @@ export class ScalerWorld {
         await around('takeBackTasks', async () => undefined);
         return machines.length;
       },
+      control: this.control,
       tasks: surrounded(new InMemoryTaskStore(this.tables), around),
       delayed: new InMemoryDelayedQueue({ clock: this.clock }),
       onFleetFailed: (fleet, error) => this.failures.push([fleet, error]),
