@@ -22,6 +22,8 @@ export interface ObservedInstance {
   readonly launchedAt: string;
   /** Where the provider tells. */
   readonly instanceType?: string;
+  /** When its lifetime ends, where that is written on it. */
+  readonly expiresAt?: string;
   /** Why it ended, as the provider says it. */
   readonly endReason?: string;
   /** It was taken back: it ended by no fault of its own. */

@@ -30,11 +30,13 @@ export async function listInstances(
   return observed;
 }
 
-function observedInstance({ InstanceId, State, StateReason, LaunchTime, Tags = [] }: Instance): ObservedInstance[] {
+function observedInstance(instance: Instance): ObservedInstance[] {
+  const { InstanceId, InstanceType, State, StateReason, LaunchTime, Tags = [] } = instance;
   const tag = (name: string): string | null => Tags.find(({ Key }) => Key === name)?.Value ?? null;
   const fleet = tag(TAGS.fleet);
   if (!InstanceId || !LaunchTime || fleet === null) return [];
   const running = RUNNING.has(State?.Name ?? '');
+  const expiresAt = tag(TAGS.expiresAt);
   const reason = running ? undefined : StateReason?.Message;
   return [
     {
@@ -43,6 +45,8 @@ function observedInstance({ InstanceId, State, StateReason, LaunchTime, Tags = [
       intentId: tag(TAGS.intent),
       running,
       launchedAt: LaunchTime.toISOString(),
+      ...(InstanceType ? { instanceType: InstanceType } : {}),
+      ...(expiresAt ? { expiresAt } : {}),
       ...(reason ? { endReason: reason } : {}),
       ...(running ? {} : { interrupted: TAKEN_BACK.test(StateReason?.Code ?? '') }),
     },

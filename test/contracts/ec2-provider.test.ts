@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEc2Client } from '../../adapters/aws/ec2-clients.ts';
 import { launchTemplateName } from '../../adapters/aws/ec2-fleet-request.ts';
 import { Ec2InstanceProvider } from '../../adapters/aws/ec2-instance-provider.ts';
+import { checkLaunches } from '../../adapters/aws/ec2-launch-check.ts';
 import { TransientError } from '../../core/errors.ts';
 import { poolOf } from '../../core/offer.ts';
 import type { LaunchRequest } from '../../core/ports.ts';
@@ -207,6 +208,14 @@ describe('the list of machines on EC2', () => {
     expect(ec2.countOf('DescribeInstances')).toBe(2);
   });
 
+  it('says of each what type it is, and when its lifetime ends', async () => {
+    await provider.launch(request({ count: 1 }));
+
+    expect(await provider.list()).toMatchObject([
+      { instanceType: 'c7g.large', expiresAt: '2026-01-02T00:00:00.000Z', fleet: 'default', intentId: 'intent-1' },
+    ]);
+  });
+
   it('tells a machine that was taken back from one that was ended', async () => {
     const { launched } = await provider.launch(request({ count: 2 }));
     const [taken = '', ended = ''] = launched.map((each) => each.instanceId);
@@ -248,5 +257,43 @@ describe('ending machines on EC2', () => {
     expect(await provider.consoleTail('i-1')).toMatch(/x\ncloud-init: no space left on device$/);
     expect((await provider.consoleTail('i-1'))?.length).toBe(2_000);
     expect(await provider.consoleTail('i-2')).toBeNull();
+  });
+});
+
+describe('the look at a deployment before its first launch', () => {
+  const check = (overrides: Partial<Parameters<typeof checkLaunches>[0]> = {}) =>
+    checkLaunches({
+      client,
+      stage: 'test',
+      subnetIds: ['subnet-a', 'subnet-b'],
+      fleets: [{ name: 'default', maxInstances: 10 }],
+      ...overrides,
+    });
+
+  it('finds everything in its place, and launches nothing', async () => {
+    expect(await check()).toEqual([
+      { what: 'subnets', ok: true, message: '502 free addresses in 2 zones' },
+      { what: 'fleet default', ok: true, message: 'EC2 would launch machines of it' },
+    ]);
+    expect(ec2.machines.size).toBe(0);
+  });
+
+  it('says which template is missing, which role, and which subnets are too small or not there', async () => {
+    const [, template] = await check({ fleets: [{ name: 'new', maxInstances: 1 }] });
+    ec2.refusals.push({
+      action: 'CreateFleet',
+      code: 'AuthFailure.ServiceLinkedRoleCreationNotPermitted',
+      status: 403,
+    });
+    const [, role] = await check();
+    const [small] = await check({ fleets: [{ name: 'default', maxInstances: 600 }] });
+    const [gone] = await check({ subnetIds: ['subnet-z'] });
+    const [none] = await check({ subnetIds: [] });
+
+    expect(template).toMatchObject({ ok: false, message: expect.stringContaining('deploy the stack again') });
+    expect(role).toMatchObject({ ok: false, message: expect.stringContaining('create-service-linked-role') });
+    expect(small).toMatchObject({ ok: false, message: expect.stringContaining('name larger subnets') });
+    expect(gone).toMatchObject({ ok: false, message: expect.stringContaining('InvalidSubnetID.NotFound') });
+    expect(none).toMatchObject({ ok: false, message: 'no subnet is named to launch machines into' });
   });
 });

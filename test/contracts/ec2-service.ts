@@ -166,6 +166,9 @@ export class Ec2Service {
         'At least one of the launch templates specified in the request does not exist.',
       );
     }
+    if (form['DryRun'] === 'true') {
+      throw new Refusal('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
+    }
     const market = form['TargetCapacitySpecification.DefaultTargetCapacityType'] ?? 'on-demand';
     if (market === 'on-demand' && Object.keys(form).some((key) => key.startsWith('SpotOptions'))) {
       throw new Refusal('InvalidParameterCombination', 'Spot options in a request for On-Demand Instances.');

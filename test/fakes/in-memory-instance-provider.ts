@@ -56,6 +56,7 @@ export class InMemoryInstanceProvider implements InstanceProvider {
         intentId: request.intentId,
         running,
         launchedAt: launched.launchedAt,
+        ...(request.expiresAt ? { expiresAt: request.expiresAt } : {}),
       }));
   }
 

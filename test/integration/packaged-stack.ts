@@ -41,6 +41,7 @@ export const FUNCTIONS = [
   'delayed',
   'dead-letter',
   'scaler',
+  'reaper',
   'job-steps',
 ];
 

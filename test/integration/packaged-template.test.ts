@@ -216,6 +216,7 @@ describe('alarms', () => {
       'AWS/Lambda Errors StatusDashconsumerLambdaFunction',
       'AWS/States ExecutionsFailed JobStateMachine',
       'Shoal DeadLettersKept dead-letter',
+      'Shoal FleetsNotBooting scaler',
       'Shoal JobsFailed job-steps',
     ]);
     for (const logicalId of ['ScalerLambdaFunction', 'StatusDashconsumerLambdaFunction', 'JobStateMachine'])
