@@ -7,6 +7,7 @@ import { at } from '../test/factories/manual-clock.ts';
 import { cancelRequest, deadLetteredReport, lostReport } from '../test/factories/reports.ts';
 import { failureFactory } from '../test/factories/task-record.ts';
 import { applyStatus, type JobRules, type NextAttempt, type ReportContext, type Transition } from './apply-status.ts';
+import { differencesOf, evidenceIn, talliesOfCounters, talliesOfRows } from './audit.ts';
 import { addCounters, type Counters, deltaOf, zeroCounters } from './counters.ts';
 import { MAX_UNCHARGED_ATTEMPTS } from './retry-policy.ts';
 import { isTerminal, type TaskRecord, taskRecordSchema } from './task.ts';
@@ -140,6 +141,12 @@ describe('whatever is reported, how often and in what order,', () => {
       fc.property(anyHistory, anyRules, (history, job) => check(play(history, job), job)),
       { numRuns: 100 },
     );
+
+  it('an audit finds counters and rows equal, and no row that contradicts itself', () =>
+    promise(({ rows, counters }) => {
+      expect(differencesOf(talliesOfCounters(counters), talliesOfRows(rows))).toEqual([]);
+      expect(evidenceIn(rows).impossible).toEqual([]);
+    }));
 
   it('the counters equal the rows (promise 2, lesson 1)', () => {
     promise(({ rows, counters }) => {

@@ -24,7 +24,7 @@ export function failureRoutes(ports: TaskPorts): Record<string, Route> {
     'GET /v1/jobs/{jobId}/failures': async (request) => {
       const query = readQuery(request, {
         group: groupParameter.optional(),
-        limit: limitParameter(1_000, 100),
+        limit: limitParameter(500, 100),
         cursor: cursorParameter,
       });
       const { job, counters } = await progressOf(ports.jobs, jobIdOf(request));

@@ -31,6 +31,8 @@ const COMMANDS = {
   'environment.js': `console.log(JSON.stringify(Object.keys(process.env).sort()));`,
 };
 
+const NO_JOB = 'job_00000000000000000000000000';
+
 let folder: string;
 let repository: TaskRepository;
 let pipeline: Pipeline;
@@ -352,8 +354,15 @@ describe('bad input', () => {
       () => api.request('POST', '/v1/jobs', { body: '{}', headers: { 'content-type': 'text/plain' } }),
     ],
     ['an unknown route', 404, () => api.request('GET', '/v2/anything')],
-    ['an unknown job', 404, () => api.request('GET', '/v1/jobs/job_00000000000000000000000000')],
+    ['an unknown job', 404, () => api.request('GET', `/v1/jobs/${NO_JOB}`)],
     ['an id that is none', 404, () => api.request('GET', "/v1/tasks/'; drop table")],
+    ['a task to cancel that is none', 404, () => api.request('DELETE', '/v1/tasks/all')],
+    ['an unknown task to cancel', 404, () => api.request('DELETE', `/v1/tasks/${NO_JOB}-0`)],
+    ['a job to retry that is none', 404, () => api.request('POST', '/v1/jobs/all/retry', { body: {} })],
+    ['a retry that is no JSON', 400, () => api.request('POST', `/v1/jobs/${NO_JOB}/retry`, { body: '{' })],
+    ['failures of no job', 404, () => api.request('GET', `/v1/jobs/${NO_JOB}/failures`)],
+    ['an unknown group', 422, () => api.request('GET', `/v1/jobs/${NO_JOB}/failures?group=x&colour=blue`)],
+    ['a forged cursor of an audit', 422, () => api.request('GET', `/v1/jobs/${NO_JOB}/audit?cursor=x`)],
     ['no key', 401, () => api.request('GET', '/v1/jobs', { key: null })],
     ['a wrong key', 401, () => api.request('GET', '/v1/jobs', { key: 'shoal_wrong' })],
     ['a bad query', 422, () => api.request('GET', '/v1/jobs?limit=0&colour=blue')],

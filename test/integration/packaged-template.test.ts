@@ -163,8 +163,11 @@ describe('functions', () => {
       'GET /v1/jobs/{jobId}/failures',
       'GET /v1/jobs/{jobId}/results',
       'GET /v1/jobs/{jobId}/tasks',
+      'GET /v1/prices',
       'GET /v1/tasks/{taskId}',
       'GET /v1/tasks/{taskId}/logs',
+      'PATCH /v1/jobs/{jobId}',
+      'POST /v1/estimates',
       'POST /v1/jobs',
       'POST /v1/jobs/{jobId}/retry',
     ]);
