@@ -1,6 +1,7 @@
 import { hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
 import { type BootRecord, NO_BOOTS } from '../../core/launch-breaker.ts';
 import type { FleetRead, FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
+import { copy } from './copy.ts';
 
 export class InMemoryFleetStore implements FleetStore {
   readonly #states = new Map<string, FleetState>();
@@ -9,12 +10,12 @@ export class InMemoryFleetStore implements FleetStore {
 
   async read(fleet: string): Promise<FleetRead> {
     const instances = this.#ofFleet(fleet).filter((each) => !hasEnded(each.state));
-    return structuredClone({ state: this.#state(fleet), instances, boots: this.#boots.get(fleet) ?? NO_BOOTS });
+    return copy({ state: this.#state(fleet), instances, boots: this.#boots.get(fleet) ?? NO_BOOTS });
   }
 
   async writeState(fleet: string, next: Omit<FleetState, 'version'>, expectedVersion: number): Promise<boolean> {
     if (this.#state(fleet).version !== expectedVersion) return false;
-    this.#states.set(fleet, structuredClone({ ...next, version: expectedVersion + 1 }));
+    this.#states.set(fleet, copy({ ...next, version: expectedVersion + 1 }));
     return true;
   }
 
@@ -28,7 +29,7 @@ export class InMemoryFleetStore implements FleetStore {
         readyAt: before.readyAt,
         endedAt: before.endedAt,
       };
-      this.#instances.set(key, structuredClone({ ...instance, ...reported }));
+      this.#instances.set(key, copy({ ...instance, ...reported }));
     }
   }
 
@@ -48,7 +49,7 @@ export class InMemoryFleetStore implements FleetStore {
   }
 
   async find(fleet: string, instanceId: string): Promise<Instance | undefined> {
-    return structuredClone(this.#instances.get(keyOf(fleet, instanceId)));
+    return copy(this.#instances.get(keyOf(fleet, instanceId)));
   }
 
   #countBoot(fleet: string, { instanceId, readyAt }: Instance, { state, reason, at }: InstanceChange): void {
@@ -62,7 +63,7 @@ export class InMemoryFleetStore implements FleetStore {
 
   async listEnded(fleet: string, limit: number): Promise<readonly Instance[]> {
     const ended = this.#ofFleet(fleet).filter((each) => hasEnded(each.state));
-    return structuredClone(ended.sort((a, b) => ((a.endedAt ?? '') < (b.endedAt ?? '') ? 1 : -1)).slice(0, limit));
+    return copy(ended.sort((a, b) => ((a.endedAt ?? '') < (b.endedAt ?? '') ? 1 : -1)).slice(0, limit));
   }
 
   #state(fleet: string): FleetState {

@@ -1,6 +1,7 @@
 import { poolOf } from '../../core/offer.ts';
 import type { Clock, InstanceProvider, LaunchedInstance, LaunchOutcome, LaunchRequest } from '../../core/ports.ts';
 import type { ObservedInstance } from '../../core/reconcile-instances.ts';
+import { copy } from './copy.ts';
 
 /** A machine as the provider keeps it. */
 export interface FakeMachine {
@@ -25,7 +26,7 @@ export class InMemoryInstanceProvider implements InstanceProvider {
 
   async launch(request: LaunchRequest): Promise<LaunchOutcome> {
     const before = this.#outcomes.get(request.intentId);
-    if (before) return structuredClone(before);
+    if (before) return copy(before);
     const count = Math.min(request.count, this.capacity);
     this.capacity -= count;
     const launched = Array.from({ length: count }, () => this.#boot(request));
@@ -44,7 +45,7 @@ export class InMemoryInstanceProvider implements InstanceProvider {
     const outcome: LaunchOutcome = { launched, errors };
     // A launch that brought nothing is forgotten: the next try may find capacity.
     if (count) this.#outcomes.set(request.intentId, outcome);
-    return structuredClone(outcome);
+    return copy(outcome);
   }
 
   async list(...fleets: readonly string[]): Promise<readonly ObservedInstance[]> {
@@ -79,7 +80,7 @@ export class InMemoryInstanceProvider implements InstanceProvider {
       launchedAt: this.#clock.now().toISOString(),
       ...(choice ? { slots: choice.slots } : {}),
     };
-    this.machines.set(launched.instanceId, { launched, request: structuredClone(request), running: true });
+    this.machines.set(launched.instanceId, { launched, request: copy(request), running: true });
     return launched;
   }
 }

@@ -10,6 +10,7 @@ import {
 } from '../../core/job.ts';
 import type { JobOutcome } from '../../core/job-outcome.ts';
 import type { IdempotencyRecord, JobAmendment, JobProgress, JobStore, Page } from '../../core/ports.ts';
+import { copy } from './copy.ts';
 import type { InMemoryTables } from './in-memory-tables.ts';
 
 export class InMemoryJobStore implements JobStore {
@@ -25,19 +26,19 @@ export class InMemoryJobStore implements JobStore {
     if (before && before.expiresAt >= job.createdAt) return false;
     const root = job.rootJobId === null ? undefined : this.#tables.jobs.get(job.rootJobId);
     if (job.rootJobId !== null && !root) return false;
-    this.#tables.jobs.set(job.jobId, { job: structuredClone(job), counters: zeroCounters });
+    this.#tables.jobs.set(job.jobId, { job: copy(job), counters: zeroCounters });
     if (root) root.job = { ...root.job, retries: [...root.job.retries, job.jobId].sort() };
-    if (idempotency) this.#tables.idempotency.set(idempotency.id, structuredClone(idempotency));
+    if (idempotency) this.#tables.idempotency.set(idempotency.id, copy(idempotency));
     return true;
   }
 
   async findIdempotency(id: string, now: Date): Promise<IdempotencyRecord | undefined> {
     const record = this.#tables.idempotency.get(id);
-    return record && Date.parse(record.expiresAt) > now.getTime() ? structuredClone(record) : undefined;
+    return record && Date.parse(record.expiresAt) > now.getTime() ? copy(record) : undefined;
   }
 
   async progress(jobId: string): Promise<JobProgress | undefined> {
-    return structuredClone(this.#tables.jobs.get(jobId));
+    return copy(this.#tables.jobs.get(jobId));
   }
 
   async list(query: { status?: JobStatus; limit: number; cursor?: string }): Promise<Page<JobSummary>> {

@@ -3,6 +3,7 @@ import { PermanentError } from '../../core/errors.ts';
 import { chunkOf } from '../../core/ids.ts';
 import { type CommitOutcome, MAX_TASKS_PER_COMMIT, type TaskStore, type TaskWrite } from '../../core/ports.ts';
 import type { TaskRecord } from '../../core/task.ts';
+import { copy } from './copy.ts';
 import type { InMemoryTables } from './in-memory-tables.ts';
 
 export class InMemoryTaskStore implements TaskStore {
@@ -14,7 +15,7 @@ export class InMemoryTaskStore implements TaskStore {
 
   async getMany(taskIds: readonly string[]): Promise<ReadonlyMap<string, TaskRecord>> {
     const found = taskIds.flatMap((taskId) => this.#tables.tasks.get(taskId) ?? []);
-    return new Map(found.map((task) => [task.taskId, structuredClone(task)]));
+    return new Map(found.map((task) => [task.taskId, copy(task)]));
   }
 
   async listChunk(jobId: string, chunk: number, fromIndex: number, limit: number): Promise<readonly TaskRecord[]> {
@@ -46,7 +47,7 @@ export class InMemoryTaskStore implements TaskStore {
       const current = await this.getMany(inTheWay.map(({ task }) => task.taskId));
       return { kind: 'conflict', current: [...current.values()] };
     }
-    for (const { task } of writes) this.#tables.tasks.set(task.taskId, structuredClone(task));
+    for (const { task } of writes) this.#tables.tasks.set(task.taskId, copy(task));
     if (delta) row.counters = addCounters(row.counters, delta);
     return { kind: 'committed' };
   }
@@ -56,7 +57,7 @@ export class InMemoryTaskStore implements TaskStore {
       .filter((task) => matches(task) && task.index >= fromIndex)
       .sort((a, b) => a.index - b.index)
       .slice(0, limit)
-      .map((task) => structuredClone(task));
+      .map((task) => copy(task));
   }
 }
 

@@ -4,14 +4,14 @@
  */
 import type { Faults } from './faults.ts';
 import type { Actor, Scheduler } from './scheduler.ts';
-import type { Trace } from './trace.ts';
+import { READS, type Trace } from './trace.ts';
 
 export interface CallTools {
   readonly scheduler: Scheduler;
   readonly faults: Faults;
   readonly trace: Trace;
-  /** Told after every effect. */
-  readonly onEffect: (service: string) => void;
+  /** Told after every call that may have changed something. */
+  readonly onChange: (service: string) => void;
 }
 
 /** The port, with every call of its methods made by that actor. Its methods return promises, as those of all ports do. */
@@ -37,15 +37,16 @@ function call(
   args: readonly unknown[],
   service: string,
   actor: Actor,
-  { scheduler, faults, trace, onEffect }: CallTools,
+  { scheduler, faults, trace, onChange }: CallTools,
 ): Promise<unknown> {
+  const isRead = READS.test(what);
   const fault = faults.ofCall(actor, service);
   if (fault !== 'none') trace.add(actor.name, `${what}: ${fault}`);
   return new Promise((resolve, reject) => {
     const answer = (deliver: () => void): void => {
       if (!actor.alive) return;
       if (actor.resumesAt > scheduler.nowMs || faults.happens('slow')) {
-        scheduler.after(faults.latencyMs(), actor, deliver);
+        scheduler.after(faults.over ? 1 : faults.lateAnswerMs(), actor, deliver);
       } else deliver();
     };
     const request = (): void => {
@@ -58,7 +59,7 @@ function call(
       effect().then(
         (value) => {
           trace.add(actor.name, what, args);
-          onEffect(service);
+          if (!isRead) onChange(service);
           if (fault === 'crash-after') actor.kill(`after ${what}`);
           else answer(() => (fault === 'lost' ? reject(faults.error(what)) : resolve(value)));
         },
@@ -66,7 +67,7 @@ function call(
       );
     };
     // What is on its way arrives, whatever becomes of its sender.
-    scheduler.after(faults.latencyMs(), fault === 'none' ? null : actor, request);
+    scheduler.after(faults.requestMs(), fault === 'none' ? null : actor, request);
   });
 }
 

@@ -1,4 +1,5 @@
 /** Whoever uses the deployment: submits jobs, asks again when no answer comes, cancels some of them. */
+import { ConflictError } from '../../core/errors.ts';
 import type { TaskPosition } from '../../core/ids.ts';
 import type { Fate } from './commands.ts';
 import type { World } from './world.ts';
@@ -42,6 +43,7 @@ export class Client {
       await Promise.all([
         random.chance(0.25) ? this.#cancel(jobId) : null,
         random.chance(0.25) ? this.#cancelTask({ jobId, index }) : null,
+        random.chance(0.2) ? this.#retry(jobId) : null,
       ]);
     }
     this.#pending -= 1;
@@ -62,13 +64,23 @@ export class Client {
     await this.#insist(() => lambdas.cancelTask(task));
   }
 
+  /** Runs again what has failed by then, if anything has. */
+  async #retry(jobId: string): Promise<void> {
+    const { random, scheduler, lambdas, accepted } = this.#world;
+    await scheduler.sleep(random.magnitude(100, 2_400) * 1_000);
+    const answer = await this.#insist(() => lambdas.retry(jobId, `retry-${jobId}`));
+    if (answer) accepted.add(answer.jobId);
+  }
+
   /** Asks again while no answer comes, for a while. */
   async #insist<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
     const { random, scheduler } = this.#world;
     for (let tries = 1; tries <= PATIENCE; tries += 1) {
       try {
         return await ask();
-      } catch {
+      } catch (error) {
+        // An answer, if not the one that was hoped for.
+        if (error instanceof ConflictError) return undefined;
         await scheduler.sleep(random.magnitude(200, 30_000));
       }
     }

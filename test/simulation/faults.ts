@@ -108,9 +108,14 @@ export class Faults {
     return 'none';
   }
 
-  latencyMs(): number {
-    if (this.happens('slow')) return Math.round(this.#random.magnitude(1_000, 120_000));
-    return this.#random.int(1, 40);
+  /** A request arrives within its client's patience, or never (adapters/aws/client-settings.ts). */
+  requestMs(): number {
+    return this.happens('slow') ? Math.round(this.#random.magnitude(1_000, 20_000)) : this.#random.int(1, 40);
+  }
+
+  /** An answer may come when nobody waits for it any more. */
+  lateAnswerMs(): number {
+    return Math.round(this.#random.magnitude(1_000, 120_000));
   }
 
   /** What the caller gets to see: our own errors, or whatever a client throws. */

@@ -12,8 +12,8 @@ import type { QueueRecord } from '../../functions/queue-batch.ts';
 import { takeBackTasks } from '../../functions/scaler/lost-machines.ts';
 import { scale } from '../../functions/scaler/scale.ts';
 import { consumeStatus } from '../../functions/status-consumer/consume-status.ts';
+import { retryJob } from '../../functions/submit/retry-job.ts';
 import { submitJob } from '../../functions/submit/submit-job.ts';
-import { InMemoryOfferSource } from '../fakes/in-memory-offer-source.ts';
 import { Actor } from './scheduler.ts';
 import type { World } from './world.ts';
 
@@ -63,11 +63,16 @@ export class Lambdas {
 
   submit(document: unknown, idempotencyKey: string): Promise<{ jobId: string }> {
     return this.#invoke('submit', (actor) => {
-      const { jobs, blobs, machine, waker, clock, ulid, rules } = this.#world.portsOf(actor);
+      const { rules, ...ports } = this.#world.portsOf(actor);
       const request = { document, keyId: 'key', idempotencyKey };
-      const offers = new InMemoryOfferSource([]);
-      const ports = { jobs, blobs, machine, waker, clock, ulid, offers, onNotEstimated: () => undefined };
       return submitJob(request, rules, ports);
+    });
+  }
+
+  retry(jobId: string, idempotencyKey: string): Promise<{ jobId: string }> {
+    return this.#invoke('submit', (actor) => {
+      const { rules, ...ports } = this.#world.portsOf(actor);
+      return retryJob({ jobId, document: {}, keyId: 'key', idempotencyKey }, rules, ports);
     });
   }
 
@@ -161,7 +166,7 @@ export class Lambdas {
           },
         );
       };
-      scheduler.after(faults.latencyMs() + (random.chance(0.1) ? 2_000 : 10), null, start);
+      scheduler.after(faults.requestMs() + (random.chance(0.1) ? 2_000 : 10), null, start);
     });
   }
 }

@@ -32,7 +32,7 @@ export type AgentPortsInUse = Pick<AgentPorts, 'queues' | 'status' | 'control' |
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fencing',
-    seed: 2,
+    seed: 40,
     // Every report counts for the current attempt, whichever it speaks of.
     records: (records, tables) =>
       records.map((record) => {
@@ -97,7 +97,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no completion check on stale reports',
-    seed: 21,
+    seed: 76,
     consumer: (ports) => {
       let applied = false;
       return {
@@ -137,17 +137,17 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'release by visibility alone',
-    seed: 32,
+    seed: 14,
     outcome: (outcome) => (outcome.kind === 'released' && outcome.seconds > 0 ? { kind: 'returned' } : outcome),
   },
   {
     name: 'no sweep',
-    seed: 9,
+    seed: 2,
     scaler: (ports) => ({ ...ports, jobs: altered(ports.jobs, { markSweep: async () => undefined }) }),
   },
   {
     name: 'no launch intent',
-    seed: 1,
+    seed: 9,
     scaler: (ports) => ({
       ...ports,
       fleets: altered(ports.fleets, {

@@ -138,7 +138,13 @@ export class Promises {
     const left = row?.checkpoint?.blob ?? null;
     if (attempt === known && checkpointRef !== left) this.#broken(1, `starts without what was left: ${left}`, taskId);
     if (attempt > known) this.#broken(2, `starts attempt ${attempt} before it is recorded`, taskId);
-    if (!taskId.endsWith(`-${fate.index}`)) this.#broken(2, `got the input of task ${fate.index}`, taskId);
+    const isOwn = taskId.endsWith(`-${fate.index}`) || this.#isRetry(message.jobId);
+    if (!isOwn) this.#broken(2, `got the input of task ${fate.index}`, taskId);
+  }
+
+  /** Whose tasks have the inputs of others, and places of their own. */
+  #isRetry(jobId: string): boolean {
+    return (this.#world.tables.jobs.get(jobId)?.job.retryOf ?? null) !== null;
   }
 
   /** 1: what was started is released, so that its next attempt is known; it does not just go back. */

@@ -11,7 +11,7 @@ interface Line {
 
 const TOLD_CHARACTERS = 200;
 /** Calls that only look. */
-const READS = /\.(?:progress|list\w*|read|getMany|get|depth|find\w*|receive)$/;
+export const READS = /\.(?:progress|list\w*|read|getMany|get|depth|find\w*|receive)$/;
 
 export class Trace {
   readonly #clock: Clock;

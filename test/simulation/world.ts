@@ -17,6 +17,7 @@ import { InMemoryControlChannel } from '../fakes/in-memory-control-channel.ts';
 import { InMemoryDeadLetterChannel } from '../fakes/in-memory-dead-letter-channel.ts';
 import { InMemoryFleetStore } from '../fakes/in-memory-fleet-store.ts';
 import { InMemoryJobStore } from '../fakes/in-memory-job-store.ts';
+import { InMemoryOfferSource } from '../fakes/in-memory-offer-source.ts';
 import { InMemoryTables } from '../fakes/in-memory-tables.ts';
 import { InMemoryTaskStore } from '../fakes/in-memory-task-store.ts';
 import { altered, type CallTools, wired } from './calls.ts';
@@ -47,6 +48,8 @@ import { type Actor, Scheduler } from './scheduler.ts';
 import { Trace } from './trace.ts';
 
 const DEADLINE_MS = 24 * 3_600_000;
+/** Nothing is rented: the machines of the simulated cloud are all alike. */
+const NO_OFFERS = new InMemoryOfferSource([]);
 const TICK_MS = 60_000;
 /** A scaler that read a job before it was closed may still launch for it. */
 const LATELY_MS = 120_000;
@@ -130,7 +133,7 @@ export class World {
     this.deadLetterQueue = new UnreliableQueue('dead-letters', tools);
     this.#delayed = new UnreliableDelayedQueue(this.delayedQueue, tools);
     this.#queue = unreliableTaskQueues(tools, this.deadLetterQueue);
-    this.#calls = { scheduler, faults, trace, onEffect: (service) => this.#onEffect(service) };
+    this.#calls = { scheduler, faults, trace, onChange: (service) => this.#onChange(service) };
     const slots = random.int(1, 2);
     this.fleet = fleetOf(random);
     this.scaleSettings = scaleSettings(slots);
@@ -199,6 +202,8 @@ export class World {
       machine: this.#wired(this.executions, 'machine', actor),
       provider: this.#wired(this.cloud, 'provider', actor),
       waker: this.#waker,
+      offers: NO_OFFERS,
+      onNotEstimated: () => undefined,
       clock: scheduler,
       random: () => random.next(),
       ulid: () => {
@@ -299,7 +304,7 @@ export class World {
     ];
   }
 
-  #onEffect(service: string): void {
+  #onChange(service: string): void {
     if (service === 'jobs' || service === 'tasks') this.promises.checkTables();
   }
 
