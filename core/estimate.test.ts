@@ -9,7 +9,7 @@ import type { Offer } from './offer.ts';
 const now = new Date(START);
 const fleet = (overrides: Partial<Fleet> = {}): Fleet => ({
   name: 'default',
-  ...fleetSchema.parse({ provider: 'aws', maxInstances: 50 }),
+  ...fleetSchema.parse({ provider: 'aws', maxInstances: 50, idleSeconds: 60 }),
   ...overrides,
 });
 const exactly = (seconds: number) => ({ low: seconds, likely: seconds, high: seconds, basis: 'told' });

@@ -31,7 +31,7 @@ describe('fleets.yml', () => {
       allowedTypes: [],
       gpu: null,
       drainTargetSeconds: 900,
-      idleSeconds: 60,
+      idleSeconds: 30,
       maxLifetimeHours: 24,
     });
   });

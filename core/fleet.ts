@@ -37,7 +37,7 @@ export const fleetSchema = z
     /** The time in which waiting work is to be done when no job's deadline says otherwise. Longer is cheaper. */
     drainTargetSeconds: z.int().min(1).max(86_400).default(900),
     /** A machine ends itself when its queues stayed empty for so long. */
-    idleSeconds: z.int().min(1).max(86_400).default(60),
+    idleSeconds: z.int().min(1).max(86_400).default(30),
     maxLifetimeHours: z.number().positive().max(168).default(24),
   })
   .refine((fleet) => fleet.minInstances <= fleet.maxInstances, {

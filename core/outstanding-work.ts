@@ -135,8 +135,11 @@ function targetSeconds({ deadlineAt }: OpenWork, now: Date, settings: WorkSettin
 /** Tasks do not all take what they take on average, and machines are lost. */
 const DEADLINE_MARGIN = 0.85;
 
-/** Times the mean: found by `npm run simulate:fleet`. Less makes short tasks wait behind long ones, more fills machines less. */
-const STILL_TO_RUN = 1.5;
+/**
+ * Times the mean. Found by `npm run simulate:fleet`: with less, the few long tasks of a heavy-tailed job hold up the short ones
+ * that wait behind them; with more, machines are launched that the running ones would have made up for.
+ */
+const STILL_TO_RUN = 6;
 
 /** The slots of the machines that are there or will be. */
 export interface Supply {

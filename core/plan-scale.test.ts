@@ -272,7 +272,7 @@ describe('a scale plan', () => {
         instances: machines(['READY', 'READY']),
       });
 
-    expect(planScale(waiting(100), limits).launch).toBe(0);
+    expect(planScale(waiting(20), limits).launch).toBe(0);
     expect(planScale(waiting(3_600), limits).launch).toBe(1);
   });
 

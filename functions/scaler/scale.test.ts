@@ -262,7 +262,7 @@ describe('a fleet with work', () => {
       SHOAL_SLOT_VCPU: '1',
       SHOAL_SLOT_MEMORY_MIB: '1024',
       SHOAL_SLOT_DISK_GIB: '5',
-      SHOAL_IDLE_SECONDS: '60',
+      SHOAL_IDLE_SECONDS: '30',
       SHOAL_MAX_LIFETIME_SECONDS: '86400',
       SHOAL_QUEUE_URL_PREFIX: 'https://sqs/',
       SHOAL_STATUS_QUEUE_URL: 'https://sqs/status',
