@@ -120,8 +120,9 @@ export function estimateJob(
 
 function workloadOf(work: EstimatedWork, fleet: Fleet, { bootSeconds }: EstimateSettings): Workload {
   const secondsPerTask = work.secondsPerTask.likely;
+  const slots = work.taskCount * work.slotsPerTask;
   return {
-    slotsWanted: Math.ceil(work.taskCount * work.slotsPerTask),
+    slotsWanted: Math.ceil(Math.min(slots, (slots * secondsPerTask) / fleet.drainTargetSeconds)),
     secondsPerTask,
     workSeconds: Math.max(secondsPerTask, fleet.drainTargetSeconds),
     bootSeconds,
