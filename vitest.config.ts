@@ -22,6 +22,7 @@ export default defineConfig({
           '{core,adapters,functions,worker-bootstrap,local,cli,statemachine,plugins,resources}/**/*.test.ts',
           'test/*.test.ts',
           'test/bench/*.test.ts',
+          'test/chaos/*.test.ts',
           'test/fleet-simulation/*.test.ts',
         ],
         20_000,

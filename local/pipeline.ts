@@ -40,6 +40,10 @@ export interface Pipeline {
   stop(): Promise<void>;
   /** Ends everything at once, without order. */
   kill(): Promise<void>;
+  /** Kills the function host as a crash would, and starts it again at the same addresses. */
+  crashHost(): Promise<void>;
+  /** The process groups of machines that are still there. */
+  machinesLeft(): Promise<readonly number[]>;
   /** The processes of this run that are still there: the parts, and the process groups of machines. */
   processesLeft(): Promise<readonly number[]>;
 }
@@ -87,6 +91,7 @@ class PipelineRun {
   readonly #trouble = Promise.withResolvers<never>();
   readonly #failure = Promise.withResolvers<PartError>();
   #host: SupervisedProcess | undefined;
+  #configuration: HostConfiguration | undefined;
   #emulators: SupervisedProcess | undefined;
   #metadata: MetadataStub | undefined;
   #stopped: Promise<void> | undefined;
@@ -147,6 +152,8 @@ class PipelineRun {
       failure: this.#failure.promise,
       stop: () => this.stop(),
       kill: () => this.kill(),
+      crashHost: () => this.#crashHost(urls),
+      machinesLeft: () => localInstancesLeft(this.#directory.instances),
       processesLeft: () => this.#processesLeft(),
     };
   }
@@ -195,11 +202,7 @@ class PipelineRun {
 
   async #startProcesses(ports: Ports): Promise<HostUrls & EmulatorUrls> {
     this.#tell('starting the emulators');
-    this.#host = this.#launch('the function host', 'function-host', {
-      'api-port': ports.api,
-      'lambda-port': ports.lambda,
-    });
-    const hostUrls = await this.#safely(this.#host.receive(listeningSchema, START_LIMIT_MS));
+    const hostUrls = await this.#startHost(ports);
     this.#emulators = this.#launch('the emulators', 'emulators', {
       'sqs-port': ports.sqs,
       'dynamodb-port': ports.dynamodb,
@@ -209,6 +212,21 @@ class PipelineRun {
       'lambda-endpoint': hostUrls.lambdaUrl,
     });
     return { ...hostUrls, ...(await this.#safely(this.#emulators.receive(emulatorsSchema, START_LIMIT_MS))) };
+  }
+
+  async #startHost(ports: Pick<Ports, 'api' | 'lambda'>): Promise<HostUrls> {
+    const settings = { 'api-port': ports.api, 'lambda-port': ports.lambda };
+    this.#host = this.#launch('the function host', 'function-host', settings);
+    return this.#safely(this.#host.receive(listeningSchema, START_LIMIT_MS));
+  }
+
+  async #crashHost({ apiUrl, lambdaUrl }: HostUrls): Promise<void> {
+    const configuration = this.#configuration;
+    if (configuration === undefined || this.#stopped !== undefined) return;
+    this.#host?.kill();
+    await this.#host?.stop(0);
+    await this.#startHost({ api: Number(new URL(apiUrl).port), lambda: Number(new URL(lambdaUrl).port) });
+    await this.#configureHost(configuration);
   }
 
   #launch(name: string, folder: string, settings: Readonly<Record<string, string | number>>): SupervisedProcess {
@@ -249,6 +267,7 @@ class PipelineRun {
   }
 
   async #configureHost(configuration: HostConfiguration): Promise<void> {
+    this.#configuration = configuration;
     const host = this.#host;
     if (!host) throw new Error('the function host was not started');
     const answer = host.receive(configuredSchema, START_LIMIT_MS);

@@ -18,7 +18,7 @@ describe('fleetAlarmResources', () => {
     });
   });
 
-  it('sees tasks that wait while none is worked on, for at least the minutes given', () => {
+  it('sees tasks that wait while none is worked on, for at least the minutes given (lesson 10)', () => {
     expect(alarms['StalledAlarmGpuLarge']?.Properties).toMatchObject({
       EvaluationPeriods: 7,
       Threshold: 0,

@@ -137,7 +137,7 @@ describe('a poller', () => {
     expect(most).toBe(2);
   });
 
-  it('gives back at once what its last poll brings, and lets the batch in hand finish', async () => {
+  it('gives back at once what its last poll brings, and lets the batch in hand finish (lesson 48)', async () => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     await send('first');
     const run = startPoller(

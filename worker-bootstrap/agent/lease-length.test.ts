@@ -5,7 +5,7 @@ import { neededLeaseSeconds, waitingLeaseSeconds } from './lease-length.ts';
 const allowances = { leaseGraceSeconds: 60 };
 
 describe('neededLeaseSeconds', () => {
-  it('is timeout and grace, and setup before the commit is prepared', () => {
+  it('is timeout and grace, and setup before the commit is prepared: as long as the task may take (lesson 8)', () => {
     expect(neededLeaseSeconds(300, 0, allowances)).toBe(360);
     expect(neededLeaseSeconds(300, 600, allowances)).toBe(960);
   });

@@ -24,7 +24,7 @@ describe('the pace of a job', () => {
     expect(paceOf(seconds).waitingAllowed('job', slots, lease)).toBe(allowed);
   });
 
-  it('never lets more wait than start within a quarter of the lease', () => {
+  it('never lets more wait than start within a quarter of the lease (lesson 7)', () => {
     fc.assert(
       fc.property(
         fc.array(fc.double({ min: 0, max: 1e4, noNaN: true }), { minLength: 1 }),

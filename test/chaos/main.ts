@@ -1,0 +1,33 @@
+/** `npm run chaos`: the whole pipeline under attack, and whether its promises hold. */
+import { onStopSignals } from '../../local/stop-signals.ts';
+import { type ChaosArguments, HELP, readArguments } from './arguments.ts';
+import { runChaos } from './chaos-run.ts';
+import { reportOf } from './report.ts';
+
+function argumentsOrExit(): ChaosArguments {
+  try {
+    const read = readArguments(process.argv.slice(2), () => Math.floor(Math.random() * 1_000_000));
+    if (read) return read;
+    console.log(HELP);
+    process.exit(0);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+const { json, ...options } = argumentsOrExit();
+const abort = new AbortController();
+onStopSignals(
+  () => abort.abort(new Error('interrupted')),
+  () => process.exit(130),
+);
+console.error(`seed ${options.seed}: ${options.tasks} tasks, ${options.minutes} min of attack`);
+try {
+  const report = await runChaos({ ...options, onProgress: (line) => console.error(line), signal: abort.signal });
+  console.log(json ? JSON.stringify(report, null, 2) : reportOf(report));
+  process.exitCode = report.held ? 0 : 1;
+} catch (error) {
+  console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  process.exitCode = abort.signal.aborted ? 130 : 1;
+}
