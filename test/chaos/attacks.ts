@@ -193,6 +193,8 @@ export interface NamedAttack {
   readonly attack: Attack;
   /** How often it is drawn, against the others. */
   readonly weight: number;
+  /** What it loses comes back after two leases: too late for a short run. */
+  readonly longRunsOnly?: boolean;
 }
 
 export const ATTACKS: readonly NamedAttack[] = [
@@ -201,16 +203,17 @@ export const ATTACKS: readonly NamedAttack[] = [
   { name: 'interruption notices', attack: interrupt, weight: 4 },
   { name: 'rebalance recommendations', attack: rebalance, weight: 2 },
   { name: 'function host killed (-9)', attack: crashHost, weight: 1 },
-  { name: 'queues emptied by a restart', attack: restartQueues, weight: 1 },
+  { name: 'queues emptied by a restart', attack: restartQueues, weight: 1, longRunsOnly: true },
   { name: 'hostile messages', attack: hostileMessages, weight: 8 },
   { name: 'task messages doubled, at once and late', attack: copiesOf('tasks'), weight: 4 },
   { name: 'reports doubled, at once and late', attack: copiesOf('status'), weight: 5 },
 ];
 
 /** The next attack, by weight. */
-export function drawAttack(random: () => number): NamedAttack | undefined {
-  let left = random() * ATTACKS.reduce((sum, { weight }) => sum + weight, 0);
-  return ATTACKS.find(({ weight }) => {
+export function drawAttack(random: () => number, isLongRun: boolean): NamedAttack | undefined {
+  const attacks = ATTACKS.filter(({ longRunsOnly = false }) => isLongRun || !longRunsOnly);
+  let left = random() * attacks.reduce((sum, { weight }) => sum + weight, 0);
+  return attacks.find(({ weight }) => {
     left -= weight;
     return left < 0;
   });

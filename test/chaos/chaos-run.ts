@@ -24,7 +24,7 @@ const SUBMITTING = 0.6;
 const TASK_TIMEOUT_SECONDS = 10;
 /** Above a minute, starts are announced: then a lost lease is known, and returns by its receipt handle. */
 const ANNOUNCED_TIMEOUT_SECONDS = 61;
-/** Of the four jobs; a shorter run could not wait for so long a lease. */
+/** Of the four jobs. A short run could not wait for so long a lease. */
 const ANNOUNCED_JOB = 1;
 const LONG_RUN_MINUTES = 1;
 const PAUSE_MS = { least: 100, most: 800 };
@@ -137,6 +137,10 @@ class ChaosRun {
     };
   }
 
+  get #isLong(): boolean {
+    return this.#options.minutes >= LONG_RUN_MINUTES;
+  }
+
   /** Submits the jobs and attacks until the time is up. @returns what was done */
   async attack(): Promise<Record<string, number>> {
     const began = performance.now();
@@ -196,7 +200,7 @@ class ChaosRun {
   }
 
   async #attackOnce(): Promise<void> {
-    const drawn = drawAttack(this.#target.random);
+    const drawn = drawAttack(this.#target.random, this.#isLong);
     if (!drawn) return;
     try {
       this.#count(drawn.name, await drawn.attack({ ...this.#target, jobIds: this.#jobs.map(({ jobId }) => jobId) }));
@@ -210,7 +214,7 @@ class ChaosRun {
   async #submit(all: readonly ChaosTask[]): Promise<void> {
     const nth = this.#jobs.length;
     const tasks = all.filter(({ n }) => n % JOBS === nth);
-    const announced = nth === ANNOUNCED_JOB && this.#options.minutes >= LONG_RUN_MINUTES;
+    const announced = nth === ANNOUNCED_JOB && this.#isLong;
     const body = {
       name: `chaos ${nth}`,
       code: { repository: this.#repository.url, run: ['sh', 'task.sh'] },

@@ -102,11 +102,19 @@ describe('a chaos run', () => {
   it('draws the same tasks and attacks from the same seed', () => {
     const draw = (seed: number) => {
       const random = seededRandom(seed);
-      return [chaosTasks(50, random), Array.from({ length: 50 }, () => drawAttack(random)?.name)];
+      return [chaosTasks(50, random), Array.from({ length: 50 }, () => drawAttack(random, true)?.name)];
     };
 
     expect(draw(7)).toEqual(draw(7));
     expect(draw(7)).not.toEqual(draw(8));
+  });
+
+  it('that is short does nothing whose loss comes back late', () => {
+    const random = seededRandom(1);
+    const drawn = (isLongRun: boolean) =>
+      new Set(Array.from({ length: 500 }, () => drawAttack(random, isLongRun)?.name));
+
+    expect([...drawn(true)].filter((name) => !drawn(false).has(name))).toEqual(['queues emptied by a restart']);
   });
 
   it('refuses options that make no sense, and draws a seed where none is given', () => {
