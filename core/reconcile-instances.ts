@@ -24,6 +24,8 @@ export interface ObservedInstance {
   readonly instanceType?: string;
   /** When its lifetime ends, where that is written on it. */
   readonly expiresAt?: string;
+  /** It was stopped, not ended: it does nothing, and its disk costs on. */
+  readonly stopped?: boolean;
   /** Why it ended, as the provider says it. */
   readonly endReason?: string;
   /** It was taken back: it ended by no fault of its own. */

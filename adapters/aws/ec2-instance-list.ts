@@ -6,6 +6,7 @@ import { TAGS } from './ec2-fleet-request.ts';
 /** The most that `DescribeInstances` gives a page ("DescribeInstances", MaxResults). */
 const PAGE = 1_000;
 const RUNNING = new Set(['pending', 'running']);
+const STOPPED = new Set(['stopping', 'stopped']);
 /** `StateReason` of a machine that EC2 took back ("StateReason"). */
 const TAKEN_BACK = /^Server\.Spot/;
 
@@ -47,6 +48,7 @@ function observedInstance(instance: Instance): ObservedInstance[] {
       launchedAt: LaunchTime.toISOString(),
       ...(InstanceType ? { instanceType: InstanceType } : {}),
       ...(expiresAt ? { expiresAt } : {}),
+      ...(STOPPED.has(State?.Name ?? '') ? { stopped: true } : {}),
       ...(reason ? { endReason: reason } : {}),
       ...(running ? {} : { interrupted: TAKEN_BACK.test(StateReason?.Code ?? '') }),
     },

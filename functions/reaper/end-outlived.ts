@@ -12,7 +12,10 @@ export async function endOutlived(
   const now = clock.now().getTime();
   const observed = await provider.list();
   const outlived = observed
-    .filter(({ running, expiresAt }) => running && expiresAt !== undefined && Date.parse(expiresAt) <= now)
+    .filter(
+      ({ running, stopped, expiresAt }) =>
+        (running || stopped) && expiresAt !== undefined && Date.parse(expiresAt) <= now,
+    )
     .map((each) => each.instanceId);
   if (outlived.length > 0) await provider.terminate(outlived);
   return outlived;

@@ -9,6 +9,8 @@ import { launchedInstance } from './scale-snapshot.ts';
 export interface KnownMachines extends FleetRead {
   /** Run, but neither row nor intent says why. */
   readonly unknown: readonly ObservedInstance[];
+  /** Somebody stopped them: nothing of ours starts one again. */
+  readonly stopped: readonly string[];
 }
 
 /** @param choicesOf what machines of the fleet are rented as: what an adopted one costs follows from its type */
@@ -21,8 +23,9 @@ export async function knownMachines(
 ): Promise<KnownMachines> {
   const known = await ports.fleets.read(fleet.name);
   const needed = known.instances.length > 0 || known.state.intents.length > 0 || settings.look;
-  if (!provider || !needed) return { ...known, unknown: [] };
+  if (!provider || !needed) return { ...known, unknown: [], stopped: [] };
   const observed = (await ports.observe(provider)).filter((each) => each.fleet === fleet.name);
+  const stopped = observed.filter((each) => each.stopped).map((each) => each.instanceId);
   const { intents } = known.state;
   const found = reconcileInstances(known.instances, observed, intents, ports.clock.now(), settings.listGraceSeconds);
   // First, while their rows still say that they run: a run that dies here finds them again.
@@ -34,10 +37,10 @@ export async function knownMachines(
   const adopted = found.adopt.map((machine) =>
     launchedInstance(fleet, provider.name, machine.intentId, rentedAs(machine, choicesOf(known.state)), settings),
   );
-  if (adopted.length + found.ended.length === 0) return { ...known, unknown: found.unknown };
+  if (adopted.length + found.ended.length === 0) return { ...known, unknown: found.unknown, stopped };
   await ports.fleets.addInstances(adopted);
   // Read again: what an adopted machine has said of itself stays, it may be READY long since.
-  return { ...(await ports.fleets.read(fleet.name)), unknown: found.unknown };
+  return { ...(await ports.fleets.read(fleet.name)), unknown: found.unknown, stopped };
 }
 
 function rentedAs(machine: ObservedInstance, choices: readonly Choice[]) {

@@ -100,6 +100,7 @@ export async function scaleFleet(
   if (!provider) return recordOnly(fleet, plan, known.state, ports);
 
   const failed = await endOverdue(fleet, plan, provider, ports);
+  if (known.stopped.length > 0) await provider.terminate(known.stopped);
   const { ended, suspects } = await endUnknown(fleet, provider, known, ports, settings, reportsUntil);
   const allowance = launchAllowance(withFailures(known.boots, failed), booting(known, ports.clock.now()), began);
   const allowed = limitedTo(plan, allowance, problem, ended);
@@ -252,9 +253,9 @@ async function recordOnly(fleet: Fleet, plan: ScalePlan, state: FleetState, port
 }
 
 /** Nobody is there, is expected, or is suspected. */
-const isDeserted = ({ state, instances, unknown }: KnownMachines): boolean =>
+const isDeserted = ({ state, instances, unknown, stopped }: KnownMachines): boolean =>
   instances.every((each) => hasEnded(each.state)) &&
-  state.intents.length + unknown.length + (state.suspects?.length ?? 0) === 0;
+  state.intents.length + unknown.length + stopped.length + (state.suspects?.length ?? 0) === 0;
 
 /** Ranking every offer costs more than anything else here: once a tick is enough. */
 function chooser(choose: (state: FleetState) => MachineChoice): (state: FleetState) => MachineChoice {

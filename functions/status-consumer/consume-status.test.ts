@@ -93,6 +93,39 @@ const unavailable = async (): Promise<never> => {
   throw new TransientError('it does not answer');
 };
 
+describe('how far reports are read', () => {
+  const noting = (world: ReturnType<typeof prepare>, noted: Date[]) => ({
+    ...world.ports,
+    statusFlow: { noteApplied: async (sentAt: Date) => void noted.push(sentAt) },
+  });
+  const sent = (seconds: number) => record([startedEvent()], { sentAt: new Date(at(seconds)) });
+
+  it('is noted by the oldest of a batch, once all of it is done', async () => {
+    const world = prepare();
+    const noted: Date[] = [];
+
+    await consumeStatus([sent(30), sent(20), sent(40)], noting(world, noted));
+
+    expect(noted).toEqual([new Date(at(20))]);
+  });
+
+  it('is not noted while a part must come back, and returns nothing that is done when it cannot be noted', async () => {
+    const world = prepare();
+    const noted: Date[] = [];
+    const failing = {
+      ...noting(world, noted),
+      jobs: Object.assign(Object.create(world.jobs), { progress: unavailable }),
+    };
+    await consumeStatus([sent(30)], failing);
+    const unnotable = { ...world.ports, statusFlow: { noteApplied: unavailable } };
+
+    const { failed } = await consumeStatus([sent(30)], unnotable);
+
+    expect(noted).toEqual([]);
+    expect(failed.size).toBe(0);
+  });
+});
+
 describe('reports on tasks', () => {
   it('change rows and counters together', async () => {
     const { consume, row, counters } = prepare();
