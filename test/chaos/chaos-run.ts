@@ -21,7 +21,7 @@ import { type Promised, readJob, verdictOn } from './verdict.ts';
 const JOBS = 4;
 /** The jobs come within this part of the attack. */
 const SUBMITTING = 0.6;
-const TASK_TIMEOUT_SECONDS = 10;
+const TASK_TIMEOUT_SECONDS = { short: 6, long: 10 };
 /** Above a minute, starts are announced: then a lost lease is known, and returns by its receipt handle. */
 const ANNOUNCED_TIMEOUT_SECONDS = 61;
 /** Of the four jobs. A short run could not wait for so long a lease. */
@@ -143,10 +143,14 @@ class ChaosRun {
 
   /** Submits the jobs and attacks until the time is up. @returns what was done */
   async attack(): Promise<Record<string, number>> {
+    const all = chaosTasks(this.#options.tasks, this.#random);
+    await this.#submit(all);
+    await this.#until('there is a machine to attack', LEAVING_MS, async () => {
+      return (await this.#pipeline.machinesLeft()).length > 0;
+    });
     const began = performance.now();
     const limitMs = this.#options.minutes * 60_000;
     const passed = (): number => performance.now() - began;
-    const all = chaosTasks(this.#options.tasks, this.#random);
     let told = 0;
     let weatherAt = 0;
     while (passed() < limitMs) {
@@ -219,7 +223,7 @@ class ChaosRun {
       name: `chaos ${nth}`,
       code: { repository: this.#repository.url, run: ['sh', 'task.sh'] },
       tasks: tasks.map((task) => ({ input: inputOf(task) })),
-      timeoutSeconds: announced ? ANNOUNCED_TIMEOUT_SECONDS : TASK_TIMEOUT_SECONDS,
+      timeoutSeconds: announced ? ANNOUNCED_TIMEOUT_SECONDS : TASK_TIMEOUT_SECONDS[this.#isLong ? 'long' : 'short'],
       allowedFailures: tasks.filter(({ kind }) => kind === 'fatal').length,
       retry: { backoffSeconds: 1 },
     };
