@@ -23,6 +23,7 @@ import { readOnDemandPrices } from './ec2-on-demand-prices.ts';
 import { readPlacementScores } from './ec2-placement-scores.ts';
 import { readSpotPrices, type SpotPrice } from './ec2-spot-prices.ts';
 import { readSubnets } from './ec2-subnets.ts';
+import { keepOffers, readJson } from './kept-offers.ts';
 
 const FACTS_SECONDS = 24 * 3_600;
 const SPOT_SECONDS = 600;
@@ -79,6 +80,8 @@ export class Ec2OfferSource implements OfferSource {
     if (this.#list && facts === this.#facts && spot === this.#spot) return this.#list;
     [this.#facts, this.#spot] = [facts, spot];
     this.#list = offerList(facts, spot, this.#options.region);
+    // For those who only want to know. Who launches must not wait, or fail, for them.
+    await keepOffers(this.#options.blobs, this.#list).catch(() => undefined);
     return this.#list;
   }
 
@@ -103,9 +106,7 @@ export class Ec2OfferSource implements OfferSource {
   }
 
   async #keptFacts(key: string): Promise<Facts | undefined> {
-    const kept = await this.#options.blobs.get(key).catch(() => undefined);
-    if (!kept) return undefined;
-    const parsed = factsSchema.safeParse(JSON.parse(Buffer.from(kept).toString('utf8')));
+    const parsed = factsSchema.safeParse(await readJson(this.#options.blobs, key));
     return parsed.success ? parsed.data : undefined;
   }
 

@@ -40,7 +40,7 @@ export const handler = apiHandler({
     ...resultRoutes({ jobs, tasks, blobs, links }),
     ...failureRoutes({ jobs, tasks, blobs }),
     ...auditRoutes({ jobs, tasks }),
-    ...priceRoutes({ offers: offerSource(), clock: { now: () => new Date() } }),
+    ...priceRoutes({ offers: offerSource(blobs), clock: { now: () => new Date() } }),
     ...fleetRoutes({
       fleets: readFleets(config.LAMBDA_TASK_ROOT),
       store: new DynamoFleetStore({ client, table: config.FLEETS_TABLE }),

@@ -24,15 +24,17 @@ import { submitRoute } from './submit-route.ts';
 const dynamo = createDynamoClient();
 const clock = { now: () => new Date() };
 
+const blobs = new S3BlobStore({ client: createS3Client(), bucket: config.BUCKET });
+
 const ports: RetryPorts = {
   jobs: new DynamoJobStore({ client: dynamo, table: config.JOBS_TABLE }),
   tasks: new DynamoTaskStore({ client: dynamo, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE }),
-  blobs: new S3BlobStore({ client: createS3Client(), bucket: config.BUCKET }),
+  blobs,
   machine: new StepFunctionsJobMachine({ client: createSfnClient(), stateMachineArn: config.STATE_MACHINE_ARN }),
   waker: scalerWaker(config.SCALER_FUNCTION_NAME),
   clock,
   ulid,
-  offers: offerSource(),
+  offers: offerSource(blobs),
   onNotEstimated: (error) => logger.warn('no estimate could be made', { error: error as Error }),
 };
 

@@ -3,6 +3,8 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEc2Client, createPricingClient } from '../../adapters/aws/ec2-clients.ts';
 import { Ec2OfferSource } from '../../adapters/aws/ec2-offer-source.ts';
+import { KeptOfferSource } from '../../adapters/aws/kept-offers.ts';
+import { CatalogueOfferSource } from '../../adapters/catalogue/catalogue-offer-source.ts';
 import { TransientError } from '../../core/errors.ts';
 import { at, ManualClock } from '../factories/manual-clock.ts';
 import { InMemoryBlobStore } from '../fakes/in-memory-blob-store.ts';
@@ -155,5 +157,45 @@ describe('what EC2 rents out', () => {
     ec2.refusals.push({ action: 'DescribeInstanceTypes', code: 'RequestLimitExceeded', status: 503 });
 
     await expect(source().list()).rejects.toThrow(TransientError);
+  });
+});
+
+describe('what was kept of it', () => {
+  const kept = () => new KeptOfferSource({ blobs, otherwise: new CatalogueOfferSource(), clock });
+
+  it('is what those are told who only want to know, and asks EC2 for nothing', async () => {
+    const told = await source().list();
+    const calls = ec2.requests.length;
+
+    expect(await kept().list()).toEqual(told);
+    expect(ec2.requests).toHaveLength(calls);
+  });
+
+  it('is read again after ten minutes', async () => {
+    const reader = kept();
+    const before = await reader.list();
+    await source().list();
+    const soon = await reader.list();
+    clock.advance(600);
+    const later = await reader.list();
+
+    expect([before.source, soon.source].every((text) => text.includes('the shipped catalogue'))).toBe(true);
+    expect(later.source).toContain('EC2 in us-east-1');
+  });
+
+  it.each(['no JSON', '{"offers": []}', '{"offers": [{}], "observedAt": "x", "source": ""}'])(
+    'is the shipped catalogue where it cannot be understood: %s',
+    async (text) => {
+      await blobs.put('cache/offers.json', text, 'application/json');
+
+      expect((await kept().list()).source).toContain('the shipped catalogue');
+    },
+  );
+
+  it('is the shipped catalogue where the bucket does not answer', async () => {
+    const silent = { get: () => Promise.reject(new TransientError('it does not answer')) };
+    const reader = new KeptOfferSource({ blobs: silent, otherwise: new CatalogueOfferSource(), clock });
+
+    expect((await reader.list()).source).toContain('the shipped catalogue');
   });
 });
