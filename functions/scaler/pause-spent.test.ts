@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { withPausedJob } from '../../core/control-document.ts';
 import { TransientError } from '../../core/errors.ts';
 import type { Job } from '../../core/job.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
@@ -56,6 +57,17 @@ describe('a job that has spent its budget', () => {
     await run();
 
     expect(await paused()).toEqual([job.jobId]);
+  });
+});
+
+describe('a job that goes on', () => {
+  it('is paused for its machines no longer, though whoever let it go on died, or was overtaken, before it could tell', async () => {
+    const { job, control, run, paused } = prepare({ budgetUsd: null }, 1);
+    await control.update(job.fleet, (document) => withPausedJob(document, job.jobId, new Date(0)));
+
+    await run();
+
+    expect(await paused()).toEqual([]);
   });
 });
 

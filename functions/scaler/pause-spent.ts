@@ -1,7 +1,7 @@
 /** Pauses jobs that have spent their budget: the row first, then the machines; a run that died in between is made good. */
 import { inParallel } from '../../adapters/in-parallel.ts';
 import { whyPause } from '../../core/budget.ts';
-import { isJobPaused, withPausedJob } from '../../core/control-document.ts';
+import { type ControlDocument, isJobPaused, withoutPausedJob, withPausedJob } from '../../core/control-document.ts';
 import type { Clock, ControlChannel, JobProgress, JobStore } from '../../core/ports.ts';
 
 export interface PausePorts {
@@ -16,23 +16,47 @@ const JOBS_AT_ONCE = 4;
 
 /** @returns the jobs as they are now */
 export async function pauseSpent(jobs: readonly JobProgress[], ports: PausePorts): Promise<readonly JobProgress[]> {
-  return inParallel(jobs, JOBS_AT_ONCE, (progress) =>
+  const now = await inParallel(jobs, JOBS_AT_ONCE, (progress) =>
     pauseIfSpent(progress, ports).catch((error: unknown) => {
       ports.onFleetFailed(progress.job.fleet, error);
       return progress;
     }),
   );
+  const fleets = [...Map.groupBy(now, ({ job }) => job.fleet)];
+  await inParallel(fleets, JOBS_AT_ONCE, ([fleet, ofFleet]) =>
+    tellMachines(fleet, ofFleet, ports).catch((error: unknown) => ports.onFleetFailed(fleet, error)),
+  );
+  return now;
 }
 
-async function pauseIfSpent(progress: JobProgress, ports: PausePorts): Promise<JobProgress> {
+async function pauseIfSpent(progress: JobProgress, { jobs }: PausePorts): Promise<JobProgress> {
   const { job, counters } = progress;
   const reason = whyPause(job, counters);
-  const pausedNow = reason !== null && (await ports.jobs.pause(job.jobId, 'budget', reason));
-  if (!pausedNow && job.status !== 'PAUSED') return progress;
-  await ports.control.update(job.fleet, (document) =>
-    isJobPaused(document, job.jobId) ? document : withPausedJob(document, job.jobId, ports.clock.now()),
+  if (reason === null || !(await jobs.pause(job.jobId, 'budget', reason))) return progress;
+  return { job: { ...job, status: 'PAUSED', statusReason: reason, pausedFor: 'budget' }, counters };
+}
+
+/**
+ * The control document says what the rows say, in both directions: whoever paused a job, or let it go on, may have died
+ * before it could tell, or been overtaken by one that had read the row before. A job that goes on and is paused for its
+ * machines only would never end, and they would start, give its tasks back and end for as long as it lasts.
+ */
+async function tellMachines(
+  fleet: string,
+  jobs: readonly JobProgress[],
+  { control, clock }: PausePorts,
+): Promise<void> {
+  const isTold = (document: ControlDocument, { job }: JobProgress): boolean =>
+    isJobPaused(document, job.jobId) === (job.status === 'PAUSED');
+  const read = await control.read(fleet);
+  if (read.kind === 'document' && jobs.every((each) => isTold(read.document, each))) return;
+  await control.update(fleet, (document) =>
+    jobs
+      .filter((each) => !isTold(document, each))
+      .reduce(
+        (told, { job }) =>
+          job.status === 'PAUSED' ? withPausedJob(told, job.jobId, clock.now()) : withoutPausedJob(told, job.jobId),
+        document,
+      ),
   );
-  return pausedNow
-    ? { job: { ...job, status: 'PAUSED', statusReason: reason, pausedFor: 'budget' }, counters }
-    : progress;
 }

@@ -113,7 +113,7 @@ function prepare({
     running: () => [...provider.machines.values()].filter((machine) => machine.running).length,
     /** An open job with so many messages on its queue. */
     work: async (messages: number, overrides: Partial<Job> = {}, counters: Partial<Counters> = {}) => {
-      const job = jobFactory({ status: 'RUNNING', taskCount: messages, ...overrides });
+      const job = jobFactory({ status: 'RUNNING', taskToken: 'token', taskCount: messages, ...overrides });
       tables.jobs.set(job.jobId, { job, counters: countersFactory(counters) });
       await queues(job.fleet, job.priority).send(
         Array.from({ length: messages }, (_, index) =>
@@ -168,7 +168,7 @@ describe('an idle tick', () => {
 });
 
 describe('a job without an execution', () => {
-  it.each(['PENDING', 'CANCELLING'] as const)(
+  it.each(['PENDING', 'RUNNING', 'CANCELLING'] as const)(
     'that is %s is started, once it is old enough to be abandoned',
     async (status) => {
       const { tick, machine, clock, tables } = prepare();

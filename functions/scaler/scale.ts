@@ -4,6 +4,7 @@
  */
 import { inParallel } from '../../adapters/in-parallel.ts';
 import type { Fleet } from '../../core/fleet.ts';
+import { isClosed } from '../../core/job.ts';
 import type { QueueDepth } from '../../core/plan-scale.ts';
 import type { SweepLimits } from '../../core/plan-sweep.ts';
 import type { InstanceProvider, JobMachine, JobProgress, JobStore, TaskQueue, TaskQueues } from '../../core/ports.ts';
@@ -119,13 +120,14 @@ function depthOnce(queue: TaskQueue): TaskQueue {
 }
 
 /**
- * A job whose submission died between its row and its execution: nobody else would ever start it. One that is merely
- * being enqueued looks the same; to start its execution again changes nothing.
+ * A job whose submission died between its row and its execution: nobody else would ever start it, whatever became of its
+ * row since (it may have been paused, and gone on). One that is merely being enqueued looks the same; to start its
+ * execution again changes nothing.
  */
 const isAbandoned =
   (now: Date) =>
   ({ job }: JobProgress): boolean =>
-    (job.status === 'PENDING' || job.status === 'CANCELLING') &&
+    !isClosed(job.status) &&
     job.taskToken === null &&
     now.getTime() - Date.parse(job.createdAt) > ABANDONED_SECONDS * 1_000;
 

@@ -1,5 +1,5 @@
 /** Whoever uses the deployment: submits jobs, asks again when no answer comes, cancels some of them. */
-import { ConflictError } from '../../core/errors.ts';
+import { ConflictError, ValidationError } from '../../core/errors.ts';
 import type { TaskPosition } from '../../core/ids.ts';
 import type { Fate } from './commands.ts';
 import type { World } from './world.ts';
@@ -43,7 +43,9 @@ export class Client {
       await Promise.all([
         random.chance(0.25) ? this.#cancel(jobId) : null,
         random.chance(0.25) ? this.#cancelTask({ jobId, index }) : null,
-        random.chance(0.2) ? this.#retry(jobId) : null,
+        random.chance(0.2) ? this.#retry(jobId, document.budgetUsd) : null,
+        random.chance(0.2) ? this.#pause(jobId) : null,
+        document.budgetUsd === null ? null : this.#raiseBudget(jobId),
       ]);
     }
     this.#pending -= 1;
@@ -64,23 +66,43 @@ export class Client {
     await this.#insist(() => lambdas.cancelTask(task));
   }
 
+  /** Who pauses a job means to go on with it: that is insisted on. */
+  async #pause(jobId: string): Promise<void> {
+    const { random, scheduler, lambdas, trace } = this.#world;
+    await scheduler.sleep(random.magnitude(1, 600) * 1_000);
+    trace.add('client', `pauses ${jobId}`);
+    await this.#insist(() => lambdas.amend(jobId, { paused: true }));
+    await scheduler.sleep(random.magnitude(10, 1_200) * 1_000);
+    trace.add('client', `resumes ${jobId}`);
+    await this.#insist(() => lambdas.amend(jobId, { paused: false }), Number.POSITIVE_INFINITY);
+  }
+
+  async #raiseBudget(jobId: string): Promise<void> {
+    const { random, scheduler, lambdas, trace } = this.#world;
+    await scheduler.sleep(random.int(600, 3_000) * 1_000);
+    trace.add('client', `raises the budget of ${jobId}`);
+    await this.#insist(() => lambdas.amend(jobId, { budgetUsd: 5, paused: false }), Number.POSITIVE_INFINITY);
+  }
+
   /** Runs again what has failed by then, if anything has. */
-  async #retry(jobId: string): Promise<void> {
+  async #retry(jobId: string, budgetUsd: number | null): Promise<void> {
     const { random, scheduler, lambdas, accepted } = this.#world;
     await scheduler.sleep(random.magnitude(100, 2_400) * 1_000);
     const answer = await this.#insist(() => lambdas.retry(jobId, `retry-${jobId}`));
-    if (answer) accepted.add(answer.jobId);
+    if (!answer) return;
+    accepted.add(answer.jobId);
+    if (budgetUsd !== null) await this.#raiseBudget(answer.jobId);
   }
 
   /** Asks again while no answer comes, for a while. */
-  async #insist<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
+  async #insist<Answer>(ask: () => Promise<Answer>, patience = PATIENCE): Promise<Answer | undefined> {
     const { random, scheduler } = this.#world;
-    for (let tries = 1; tries <= PATIENCE; tries += 1) {
+    for (let tries = 1; tries <= patience; tries += 1) {
       try {
         return await ask();
       } catch (error) {
         // An answer, if not the one that was hoped for.
-        if (error instanceof ConflictError) return undefined;
+        if (error instanceof ConflictError || error instanceof ValidationError) return undefined;
         await scheduler.sleep(random.magnitude(200, 30_000));
       }
     }
@@ -111,6 +133,7 @@ export class Client {
         backoffSeconds: random.pick([0, 5, 60]),
         retryOnTimeout: random.chance(0.5),
       },
+      budgetUsd: random.pick([null, null, null, 0.0002, 0.05]),
       priority: random.pick(['high', 'normal', 'low']),
       maxInstances: random.pick([null, null, 1]),
     };

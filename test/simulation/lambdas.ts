@@ -1,6 +1,7 @@
 /** The functions of the stack, invoked as AWS invokes them: each run is an actor that may die, hang or be lost. */
 import { z } from 'zod';
 import type { TaskPosition } from '../../core/ids.ts';
+import { amendJob } from '../../functions/amend/amend-job.ts';
 import { cancelJob } from '../../functions/cancel/cancel-job.ts';
 import { cancelTask } from '../../functions/cancel/cancel-task.ts';
 import { judgeDeadLetters } from '../../functions/dead-letter/judge-dead-letters.ts';
@@ -21,6 +22,7 @@ import type { World } from './world.ts';
 export const TIMEOUT_SECONDS = {
   submit: 29,
   cancel: 29,
+  amend: 29,
   'job-steps': 120,
   'status-consumer': 60,
   delayed: 30,
@@ -74,6 +76,10 @@ export class Lambdas {
       const { rules, ...ports } = this.#world.portsOf(actor);
       return retryJob({ jobId, document: {}, keyId: 'key', idempotencyKey }, rules, ports);
     });
+  }
+
+  amend(jobId: string, change: unknown): Promise<unknown> {
+    return this.#invoke('amend', (actor) => amendJob(jobId, change, this.#world.portsOf(actor)));
   }
 
   cancel(jobId: string): Promise<unknown> {
