@@ -17,6 +17,7 @@
 import type { Fleet } from './fleet.ts';
 import { usd } from './money.ts';
 import { type Offer, poolOf } from './offer.ts';
+import { usableMemoryMiB } from './usable-memory.ts';
 
 /** What a fleet asks of its machines, as `fleets.yml` says it. */
 export type MachineRequirements = Pick<
@@ -63,9 +64,6 @@ export interface Selection {
 
 /** gp3 in us-east-1 (Amazon EBS pricing): $0.08 a GiB and month. Offers from elsewhere may say otherwise. */
 const DISK_GIB_HOURLY_PRICE_USD = 0.08 / 730;
-/** What the kernel, the agent and git keep for themselves: 7 % of a machine's memory, at least 256 MiB. */
-const RESERVED_MEMORY_SHARE = 0.07;
-const RESERVED_MEMORY_MIB = 256;
 /** Of a spot machine of which nobody has said: about once in a day of running. Public traces range from 0.02 to 1.4. */
 const UNKNOWN_INTERRUPTIONS_PER_HOUR = 0.04;
 /** However often a machine is lost, some of its work counts. */
@@ -126,18 +124,19 @@ function fittedTo(needs: MachineRequirements, offer: Offer, knowledge: MarketKno
   return { offer, slots, diskGiB, hourlyPriceUsd };
 }
 
-const usableMemoryMiB = (offer: Offer): number =>
-  offer.memoryMiB - Math.max(RESERVED_MEMORY_MIB, offer.memoryMiB * RESERVED_MEMORY_SHARE);
-
 function slotsThatFit({ slot, gpu }: MachineRequirements, offer: Offer): number {
   const byGpu = gpu ? Math.floor((offer.gpus?.count ?? 0) / gpu.count) : Number.POSITIVE_INFINITY;
-  return Math.min(Math.floor(offer.vcpus / slot.vcpu), Math.floor(usableMemoryMiB(offer) / slot.memoryMiB), byGpu);
+  return Math.min(
+    Math.floor(offer.vcpus / slot.vcpu),
+    Math.floor(usableMemoryMiB(offer.memoryMiB) / slot.memoryMiB),
+    byGpu,
+  );
 }
 
 const faultOfSize = (slot: Fleet['slot'], offer: Offer): string =>
   offer.vcpus < slot.vcpu
     ? `${offer.vcpus} vCPU are too few`
-    : `${Math.floor(usableMemoryMiB(offer))} MiB of free memory are too few`;
+    : `${usableMemoryMiB(offer.memoryMiB)} MiB of free memory are too few`;
 
 function faultOfGpu(needs: Fleet['gpu'], has: Offer['gpus']): string | undefined {
   // A GPU that nobody uses is never the cheapest way to run a task, and its machines are what others wait for.

@@ -4,6 +4,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { FLEET_NAME } from '../../core/fleet.ts';
+import { usableMemoryMiB } from '../../core/usable-memory.ts';
 import { parseDocument } from '../../core/validation.ts';
 import type { Capacity } from './capacity.ts';
 import type { TaskUser } from './task-user.ts';
@@ -161,7 +162,7 @@ function capacityOf(parsed: z.infer<typeof environmentSchema>): Pick<WorkSetting
     diskGiB: parsed.SHOAL_SLOT_DISK_GIB,
   };
   const vcpus = parsed.SHOAL_VCPUS ?? (slots ? slots * slot.vcpus : availableParallelism());
-  const memoryMiB = parsed.SHOAL_MEMORY_MIB ?? (slots ? slots * slot.memoryMiB : nominalMemoryMiB());
+  const memoryMiB = parsed.SHOAL_MEMORY_MIB ?? (slots ? slots * slot.memoryMiB : usableMemoryMiB(nominalMemoryMiB()));
   const diskGiB = parsed.SHOAL_DISK_GIB ?? (slots ? slots * slot.diskGiB : freeDiskGiB(parsed.SHOAL_WORK_DIR));
   return {
     capacity: { vcpus, memoryMiB, diskGiB },
