@@ -26,6 +26,7 @@ import { InMemoryWaker } from '../fakes/in-memory-waker.ts';
 
 const world = useAwsWorld();
 const TASKS = 300;
+const SPREAD_TASKS = 240;
 /** As many outcomes as an agent packs into a message, and a batch of the consumer's event source. */
 const EVENTS_A_MESSAGE = 10;
 const MESSAGES_A_BATCH = 100;
@@ -77,7 +78,7 @@ function completions(): TaskEvent[] {
       completedEvent({
         taskId: taskIdFactory(index),
         leaseId: crypto.randomUUID(),
-        instanceId: `i-${crypto.randomUUID().slice(0, 17)}`,
+        instanceId: `i-0123456789abcde${10 + (index % 20)}`,
         result: { json: '{"words":1234,"longest":"incomprehensibilities"}' },
         log: {
           blob: `jobs/${jobIdFactory()}/logs/${taskIdFactory(index)}/1-${crypto.randomUUID()}`,
@@ -132,7 +133,9 @@ describe('the write units of a task', () => {
   it('go to all shards of the counter: none takes more than a third', async () => {
     const { consume, jobsTable } = await prepare();
 
-    for (const batch of slices(recordsOf(completions()), 1)) await consume(batch);
+    // Of busy machines a batch a message: so many commits, on shards by their first task.
+    const records = recordsOf(completions().slice(0, SPREAD_TASKS));
+    await Promise.all(slices(records, 1).map((batch) => consume(batch)));
 
     const shards = await Promise.all(
       Array.from({ length: COUNTER_SHARDS }, async (_, shard) => {
@@ -142,8 +145,8 @@ describe('the write units of a task', () => {
         return Number(Item?.['completed'] ?? 0);
       }),
     );
-    expect(shards.reduce((sum, count) => sum + count, 0)).toBe(TASKS);
+    expect(shards.reduce((sum, count) => sum + count, 0)).toBe(SPREAD_TASKS);
     expect(Math.min(...shards)).toBeGreaterThan(0);
-    expect(Math.max(...shards)).toBeLessThan(TASKS / 3);
+    expect(Math.max(...shards)).toBeLessThan(SPREAD_TASKS / 3);
   });
 });
