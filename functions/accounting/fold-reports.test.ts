@@ -1,19 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import type { JobRules } from '../../core/apply-status.ts';
 import { zeroCounters } from '../../core/counters.ts';
-import type { TaskEvent } from '../../core/messages.ts';
+import { POISON_LOSSES } from '../../core/retry-policy.ts';
 import type { TaskRecord } from '../../core/task.ts';
+import type { TaskReport } from '../../core/task-report.ts';
 import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../../test/factories/events.ts';
 import { taskIdFactory } from '../../test/factories/ids.ts';
 import { jobFactory } from '../../test/factories/job.ts';
 import { at } from '../../test/factories/manual-clock.ts';
+import { cancelRequest, deadLetteredReport, lostReport } from '../../test/factories/reports.ts';
 import { taskRecordFactory } from '../../test/factories/task-record.ts';
 import { foldTask } from './fold-reports.ts';
 
 const rules: JobRules = { retry: jobFactory().retry, cancelling: false, closed: false };
 const TASK = taskIdFactory();
 
-const fold = (events: readonly TaskEvent[], row?: TaskRecord, job: Partial<JobRules> = {}) =>
+const fold = (events: readonly TaskReport[], row?: TaskRecord, job: Partial<JobRules> = {}) =>
   foldTask(
     TASK,
     events.map((event, index) => ({ event, messageId: `m-${index}`, redelivered: false })),
@@ -145,6 +147,44 @@ describe('the reports on one task', () => {
 
   it('of a job that is being cancelled end the task instead of trying again', () => {
     const { write, send, delta } = fold([failedEvent()], undefined, { cancelling: true });
+
+    expect(write?.task.status).toBe('CANCELLED');
+    expect(delta.cancelled).toBe(1);
+    expect(send).toBeNull();
+  });
+
+  it('that a lease was lost and what it brought all the same become one write, in which the outcome counts', () => {
+    const { write, delta } = fold([completedEvent(), lostReport()], taskRecordFactory());
+
+    expect(write).toMatchObject({ previousVersion: 1, task: { status: 'COMPLETED', version: 2 } });
+    expect(delta).toMatchObject({ running: -1, completed: 1 });
+  });
+
+  it('send one message for a task whose message was given up twice', () => {
+    const running = taskRecordFactory({ lostLeases: 0 });
+
+    const { write, send } = fold([deadLetteredReport(), deadLetteredReport()], running);
+
+    expect(write?.task).toMatchObject({ status: 'PENDING', lostLeases: 1 });
+    expect(send).toMatchObject({ attempt: 1 });
+  });
+
+  it('send nothing for a task that ends as poison, whatever came before', () => {
+    const killer = taskRecordFactory({
+      status: 'PENDING',
+      leaseId: null,
+      receiveCount: 0,
+      lostLeases: POISON_LOSSES - 1,
+    });
+
+    const { write, send } = fold([startedEvent({ leaseId: 'last' }), deadLetteredReport()], killer);
+
+    expect(write?.task).toMatchObject({ status: 'FAILED', failure: { code: 'poison' } });
+    expect(send).toBeNull();
+  });
+
+  it('of which one asks for the end are taken after it: nothing is sent of a task that is cancelled', () => {
+    const { write, send, delta } = fold([failedEvent(), cancelRequest()], waiting);
 
     expect(write?.task.status).toBe('CANCELLED');
     expect(delta.cancelled).toBe(1);

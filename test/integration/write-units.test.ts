@@ -27,9 +27,12 @@ import { InMemoryWaker } from '../fakes/in-memory-waker.ts';
 const world = useAwsWorld();
 const TASKS = 300;
 const SPREAD_TASKS = 240;
-/** As many outcomes as an agent packs into a message, and a batch of the consumer's event source. */
+/**
+ * As many outcomes as an agent packs into a message; batches as small as a moderate load makes them, so that a duplicate
+ * comes in a later one.
+ */
 const EVENTS_A_MESSAGE = 10;
-const MESSAGES_A_BATCH = 100;
+const MESSAGES_A_BATCH = 9;
 
 async function prepare() {
   const client = world().dynamodb;
