@@ -196,6 +196,17 @@ describe('a job without an execution', () => {
     expect(machine.answers.get('token-1')).toBe('cancelling');
   });
 
+  it('whose last task was cancelled, by a run that died before it could tell the execution, is told by the next tick', async () => {
+    const { tick, machine, tables } = prepare();
+    const job = jobFactory({ status: 'RUNNING', taskCount: 2, taskToken: 'token-1' });
+    tables.jobs.set(job.jobId, { job, counters: countersFactory({ completed: 1, cancelled: 1 }) });
+    machine.waitFor('token-1');
+
+    await tick();
+
+    expect(machine.answers.get('token-1')).toBe('settled');
+  });
+
   it('that cannot be started keeps no fleet from being looked after (lesson 33)', async () => {
     const { tick, machine, clock, tables, work, failures } = prepare();
     const job = jobFactory({ jobId: jobIdFactory(9), createdAt: clock.now().toISOString() });

@@ -5,9 +5,18 @@
 import { inParallel } from '../../adapters/in-parallel.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { isClosed } from '../../core/job.ts';
+import { allEnded } from '../../core/job-outcome.ts';
 import type { QueueDepth } from '../../core/plan-scale.ts';
 import type { SweepLimits } from '../../core/plan-sweep.ts';
-import type { InstanceProvider, JobMachine, JobProgress, JobStore, TaskQueue, TaskQueues } from '../../core/ports.ts';
+import type {
+  CompletionSignal,
+  InstanceProvider,
+  JobMachine,
+  JobProgress,
+  JobStore,
+  TaskQueue,
+  TaskQueues,
+} from '../../core/ports.ts';
 import { type PausePorts, pauseSpent } from './pause-spent.ts';
 import { type ScaledFleet, type ScalePorts, type ScaleSettings, scaleFleet } from './scale-fleet.ts';
 import { type SweepPorts, sweep } from './sweep.ts';
@@ -46,10 +55,11 @@ export async function scale(fleets: readonly Fleet[], ports: TickPorts, settings
     // The next tick tries again; this one has fleets to look after.
     await ports.machine.start(job).catch((error: unknown) => ports.onFleetFailed(job.fleet, error));
   });
-  await inParallel(jobs.filter(isCancelledUnheard), READS_AT_ONCE, async ({ job }) => {
-    await ports.machine
-      .signal(job.taskToken ?? '', 'cancelling')
-      .catch((error: unknown) => ports.onFleetFailed(job.fleet, error));
+  await inParallel(jobs, READS_AT_ONCE, async (progress) => {
+    const { taskToken, fleet } = progress.job;
+    const signal = unheard(progress);
+    if (taskToken === null || signal === null) return;
+    await ports.machine.signal(taskToken, signal).catch((error: unknown) => ports.onFleetFailed(fleet, error));
   });
 
   // Planning and sweeping ask for the same depths.
@@ -132,8 +142,12 @@ const isAbandoned =
     now.getTime() - Date.parse(job.createdAt) > ABANDONED_SECONDS * 1_000;
 
 /**
- * A cancelled job whose execution may not know it: the run that cancelled it died, or is about to tell. Being told twice
- * changes nothing, and what machines must hear the execution's last step tells them.
+ * What a job's execution may not know, because the run that cancelled the job, or the last of its tasks, died before it
+ * could tell (or is about to): no report of a machine will come that would make it good. Being told twice changes nothing,
+ * and what machines must hear the execution's last step tells them.
  */
-const isCancelledUnheard = ({ job }: JobProgress): boolean =>
-  job.status === 'CANCELLING' && job.taskToken !== null && job.awaits === 'completion';
+function unheard({ job, counters }: JobProgress): CompletionSignal | null {
+  if (job.awaits !== 'completion') return null;
+  if (job.status === 'CANCELLING') return 'cancelling';
+  return counters.cancelled > 0 && allEnded(job, counters) ? 'settled' : null;
+}

@@ -6,6 +6,8 @@ import type { World } from './world.ts';
 
 export const REPOSITORY = 'https://github.com/acme/word-count';
 const PATIENCE = 6;
+/** Later than any retry. */
+const RAISED_AFTER_MS = 3_600_000;
 
 export class Client {
   readonly #world: World;
@@ -23,6 +25,7 @@ export class Client {
     const { random } = this.#world;
     const jobs = random.int(1, 3);
     for (let job = 1; job <= jobs; job += 1) void this.#use(`key-${job}`);
+    void this.#raiseBudgets();
   }
 
   async #use(idempotencyKey: string): Promise<void> {
@@ -43,9 +46,8 @@ export class Client {
       await Promise.all([
         random.chance(0.25) ? this.#cancel(jobId) : null,
         random.chance(0.25) ? this.#cancelTask({ jobId, index }) : null,
-        random.chance(0.2) ? this.#retry(jobId, document.budgetUsd) : null,
+        random.chance(0.2) ? this.#retry(jobId) : null,
         random.chance(0.2) ? this.#pause(jobId) : null,
-        document.budgetUsd === null ? null : this.#raiseBudget(jobId),
       ]);
     }
     this.#pending -= 1;
@@ -77,21 +79,24 @@ export class Client {
     await this.#insist(() => lambdas.amend(jobId, { paused: false }), Number.POSITIVE_INFINITY);
   }
 
-  async #raiseBudget(jobId: string): Promise<void> {
-    const { random, scheduler, lambdas, trace } = this.#world;
-    await scheduler.sleep(random.int(600, 3_000) * 1_000);
-    trace.add('client', `raises the budget of ${jobId}`);
-    await this.#insist(() => lambdas.amend(jobId, { budgetUsd: 5, paused: false }), Number.POSITIVE_INFINITY);
+  /** Somebody looks after the jobs that are stuck at their budget, those too whose submission was never answered. */
+  async #raiseBudgets(): Promise<void> {
+    const { scheduler, lambdas, tables } = this.#world;
+    this.#pending += 1;
+    await scheduler.sleep(RAISED_AFTER_MS);
+    const short = [...tables.jobs.values()].filter(({ job }) => job.budgetUsd !== null).map(({ job }) => job.jobId);
+    const raise = (jobId: string) =>
+      this.#insist(() => lambdas.amend(jobId, { budgetUsd: 5, paused: false }), Number.POSITIVE_INFINITY);
+    await Promise.all(short.map(raise));
+    this.#pending -= 1;
   }
 
   /** Runs again what has failed by then, if anything has. */
-  async #retry(jobId: string, budgetUsd: number | null): Promise<void> {
+  async #retry(jobId: string): Promise<void> {
     const { random, scheduler, lambdas, accepted } = this.#world;
     await scheduler.sleep(random.magnitude(100, 2_400) * 1_000);
     const answer = await this.#insist(() => lambdas.retry(jobId, `retry-${jobId}`));
-    if (!answer) return;
-    accepted.add(answer.jobId);
-    if (budgetUsd !== null) await this.#raiseBudget(answer.jobId);
+    if (answer) accepted.add(answer.jobId);
   }
 
   /** Asks again while no answer comes, for a while. */

@@ -32,7 +32,7 @@ export type AgentPortsInUse = Pick<AgentPorts, 'queues' | 'status' | 'control' |
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fencing',
-    seed: 40,
+    seed: 2,
     // Every report counts for the current attempt, whichever it speaks of.
     records: (records, tables) =>
       records.map((record) => {
@@ -97,7 +97,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no completion check on stale reports',
-    seed: 76,
+    seed: 47,
     consumer: (ports) => {
       let applied = false;
       return {
@@ -117,7 +117,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'send before record',
-    seed: 2,
+    seed: 4,
     consumer: (ports, tables) => ({
       ...ports,
       tasks: altered(ports.tasks, {
@@ -137,17 +137,17 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'release by visibility alone',
-    seed: 14,
+    seed: 113,
     outcome: (outcome) => (outcome.kind === 'released' && outcome.seconds > 0 ? { kind: 'returned' } : outcome),
   },
   {
     name: 'no sweep',
-    seed: 2,
+    seed: 10,
     scaler: (ports) => ({ ...ports, jobs: altered(ports.jobs, { markSweep: async () => undefined }) }),
   },
   {
     name: 'no launch intent',
-    seed: 9,
+    seed: 32,
     scaler: (ports) => ({
       ...ports,
       fleets: altered(ports.fleets, {
