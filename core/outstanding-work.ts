@@ -53,7 +53,7 @@ export interface Outstanding {
   readonly waitingTasks: number;
   readonly waitingSlots: number;
   readonly waitingSlotSeconds: number;
-  /** Leased by machines that live. */
+  /** Slots of living machines in which something runs. */
   readonly heldSlots: number;
   /** Leased, but by nobody who lives. */
   readonly phantomTasks: number;
@@ -91,9 +91,13 @@ export function outstandingWork(
   // A job whose budget is spent is about to be paused: what it has left is not work for a new machine.
   const jobs = snapshot.jobs.filter((job) => job.openTasks > 0 && (job.budgetLeftUsd ?? 1) > 0);
   const openTasks = jobs.reduce((sum, job) => sum + job.openTasks, 0);
-  const slotsPerOpenTask = openTasks > 0 ? jobs.reduce((sum, job) => sum + openSlots(job), 0) / openTasks : 1;
-  const held = Math.min(depth.inFlight, holdableTasks(jobs, instances, settings));
-  const waitingTasks = Math.min(depth.visible + (depth.dueSoon ?? 0), Math.max(0, openTasks - held));
+  const alive = instances.filter(({ state }) => state === 'READY' || state === 'DRAINING');
+  const slots = alive.reduce((sum, each) => sum + each.slots, 0);
+  const largest = jobs.reduce((most, job) => Math.max(most, job.slotsPerTask ?? 1), MIN_SLOTS);
+  const held = Math.min(depth.inFlight, holdableTasks(jobs, alive.length, slots, settings));
+  // What is leased may be of closed jobs, but for what surely runs there is no message that waits.
+  const surelyHeld = Math.min(held, Math.floor(slots / largest));
+  const waitingTasks = Math.min(depth.visible + (depth.dueSoon ?? 0), Math.max(0, openTasks - surelyHeld));
   const share = openTasks > 0 ? waitingTasks / openTasks : 0;
   const demands = jobs.map((work): Demand => {
     const tasks = work.openTasks * share;
@@ -110,20 +114,21 @@ export function outstandingWork(
     waitingTasks,
     waitingSlots: demands.reduce((sum, { tasks, work }) => sum + tasks * (work.slotsPerTask ?? 1), 0),
     waitingSlotSeconds: demands.reduce((sum, demand) => sum + demand.slotSeconds, 0),
-    heldSlots: held * slotsPerOpenTask,
+    heldSlots: Math.min(slots, held * largest),
     phantomTasks: depth.inFlight - held,
   };
 }
 
-const openSlots = (job: OpenWork): number => job.openTasks * (job.slotsPerTask ?? 1);
+/** A task takes some part of a machine, however small. */
+const MIN_SLOTS = 0.001;
 
-function holdableTasks(jobs: readonly OpenWork[], instances: readonly Instance[], settings: WorkSettings): number {
-  const alive = instances.filter((each) => each.state === 'READY' || each.state === 'DRAINING');
-  const slots = alive.reduce((sum, each) => sum + each.slots, 0);
-  const shortest = Math.min(...jobs.map((job) => job.secondsPerTask ?? settings.unknownSecondsPerTask));
-  const smallest = Math.min(1, ...jobs.map((job) => job.slotsPerTask ?? 1));
-  const ahead = Math.min(MOST_LEASED_AHEAD * alive.length, (slots * LEASED_AHEAD_SECONDS) / Math.max(0.001, shortest));
-  return Math.ceil(slots / Math.max(0.001, smallest) + (Number.isFinite(ahead) ? ahead : 0));
+/** The most messages that living machines may have leased: those that they run, and a few seconds' worth ahead. */
+function holdableTasks(jobs: readonly OpenWork[], machines: number, slots: number, settings: WorkSettings): number {
+  const seconds = jobs.map((job) => job.secondsPerTask ?? settings.unknownSecondsPerTask);
+  const shortest = seconds.reduce((least, each) => Math.min(least, each), Number.MAX_VALUE);
+  const smallest = jobs.reduce((least, job) => Math.min(least, job.slotsPerTask ?? 1), 1);
+  const ahead = (slots * LEASED_AHEAD_SECONDS) / Math.max(0.001, shortest);
+  return Math.ceil(slots / Math.max(MIN_SLOTS, smallest) + Math.min(MOST_LEASED_AHEAD * machines, ahead));
 }
 
 /** A deadline nearer than two boots is as good as past: the work is wanted as soon as can be, within another boot. */
