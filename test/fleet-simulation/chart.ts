@@ -3,6 +3,7 @@ import type { Report } from './report.ts';
 
 const COLOURS = ['#0b7285', '#868e96', '#adb5bd', '#ced4da', '#dee2e6'];
 const MOST = 3;
+const TITLE = 'What each way to scale cost, in multiples of the least that anybody could pay';
 const [WIDTH, ROW, GROUP, LEFT, TOP] = [860, 16, 26, 230, 74];
 const escaped = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 
@@ -30,13 +31,9 @@ export function chartOf({ workloads }: Report): string {
   };
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 8}" font-family="system-ui, sans-serif" font-size="12">`,
+    `<title>${TITLE}</title>`,
     `<rect width="${WIDTH}" height="${y + 8}" fill="#ffffff"/>`,
-    text(
-      12,
-      24,
-      'What each way to scale cost, in multiples of the least that anybody could pay',
-      'font-size="15" font-weight="600"',
-    ),
+    text(12, 24, TITLE, 'font-size="15" font-weight="600"'),
     text(
       12,
       44,
