@@ -5,15 +5,15 @@
  */
 import {
   CreateLaunchTemplateCommand,
-  DescribeImagesCommand,
   DescribeInstanceAttributeCommand,
   DescribeSubnetsCommand,
-  type EC2Client,
+  EC2Client,
+  RegisterImageCommand,
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createEc2Client, createPricingClient } from '../../adapters/aws/ec2-clients.ts';
+import { createPricingClient } from '../../adapters/aws/ec2-clients.ts';
 import { launchTemplateName, TAGS } from '../../adapters/aws/ec2-fleet-request.ts';
 import { Ec2InstanceProvider } from '../../adapters/aws/ec2-instance-provider.ts';
 import { Ec2OfferSource } from '../../adapters/aws/ec2-offer-source.ts';
@@ -68,10 +68,11 @@ describe.skipIf(!motoIsInstalled)(`the scaler on moto's EC2${skipped}`, () => {
   beforeAll(async () => {
     moto = await MotoServer.start();
     const options = { endpoint: moto.url, region: REGION, credentials: { accessKeyId: 'a', secretAccessKey: 'b' } };
-    ec2 = createEc2Client({ ...options, maxAttempts: 1 });
-    const { Images = [] } = await ec2.send(new DescribeImagesCommand({}));
-    const imageOf = (Architecture: string) => Images.find((each) => each.Architecture === Architecture)?.ImageId ?? '';
-    images = { arm64: imageOf('arm64') || imageOf('x86_64'), x86_64: imageOf('x86_64') };
+    // moto thinks for seconds over a list of types, longer where others are at work too; what it launched, it launches again.
+    ec2 = new EC2Client({ ...options, maxAttempts: 1, requestHandler: { requestTimeout: 50_000 } });
+    const imageOf = async (Architecture: 'arm64' | 'x86_64') =>
+      (await ec2.send(new RegisterImageCommand({ Name: `image-${Architecture}`, Architecture }))).ImageId ?? '';
+    images = { arm64: await imageOf('arm64'), x86_64: await imageOf('x86_64') };
     const { Subnets = [] } = await ec2.send(new DescribeSubnetsCommand({}));
     const subnetIds = Subnets.slice(0, 2).flatMap(({ SubnetId }) => SubnetId ?? []);
     await createLaunchTemplate(ec2);
