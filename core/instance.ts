@@ -33,6 +33,23 @@ export const instanceSchema = z.object({
 });
 export type Instance = z.infer<typeof instanceSchema>;
 
+/** What a fleet's machines cost that ended on one day (UTC), idle time and boots included. */
+export const fleetDaySchema = z.object({
+  /** `2026-11-22` */
+  day: z.iso.date(),
+  machines: z.int().nonnegative(),
+  machineSeconds: z.number().nonnegative(),
+  costUsd: z.number().nonnegative(),
+});
+export type FleetDay = z.infer<typeof fleetDaySchema>;
+
+/** What one machine adds to the day on which it ended. */
+export function dayOf(machine: Pick<Instance, 'requestedAt' | 'hourlyPriceUsd'>, endedAt: string): FleetDay {
+  const machineSeconds = Math.max(0, Date.parse(endedAt) - Date.parse(machine.requestedAt)) / 1_000;
+  const costUsd = Math.round((machineSeconds / 3_600) * machine.hourlyPriceUsd * 1e9) / 1e9;
+  return { day: endedAt.slice(0, 10), machines: 1, machineSeconds, costUsd };
+}
+
 /** The wish for `count` machines, written before anything is launched. It counts as machines until found or expired. */
 export const launchIntentSchema = z.object({
   intentId: z.string(),

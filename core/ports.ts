@@ -7,7 +7,7 @@ import type { Choice } from './choose-instances.ts';
 import type { ControlDocument } from './control-document.ts';
 import type { CounterDelta, Counters } from './counters.ts';
 import type { Priority } from './ids.ts';
-import type { Instance, LaunchIntent } from './instance.ts';
+import type { FleetDay, Instance, LaunchIntent } from './instance.ts';
 import type { Job, JobProblem, JobStatus, JobSummary, SweepMark } from './job.ts';
 import type { JobOutcome } from './job-outcome.ts';
 import type { BootRecord } from './launch-breaker.ts';
@@ -244,6 +244,8 @@ export interface FleetStore {
   updateInstance(fleet: string, instanceId: string, change: InstanceChange): Promise<void>;
   /** One machine, whether it runs or has ended. Eventually consistent. */
   find(fleet: string, instanceId: string): Promise<Instance | undefined>;
+  /** What its machines cost, by the day on which they ended, newest first. */
+  listDays(fleet: string, limit: number): Promise<readonly FleetDay[]>;
   /** Instances that ended lately, newest first. */
   listEnded(fleet: string, limit: number): Promise<readonly Instance[]>;
 }

@@ -1,10 +1,10 @@
 /**
- * A fleet's state and machines on DynamoDB. Under one fleet lie `ended#{id}`, `live#{id}`, `readiness` and `state`, in this order:
+ * A fleet's state and machines on DynamoDB. Under one fleet lie `day#{date}`, `ended#{id}`, `live#{id}`, `readiness` and `state`, in this order:
  * one query from `live#` on reads what matters now, and never what is over.
  */
 import { type DynamoDBDocumentClient, GetCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { TransientError } from '../../core/errors.ts';
-import { hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
+import { dayOf, type FleetDay, fleetDaySchema, hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
 import { NO_BOOTS } from '../../core/launch-breaker.ts';
 import type { FleetRead, FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
 import { inParallel } from '../in-parallel.ts';
@@ -20,6 +20,7 @@ import { pastConflicts, putIf, updateIf } from './dynamodb-write.ts';
 
 const LIVE = 'live#';
 const ENDED = 'ended#';
+const DAY = 'day#';
 const BOOTS = 'readiness';
 const STATE = 'state';
 const MAX_TRIES = 8;
@@ -181,7 +182,18 @@ export class DynamoFleetStore implements FleetStore {
     return outcome.kind === 'written';
   }
 
-  /** An ended machine leaves the live ones in the same moment as it enters the ended ones. */
+  #addToDay(fleet: string, { day, machines, machineSeconds, costUsd }: FleetDay): TransactionItems[number] {
+    return {
+      Update: {
+        TableName: this.#table,
+        Key: { fleet, item: DAY + day },
+        UpdateExpression: 'ADD machines :machines, machineSeconds :seconds, costUsd :cost',
+        ExpressionAttributeValues: { ':machines': machines, ':seconds': machineSeconds, ':cost': costUsd },
+      },
+    };
+  }
+
+  /** An ended machine leaves the live ones in the same moment as it enters the ended ones, and its day's sum. */
   async #end(before: Instance, change: InstanceChange): Promise<boolean> {
     const { fleet, instanceId } = before;
     const outcome = await transact(this.#client, [
@@ -195,6 +207,7 @@ export class DynamoFleetStore implements FleetStore {
         },
       },
       { Put: { TableName: this.#table, Item: { ...endedItem(before, change), item: ENDED + instanceId } } },
+      this.#addToDay(fleet, dayOf(before, change.at)),
     ]);
     return outcome.kind === 'done';
   }
@@ -205,6 +218,20 @@ export class DynamoFleetStore implements FleetStore {
       if (Item) return instanceFromItem(Item);
     }
     return undefined;
+  }
+
+  async listDays(fleet: string, limit: number): Promise<readonly FleetDay[]> {
+    const { Items = [] } = await this.#client.send(
+      new QueryCommand({
+        TableName: this.#table,
+        KeyConditionExpression: 'fleet = :fleet AND begins_with(#item, :day)',
+        ExpressionAttributeNames: { '#item': 'item' },
+        ExpressionAttributeValues: { ':fleet': fleet, ':day': DAY },
+        ScanIndexForward: false,
+        Limit: limit,
+      }),
+    );
+    return Items.map((item) => fleetDaySchema.parse({ ...item, day: String(item['item']).slice(DAY.length) }));
   }
 
   async listEnded(fleet: string, limit: number): Promise<readonly Instance[]> {

@@ -14,6 +14,9 @@ export interface FleetPorts {
   readonly queues: TaskQueues;
 }
 
+/** What `GET /v1/fleets/{fleet}` tells of the past. */
+const MAX_DAYS = 31;
+
 const countByState = (instances: readonly Instance[]): Partial<Record<Instance['state'], number>> =>
   Object.fromEntries(
     INSTANCE_STATES.map((state) => [state, instances.filter((each) => each.state === state).length] as const).filter(
@@ -35,8 +38,9 @@ export function fleetRoutes({ fleets, store, queues }: FleetPorts): Record<strin
     'GET /v1/fleets/{fleet}': async (request) => {
       const fleet = fleets.find((each) => each.name === request.params['fleet']);
       if (!fleet) throw new NotFoundError('there is no such fleet');
-      const [{ state, instances }, ...depths] = await Promise.all([
+      const [{ state, instances }, days, ...depths] = await Promise.all([
         store.read(fleet.name),
+        store.listDays(fleet.name, MAX_DAYS),
         ...PRIORITIES.map((priority) => queues(fleet.name, priority).depth()),
       ]);
       const depth = Object.fromEntries(PRIORITIES.map((priority, index) => [priority, depths[index]]));
@@ -46,6 +50,7 @@ export function fleetRoutes({ fleets, store, queues }: FleetPorts): Record<strin
         instances: countByState(instances),
         intents: state.intents,
         plan: state.lastPlan,
+        days,
       };
       return { status: 200, body };
     },

@@ -100,6 +100,7 @@ async function prepare(scheduler: fc.Scheduler, tasks: number) {
       addInstances: (instances) => call('add', () => store.addInstances(instances)),
       updateInstance: store.updateInstance.bind(store),
       find: store.find.bind(store),
+      listDays: store.listDays.bind(store),
       listEnded: store.listEnded.bind(store),
     },
     queues,

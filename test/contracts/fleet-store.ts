@@ -35,6 +35,25 @@ export function describeFleetStoreContract(name: string, setup: () => Promise<Fl
       expect(await store.read(FLEET)).toEqual({ state: empty, instances: [], boots: NO_BOOTS });
     });
 
+    it('sums up what machines cost by the day on which they ended, each once, newest day first', async () => {
+      const store = await setup();
+      const machines = ['i-1', 'i-2', 'i-3'].map((instanceId) =>
+        instanceFactory({ instanceId, requestedAt: START, hourlyPriceUsd: 0.36 }),
+      );
+      await store.addInstances(machines);
+      await store.updateInstance(FLEET, 'i-1', report('TERMINATED', 'idle', 100));
+      await store.updateInstance(FLEET, 'i-1', report('INTERRUPTED', 'a late word', 200));
+      await store.updateInstance(FLEET, 'i-2', report('INTERRUPTED', null, 50));
+      await store.updateInstance(FLEET, 'i-3', report('TERMINATED', 'idle', 86_400));
+
+      expect(await store.listDays(FLEET, 10)).toEqual([
+        { day: at(86_400).slice(0, 10), machines: 1, machineSeconds: 86_400, costUsd: 8.64 },
+        { day: START.slice(0, 10), machines: 2, machineSeconds: 150, costUsd: 0.015 },
+      ]);
+      expect(await store.listDays(FLEET, 1)).toHaveLength(1);
+      expect(await store.listDays('another', 10)).toEqual([]);
+    });
+
     it('counts the boots that failed in a row, keeps what the last one said, and starts anew with one that succeeds', async () => {
       const store = await setup();
       const ids = ['i-1', 'i-2', 'i-3', 'i-4', 'i-5'];

@@ -1,4 +1,4 @@
-import { hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
+import { dayOf, type FleetDay, hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
 import { type BootRecord, NO_BOOTS } from '../../core/launch-breaker.ts';
 import type { FleetRead, FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
 import { copy } from './copy.ts';
@@ -6,6 +6,7 @@ import { copy } from './copy.ts';
 export class InMemoryFleetStore implements FleetStore {
   readonly #states = new Map<string, FleetState>();
   readonly #instances = new Map<string, Instance>();
+  readonly #days = new Map<string, FleetDay>();
   readonly #boots = new Map<string, BootRecord>();
 
   async read(fleet: string): Promise<FleetRead> {
@@ -39,6 +40,7 @@ export class InMemoryFleetStore implements FleetStore {
     if (before ? !mayBecome(before.state, change.state) : hasEnded(change.state)) return;
     const instance = before ?? unrecorded(fleet, instanceId, change);
     this.#countBoot(fleet, instance, change);
+    if (hasEnded(change.state)) this.#addToDay(fleet, dayOf(instance, change.at));
     this.#instances.set(key, {
       ...instance,
       state: change.state,
@@ -59,6 +61,22 @@ export class InMemoryFleetStore implements FleetStore {
     if (state !== 'FAILED') return;
     const lastFailure = { instanceId, reason: reason ?? '', at };
     this.#boots.set(fleet, { failedInARow: before.failedInARow + 1, lastFailure });
+  }
+
+  #addToDay(fleet: string, { day, ...sums }: FleetDay): void {
+    const key = keyOf(fleet, day);
+    const before = this.#days.get(key) ?? { day, machines: 0, machineSeconds: 0, costUsd: 0 };
+    this.#days.set(key, {
+      day,
+      machines: before.machines + sums.machines,
+      machineSeconds: before.machineSeconds + sums.machineSeconds,
+      costUsd: before.costUsd + sums.costUsd,
+    });
+  }
+
+  async listDays(fleet: string, limit: number): Promise<readonly FleetDay[]> {
+    const days = [...this.#days].filter(([key]) => key.startsWith(keyOf(fleet, ''))).map(([, each]) => each);
+    return copy(days.sort((a, b) => (a.day < b.day ? 1 : -1)).slice(0, limit));
   }
 
   async listEnded(fleet: string, limit: number): Promise<readonly Instance[]> {
