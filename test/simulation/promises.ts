@@ -136,7 +136,10 @@ export class Promises {
     const row = this.#world.tables.tasks.get(taskId);
     const known = row?.attempt ?? 1;
     const left = row?.checkpoint?.blob ?? null;
-    if (attempt === known && checkpointRef !== left) this.#broken(1, `starts without what was left: ${left}`, taskId);
+    // A task that has ended needs it no more, though a late message of it may still be started.
+    const isOpen = !row || !isTerminal(row.status);
+    if (isOpen && attempt === known && checkpointRef !== left)
+      this.#broken(1, `starts without what was left: ${left}`, taskId);
     if (attempt > known) this.#broken(2, `starts attempt ${attempt} before it is recorded`, taskId);
     const isOwn = taskId.endsWith(`-${fate.index}`) || this.#isRetry(message.jobId);
     if (!isOwn) this.#broken(2, `got the input of task ${fate.index}`, taskId);
