@@ -3,7 +3,7 @@ import { withPausedJob } from '../../core/control-document.ts';
 import { TransientError } from '../../core/errors.ts';
 import type { Job } from '../../core/job.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
-import { ManualClock } from '../../test/factories/manual-clock.ts';
+import { at, ManualClock } from '../../test/factories/manual-clock.ts';
 import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
@@ -68,6 +68,18 @@ describe('a job that goes on', () => {
     await run();
 
     expect(await paused()).toEqual([]);
+  });
+});
+
+describe('the control document', () => {
+  it('forgets jobs that ended while they were paused, but none that was paused a moment ago', async () => {
+    const { job, control, run, paused } = prepare({ status: 'PAUSED', pausedFor: 'request' }, 0);
+    await control.update(job.fleet, (document) => withPausedJob(document, 'job_long_ago', new Date(at(-601))));
+    await control.update(job.fleet, (document) => withPausedJob(document, 'job_lately', new Date(at(-1))));
+
+    await run();
+
+    expect((await paused()).sort()).toEqual(['job_lately', job.jobId].sort());
   });
 });
 

@@ -48,15 +48,31 @@ async function tellMachines(
 ): Promise<void> {
   const isTold = (document: ControlDocument, { job }: JobProgress): boolean =>
     isJobPaused(document, job.jobId) === (job.status === 'PAUSED');
+  const now = clock.now();
   const read = await control.read(fleet);
-  if (read.kind === 'document' && jobs.every((each) => isTold(read.document, each))) return;
-  await control.update(fleet, (document) =>
-    jobs
-      .filter((each) => !isTold(document, each))
+  const isRight = (document: ControlDocument): boolean =>
+    jobs.every((each) => isTold(document, each)) && leftovers(document, jobs, now).length === 0;
+  if (read.kind === 'document' && isRight(read.document)) return;
+  await control.update(fleet, (document) => {
+    const cleared = leftovers(document, jobs, now).reduce(withoutPausedJob, document);
+    return jobs
+      .filter((each) => !isTold(cleared, each))
       .reduce(
         (told, { job }) =>
-          job.status === 'PAUSED' ? withPausedJob(told, job.jobId, clock.now()) : withoutPausedJob(told, job.jobId),
-        document,
-      ),
-  );
+          job.status === 'PAUSED' ? withPausedJob(told, job.jobId, now) : withoutPausedJob(told, job.jobId),
+        cleared,
+      );
+  });
 }
+
+/** A job that was paused lately may not be among the open ones that were read. */
+const LATELY_MS = 600_000;
+
+/** Entries of jobs that have ended. */
+const leftovers = ({ pausedJobs }: ControlDocument, jobs: readonly JobProgress[], now: Date): string[] =>
+  pausedJobs
+    .filter(({ jobId, at }) => {
+      const isOpen = jobs.some(({ job }) => job.jobId === jobId);
+      return !isOpen && now.getTime() - Date.parse(at) > LATELY_MS;
+    })
+    .map(({ jobId }) => jobId);

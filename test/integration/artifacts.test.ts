@@ -26,7 +26,7 @@ describe('a package', () => {
     stack = await packageStack();
   });
 
-  it('has agent and bootstrap.sh under their hash, the same each time, and tells the scaler', async () => {
+  it('has agent and bootstrap.sh under their hash, the same each time, and tells the machines', async () => {
     const hashes = await readdir(join(stack.output, 'artifacts'));
     const files = await Promise.all(
       hashes.map(async (hash) => {
@@ -39,11 +39,11 @@ describe('a package', () => {
 
     expect(files.map(({ name }) => name).sort()).toEqual(NAMES);
     expect(again.map((artifact) => artifact.sha256).sort()).toEqual(hashes.sort());
-    const variables = stack.functionNamed('scaler').Properties.Environment.Variables;
-    for (const { hash, name } of files) {
-      const prefix = name === 'agent.mjs' ? 'AGENT' : 'BOOTSTRAP';
-      expect(variables[`${prefix}_SHA256`]).toBe(hash);
-      expect(variables[`${prefix}_URL`]).toEqual({ 'Fn::Sub': `s3://\${DataBucket}/artifacts/${hash}/${name}` });
+    const templates = stack.ofType('AWS::EC2::LaunchTemplate');
+    expect(templates).not.toEqual([]);
+    for (const [logicalId, { Properties }] of templates) {
+      const userData = JSON.stringify(Properties.LaunchTemplateData.UserData);
+      for (const { hash, name } of files) expect(userData, logicalId).toContain(`/artifacts/${hash}/${name}`);
     }
   });
 

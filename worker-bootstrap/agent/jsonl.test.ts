@@ -34,7 +34,7 @@ rl.on('line', (line) => {
     case 'say': console.error('about ' + input.value); return answer(null);
     case 'retire': answer(answered); return rl.close(), process.exit(0);
     case 'environment': return answer(Object.keys(process.env).sort());
-    case 'wait': require('fs').writeFileSync(input.mark, ''); return process.on('SIGTERM', () => answer('saved'));
+    case 'wait': process.on('SIGTERM', () => answer('saved')); return require('fs').writeFileSync(input.mark, '');
   }
 });
 process.on('exit', () => process.env.GOODBYE && require('fs').appendFileSync(process.env.GOODBYE, answered + '\\n'));
