@@ -3,7 +3,7 @@ import type { Choice } from '../../core/choose-instances.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { FleetRead, FleetState, InstanceProvider } from '../../core/ports.ts';
 import { type ObservedInstance, reconcileInstances, sweepUnknown } from '../../core/reconcile-instances.ts';
-import type { ScalePorts, ScaleSettings } from './scale-fleet.ts';
+import type { ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { launchedInstance } from './scale-snapshot.ts';
 
 export interface KnownMachines extends FleetRead {

@@ -6,7 +6,7 @@ import { machineEnvironment } from '../../core/machine-environment.ts';
 import type { ScalePlan } from '../../core/plan-scale.ts';
 import type { FleetState, InstanceProvider, LaunchError } from '../../core/ports.ts';
 import { rememberStockOuts } from '../../core/stock-outs.ts';
-import type { ScalePorts, ScaleSettings } from './scale-fleet.ts';
+import type { ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { launchedInstance } from './scale-snapshot.ts';
 
 /** The machine switches itself off a little after its lifetime; what outlives that too is ended from outside. */

@@ -18,7 +18,8 @@ import type {
   TaskQueues,
 } from '../../core/ports.ts';
 import { type PausePorts, pauseSpent } from './pause-spent.ts';
-import { type ScaledFleet, type ScalePorts, type ScaleSettings, scaleFleet } from './scale-fleet.ts';
+import { type ScaledFleet, scaleFleet } from './scale-fleet.ts';
+import type { ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { type SweepPorts, sweep } from './sweep.ts';
 
 /** Machines end themselves; so seldom the control plane looks whether they did, when there is no work. */
