@@ -1,0 +1,45 @@
+/** What scaling one fleet needs of the world, and what it is told. */
+import type { Fleet } from '../../core/fleet.ts';
+import type {
+  Clock,
+  FleetStore,
+  InstanceProvider,
+  JobStore,
+  OfferSource,
+  StatusFlow,
+  TaskQueues,
+} from '../../core/ports.ts';
+import type { ObservedInstance } from '../../core/reconcile-instances.ts';
+import type { GoneMachine } from './lost-machines.ts';
+import type { LaunchSettings } from './scale-snapshot.ts';
+
+export interface ScaleSettings extends LaunchSettings {
+  /** Instead of the fleet's own: machines that cost nothing need not be filled. */
+  readonly drainTargetSeconds: number | null;
+  /** From launch to the first task, until the fleet's machines have told. */
+  readonly bootSeconds: number;
+  readonly unknownSecondsPerTask: number;
+  /** An intent that was not found by then is given up. */
+  readonly intentSeconds: number;
+  /** A machine may be missing from the provider's list for so long after its launch. */
+  readonly listGraceSeconds: number;
+  /** Look for machines even where there should be none. */
+  readonly look?: boolean;
+}
+
+export interface ScalePorts {
+  readonly fleets: FleetStore;
+  readonly jobs: Pick<JobStore, 'reportProblem'>;
+  readonly queues: TaskQueues;
+  /** Without one, reports are taken as read. */
+  readonly statusFlow?: Pick<StatusFlow, 'appliedUntil'>;
+  readonly providerOf: (fleet: Fleet) => InstanceProvider | undefined;
+  /** What may be rented for a fleet; nothing, where its machines are not rented. */
+  readonly offersOf?: (fleet: Fleet) => OfferSource | undefined;
+  /** All machines of a provider, listed once a tick. */
+  readonly observe: (provider: InstanceProvider) => Promise<readonly ObservedInstance[]>;
+  readonly clock: Clock;
+  readonly newIntentId: () => string;
+  /** Gives what machines held that are gone back to others (lost-machines.ts). May be repeated. */
+  readonly takeBackTasks: (machines: readonly GoneMachine[]) => Promise<number>;
+}
