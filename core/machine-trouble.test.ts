@@ -34,7 +34,7 @@ describe('trouble that machines have with a job', () => {
   });
 
   it.each([
-    ['often, long, and on two machines', alternating(6, 36), true],
+    ['often, long, and on two machines', alternating(6, 120), true],
     ['not often', alternating(5, 60), false],
     ['not for long', alternating(100, 1), false],
     ['on one machine alone', ofOne(11, 60), false],
@@ -44,13 +44,21 @@ describe('trouble that machines have with a job', () => {
   });
 
   it('begins anew when a task ended in between', () => {
-    const problem = row(...alternating(6, 36), [400, 'i-3', 1]);
+    const problem = row(...alternating(6, 120), [400, 'i-3', 1]);
 
     expect(problem).toMatchObject({ count: 1, since: at(400), machines: ['i-3'], tasksEnded: 1, hopeless: false });
   });
 
+  it('is believed much later when tasks of the job have ended before: it can be prepared, as one sees', () => {
+    const worked = (count: number, stepSeconds: number) =>
+      alternating(count, stepSeconds).map(([seconds, machine]) => [seconds, machine, 3] as const);
+
+    expect(row(...worked(60, 120))?.hopeless).toBe(false);
+    expect(row(...worked(61, 120))?.hopeless).toBe(true);
+  });
+
   it('is no reason to give up once a task has ended after all', () => {
-    const problem = row(...alternating(6, 36));
+    const problem = row(...alternating(6, 120));
 
     expect(isHopeless(problem, countersFactory({ running: 1 }))).toBe(true);
     expect(isHopeless(problem, countersFactory({ completed: 1 }))).toBe(false);

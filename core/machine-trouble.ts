@@ -6,8 +6,10 @@
 import type { Counters } from './counters.ts';
 import type { JobProblem } from './job.ts';
 
-/** So long it must last: a host that is down for a moment fails many machines at once. */
-export const GIVE_UP_SECONDS = 180;
+/** So long it must last: a host that is down for a while fails every machine that asks it. */
+export const GIVE_UP_SECONDS = 600;
+/** A job of which any task has ended can be prepared, as one sees: so many times as long. */
+const PATIENCE_ONCE_WORKED = 12;
 /** So often in a row, on two machines at least … */
 const GIVE_UP_COUNT = 6;
 /** … or so often, on one. */
@@ -36,7 +38,8 @@ export function problemAfter(
   const since = row?.since ?? first.at;
   // Whether it is more than one is all that matters.
   const seen = [...new Set([...(row?.machines ?? []), ...machines])].slice(0, 2);
-  const lasts = Date.parse(last.at) - Date.parse(since) >= giveUpSeconds * 1_000;
+  const patience = tasksEnded > 0 ? PATIENCE_ONCE_WORKED : 1;
+  const lasts = Date.parse(last.at) - Date.parse(since) >= giveUpSeconds * patience * 1_000;
   const hopeless = lasts && count >= (seen.length > 1 ? GIVE_UP_COUNT : GIVE_UP_COUNT_OF_ONE);
   const { at, taskId, instanceId, reason } = last;
   return { at, taskId, instanceId, reason, tasksEnded, count, since, machines: seen, hopeless };

@@ -225,11 +225,11 @@ describe('rows', () => {
 });
 
 describe('a job that machine after machine has trouble with', () => {
-  /** Trouble every minute, on two machines in turn. */
+  /** Trouble every two minutes, on two machines in turn. */
   const trouble = (n: number) =>
     releasedEvent({
       ...{ taskId: taskIdFactory(0), attempt: n + 1, leaseId: `lease-${n}`, cause: 'machine', reason: 'setup failed' },
-      ...{ instanceId: `i-${n % 2}`, at: at(n * 60) },
+      ...{ instanceId: `i-${n % 2}`, at: at(n * 120) },
     });
 
   it('is given up: its wait is answered, and the reason stands on it', async () => {

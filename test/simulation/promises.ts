@@ -4,6 +4,7 @@
  */
 import type { Counters } from '../../core/counters.ts';
 import { isClosed, type Job } from '../../core/job.ts';
+import { isHopeless } from '../../core/machine-trouble.ts';
 import type { StatusEvent } from '../../core/messages.ts';
 import type { Lease } from '../../core/ports.ts';
 import { MAX_UNCHARGED_ATTEMPTS } from '../../core/retry-policy.ts';
@@ -205,7 +206,9 @@ export class Promises {
     const finishedMs = job.finishedAt ? Date.parse(job.finishedAt) : nowMs;
     const hadItsTime = finishedMs - Date.parse(createdAt) >= maxDurationSeconds * 1_000;
     if (status === 'CANCELLED' && this.#world.cancelled.has(jobId)) return;
-    if (status === 'FAILED' && (hadItsTime || this.#world.erred.has(jobId))) return;
+    // Every machine had trouble with it for long, and not one task of it ever ended.
+    const wasGivenUp = completed + failed === 0 && isHopeless(job.problem, counters);
+    if (status === 'FAILED' && (hadItsTime || wasGivenUp || this.#world.erred.has(jobId))) return;
     this.#broken(1, `is ${status} with ${completed + failed} of ${taskCount} tasks done`, jobId);
   }
 
