@@ -12,7 +12,7 @@ import {
   type Transition,
   untouchedTask,
 } from './apply-status.ts';
-import { zeroCounters } from './counters.ts';
+import { addCounters, zeroCounters } from './counters.ts';
 import { MAX_ATTEMPT_SECONDS } from './messages.ts';
 import { MAX_UNCHARGED_ATTEMPTS, POISON_LOSSES } from './retry-policy.ts';
 import { isTerminal, type TaskRecord, taskRecordSchema } from './task.ts';
@@ -283,6 +283,32 @@ describe('lost', () => {
 
     expect(task).toMatchObject({ lostLeases: 1, unchargedAttempts: 1, attempts: [{ outcome: 'lost', seconds: 60 }] });
     expect(delta).toEqual({ ...zeroCounters, lostSeconds: 60 });
+  });
+});
+
+describe('a lease that was thought lost', () => {
+  const priced = { usdPerSecond: () => 0.001 };
+  const lose = () =>
+    applied(applyStatus(taskRecordFactory(), lostReport({ at: at(40) }), rules, { ...context(0), ...priced }));
+
+  it.each([
+    ['completes', completedEvent({ at: at(39), seconds: 29 }), 0, { completedSeconds: 29, lostSeconds: 0, lostUsd: 0 }],
+    [
+      'is given back',
+      releasedEvent({ at: at(39), seconds: 29 }),
+      1,
+      { completedSeconds: 0, lostSeconds: 29, lostUsd: 0.029 },
+    ],
+  ])('and %s after all was not: it is in the history once, and paid once', (_how, event, uncharged, sums) => {
+    const lost = lose();
+    const found = applied(applyStatus(lost.task, event, rules, { ...context(0), ...priced }));
+
+    expect(found.task.attempts).toMatchObject([{ leaseId: 'lease-1', seconds: 29, costUsd: 0.029 }]);
+    expect(found.task).toMatchObject({ unchargedAttempts: uncharged, lostLeases: 0 });
+    const { costUsd, lostUsd, lostSeconds, completedSeconds } = addCounters(lost.delta, found.delta);
+    const rounded = Math.round(lostUsd * 1e9) / 1e9;
+    expect({ completedSeconds, lostSeconds, lostUsd: rounded }).toEqual(sums);
+    expect(costUsd).toBeCloseTo(0.029, 9);
   });
 });
 

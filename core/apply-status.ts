@@ -17,7 +17,9 @@
  *  7. **started** makes PENDING RUNNING. For a task that runs already it moves the lease when the delivery is a newer
  *     one; the lease before it then ended without a word, and is *lost*.
  *  8. **lost** (the machine is gone): the lease that runs the task is over, its attempt is not. The task is PENDING again
- *     under the same attempt, because its message comes back by itself, or is put back by whoever found the loss.
+ *     under the same attempt, because its message comes back by itself, or is put back by whoever found the loss. A lease
+ *     that was thought lost and ends with a word after all was not: its true end takes the loss's place in the history and
+ *     in the sums.
  *  9. **dead-lettered** (the message came too often without an outcome): a task whose leases were lost `POISON_LOSSES`
  *     times in one attempt ends FAILED as poison. Any other was never started, or seldom: it is *sent again*. If it
  *     seemed to run, that lease is lost first: deliveries of the new message are counted from 1 again, and must not look
@@ -46,6 +48,7 @@ import { type EndedAttempt, type Failure, isTerminal, type TaskRecord, type Task
 import {
   type CancelRequest,
   type DeadLetteredReport,
+  type EndingEvent,
   endedAttempt,
   type LostReport,
   lostLease,
@@ -144,7 +147,7 @@ export function applyStatus(
   if (report.attempt > current.attempt) {
     return { kind: 'returned', reason: `attempt ${report.attempt} is reported, attempt ${current.attempt} is known` };
   }
-  if (report.kind === 'completed') return applyCompleted(report, situation);
+  if (report.kind === 'completed') return afterAll(report, situation, applyCompleted);
   if (report.attempt < current.attempt) return stale(situation, report, `attempt ${report.attempt} is over`);
   return applyToCurrent(report, situation);
 }
@@ -159,7 +162,7 @@ function applyToCurrent(
       return applyStarted(report, situation);
     case 'failed':
     case 'released':
-      return applySetback(report, situation);
+      return afterAll(report, situation, applySetback);
     case 'lost':
       return applyLost(report, situation);
     case 'dead-lettered':
@@ -232,6 +235,42 @@ const attemptOf = ({ taskId, attempt, dueAt, checkpoint }: TaskRecord): NextAtte
   dueAt,
   checkpoint: checkpoint?.blob ?? null,
 });
+
+/**
+ * A lease that was thought lost and ends with a word after all was not lost: its entry in the history, and what it added
+ * to the sums, give way to the true end.
+ */
+function afterAll<Event extends EndingEvent>(
+  event: Event,
+  situation: Situation,
+  apply: (event: Event, situation: Situation) => Transition,
+): Transition {
+  const { current } = situation;
+  const isThis = ({ outcome, leaseId, attempt }: EndedAttempt): boolean =>
+    outcome === 'lost' && leaseId === event.leaseId && attempt === event.attempt;
+  const entry = current.attempts.find(isThis);
+  if (!entry) return apply(event, situation);
+  const ofCurrent = event.attempt === current.attempt;
+  const found: TaskRecord = {
+    ...current,
+    attempts: current.attempts.filter((each) => each !== entry),
+    unchargedAttempts: Math.max(0, current.unchargedAttempts - 1),
+    lostLeases: Math.max(0, current.lostLeases - (ofCurrent ? 1 : 0)),
+  };
+  const transition = apply(event, { ...situation, current: found });
+  if (transition.kind !== 'applied') return transition;
+  const { costUsd = 0, lostUsd = 0, lostSeconds = 0 } = sumsOfLoss(entry);
+  const { delta } = transition;
+  return {
+    ...transition,
+    delta: {
+      ...delta,
+      costUsd: delta.costUsd - costUsd,
+      lostUsd: delta.lostUsd - lostUsd,
+      lostSeconds: delta.lostSeconds - lostSeconds,
+    },
+  };
+}
 
 function applyCompleted(event: Extract<TaskEvent, { kind: 'completed' }>, situation: Situation): Transition {
   const { current, context } = situation;

@@ -62,7 +62,10 @@ describe('a full disk', () => {
   it.skipIf(!mayMount)('is no excuse for a command that completes', async () => {
     const workDir = smallDisk();
     const agent = new AgentHarness({ slots: 1, workDir });
-    await agent.send({ code: shell('head -c 100000000 /dev/zero > "$HOME/big"; echo 1'), timeoutSeconds: 30 });
+    // Not before the agent has written down that it runs.
+    const recorded = `until ls ${workDir}/groups/* >/dev/null 2>&1; do sleep 0.01; done`;
+    const script = `${recorded}; head -c 100000000 /dev/zero > "$HOME/big"; echo 1`;
+    await agent.send({ code: shell(script), timeoutSeconds: 30 });
 
     expect(await agent.run()).toBe('idle');
     expect(agent.eventOf('completed')).toMatchObject({ result: { json: '1' } });

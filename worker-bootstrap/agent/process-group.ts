@@ -50,7 +50,13 @@ export async function startGroup(command: Command, groups: ProcessGroups): Promi
   if ('kind' in child) return child;
   const pgid = child.pid;
   if (pgid === undefined) return startError(child);
-  groups.record(pgid);
+  try {
+    groups.record(pgid);
+  } catch (error) {
+    // A full disk: what nobody recorded must not run on.
+    signalGroup(pgid, 'SIGKILL');
+    throw error;
+  }
   // EPIPE: a command need not read its input.
   child.stdin?.on('error', () => undefined);
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
