@@ -24,10 +24,11 @@ export async function knownMachines(
   const known = await ports.fleets.read(fleet.name);
   const needed = known.instances.length > 0 || known.state.intents.length > 0 || settings.look;
   if (!provider || !needed) return { ...known, unknown: [], stopped: [] };
-  const observed = (await ports.observe(provider)).filter((each) => each.fleet === fleet.name);
+  const { machines, askedAt } = await ports.observe(provider);
+  const observed = machines.filter((each) => each.fleet === fleet.name);
   const stopped = observed.filter((each) => each.stopped).map((each) => each.instanceId);
   const { intents } = known.state;
-  const found = reconcileInstances(known.instances, observed, intents, ports.clock.now(), settings.listGraceSeconds);
+  const found = reconcileInstances(known.instances, observed, intents, askedAt, settings.listGraceSeconds);
   // First, while their rows still say that they run: a run that dies here finds them again.
   const lost = found.ended.filter(({ state }) => state !== 'TERMINATED');
   await ports.takeBackTasks(lost.map(({ instanceId, stateReason }) => ({ instanceId, reason: stateReason ?? 'gone' })));

@@ -283,6 +283,27 @@ describe('a fleet whose machines do not boot', () => {
   });
 });
 
+describe('a list that was long in coming', () => {
+  it('speaks of the time at which it was asked: a machine as young as that may be missing (lesson 24)', async () => {
+    const world = new ScalerWorld();
+    await world.work(1);
+    await world.tick();
+    const [instanceId = ''] = world.running();
+    world.clock.advance(50);
+
+    await world.tick(async (call, work) => {
+      const answer = await work();
+      if (call !== 'list') return answer;
+      // The answer is of a moment before the launch, and takes longer than a machine may be missing.
+      world.clock.advance(20);
+      return [];
+    });
+
+    expect((await world.store.find('default', instanceId))?.state).toBe('BOOTING');
+    expect(world.running()).toEqual([instanceId]);
+  });
+});
+
 describe('a fleet that rents', () => {
   const spot = offerFactory({ vcpus: 4, memoryMiB: 8_192, instanceType: 'c7g.xlarge', hourlyPriceUsd: 0.06 });
   const onDemand = offerFactory({ ...spot, market: 'on-demand', hourlyPriceUsd: 0.14, interruptionsPerHour: 0 });

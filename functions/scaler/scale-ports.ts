@@ -27,6 +27,12 @@ export interface ScaleSettings extends LaunchSettings {
   readonly look?: boolean;
 }
 
+/** What a provider listed. The answer may be long in coming: it speaks of the time at which it was asked. */
+export interface Observation {
+  readonly machines: readonly ObservedInstance[];
+  readonly askedAt: Date;
+}
+
 export interface ScalePorts {
   readonly fleets: FleetStore;
   readonly jobs: Pick<JobStore, 'reportProblem'>;
@@ -37,7 +43,7 @@ export interface ScalePorts {
   /** What may be rented for a fleet; nothing, where its machines are not rented. */
   readonly offersOf?: (fleet: Fleet) => OfferSource | undefined;
   /** All machines of a provider, listed once a tick. */
-  readonly observe: (provider: InstanceProvider) => Promise<readonly ObservedInstance[]>;
+  readonly observe: (provider: InstanceProvider) => Promise<Observation>;
   readonly clock: Clock;
   readonly newIntentId: () => string;
   /** Gives what machines held that are gone back to others (lost-machines.ts). May be repeated. */

@@ -9,6 +9,7 @@ import { allEnded } from '../../core/job-outcome.ts';
 import type { QueueDepth } from '../../core/plan-scale.ts';
 import type { SweepLimits } from '../../core/plan-sweep.ts';
 import type {
+  Clock,
   CompletionSignal,
   InstanceProvider,
   JobMachine,
@@ -19,7 +20,7 @@ import type {
 } from '../../core/ports.ts';
 import { type PausePorts, pauseSpent } from './pause-spent.ts';
 import { type ScaledFleet, scaleFleet } from './scale-fleet.ts';
-import type { ScalePorts, ScaleSettings } from './scale-ports.ts';
+import type { Observation, ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { type SweepPorts, sweep } from './sweep.ts';
 
 /** Machines end themselves; so seldom the control plane looks whether they did, when there is no work. */
@@ -64,7 +65,7 @@ export async function scale(fleets: readonly Fleet[], ports: TickPorts, settings
   });
 
   // Planning and sweeping ask for the same depths.
-  const looking = { ...ports, queues: depthsOnce(ports.queues), observe: listedOnce() };
+  const looking = { ...ports, queues: depthsOnce(ports.queues), observe: listedOnce(ports.clock) };
   const working = fleets.filter((fleet) => look || jobs.some(({ job }) => job.fleet === fleet.name));
   const gone = look ? await removedFleets(fleets, looking) : [];
   const scaled = await inParallel([...working, ...gone], READS_AT_ONCE, async (fleet) => {
@@ -81,10 +82,14 @@ export async function scale(fleets: readonly Fleet[], ports: TickPorts, settings
 }
 
 /** One list for all fleets of a provider: their number must not be what the provider's limits break at. */
-function listedOnce(): ScalePorts['observe'] {
-  const lists = new Map<InstanceProvider, ReturnType<InstanceProvider['list']>>();
+function listedOnce(clock: Clock): ScalePorts['observe'] {
+  const lists = new Map<InstanceProvider, Promise<Observation>>();
+  const ask = async (provider: InstanceProvider): Promise<Observation> => {
+    const askedAt = clock.now();
+    return { machines: await provider.list(), askedAt };
+  };
   return (provider) => {
-    const list = lists.get(provider) ?? provider.list();
+    const list = lists.get(provider) ?? ask(provider);
     lists.set(provider, list);
     return list;
   };
@@ -98,8 +103,12 @@ async function removedFleets(fleets: readonly Fleet[], { providerOf, observe }: 
   const names = new Set(fleets.map((fleet) => fleet.name));
   const providers = new Map(fleets.map((fleet) => [providerOf(fleet), fleet] as const));
   const found = await inParallel([...providers], READS_AT_ONCE, async ([provider, like]) => {
-    const observed = provider ? await observe(provider).catch(() => []) : [];
-    const strange = observed.filter((each) => each.running && !names.has(each.fleet));
+    const machines = provider
+      ? await observe(provider)
+          .then((seen) => seen.machines)
+          .catch(() => [])
+      : [];
+    const strange = machines.filter((each) => each.running && !names.has(each.fleet));
     return [...new Set(strange.map((each) => each.fleet))].map((name) => ({ ...like, name, minInstances: 0 }));
   });
   return found.flat();
