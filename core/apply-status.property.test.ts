@@ -6,12 +6,13 @@ import { taskIdFactory } from '../test/factories/ids.ts';
 import { at } from '../test/factories/manual-clock.ts';
 import { cancelRequest, deadLetteredReport, lostReport } from '../test/factories/reports.ts';
 import { failureFactory } from '../test/factories/task-record.ts';
-import { applyStatus, type JobRules, type NextAttempt, type ReportContext, type Transition } from './apply-status.ts';
+import { applyStatus } from './apply-status.ts';
 import { differencesOf, evidenceIn, talliesOfCounters, talliesOfRows } from './audit.ts';
 import { addCounters, type Counters, deltaOf, zeroCounters } from './counters.ts';
 import { MAX_UNCHARGED_ATTEMPTS } from './retry-policy.ts';
 import { isTerminal, type TaskRecord, taskRecordSchema } from './task.ts';
 import type { TaskReport } from './task-report.ts';
+import type { JobRules, NextAttempt, ReportContext, Transition } from './transition.ts';
 
 /** What is reported, in terms of what the row knows when it comes: one attempt ahead, the current one, or behind. */
 interface Draw {

@@ -6,10 +6,11 @@ import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../tes
 import { at } from '../test/factories/manual-clock.ts';
 import { cancelRequest, deadLetteredReport, lostReport } from '../test/factories/reports.ts';
 import { endedAttemptFactory, failureFactory, taskRecordFactory } from '../test/factories/task-record.ts';
-import { applyStatus, type JobRules, type ReportContext, type Transition } from './apply-status.ts';
+import { applyStatus } from './apply-status.ts';
 import { MAX_UNCHARGED_ATTEMPTS, POISON_LOSSES } from './retry-policy.ts';
 import { isTerminal, TASK_STATUSES, type TaskRecord } from './task.ts';
 import type { TaskReport } from './task-report.ts';
+import type { JobRules, ReportContext, Transition } from './transition.ts';
 
 const CURRENT = 3;
 const context: ReportContext = { now: new Date(at(60)), random: 0.5, usdPerSecond: () => null };

@@ -4,19 +4,13 @@ import { taskIdFactory } from '../test/factories/ids.ts';
 import { at } from '../test/factories/manual-clock.ts';
 import { cancelRequest, deadLetteredReport, lostReport } from '../test/factories/reports.ts';
 import { failureFactory, taskRecordFactory } from '../test/factories/task-record.ts';
-import {
-  applyStatus,
-  type JobRules,
-  type NextAttempt,
-  type ReportContext,
-  type Transition,
-  untouchedTask,
-} from './apply-status.ts';
+import { applyStatus } from './apply-status.ts';
 import { addCounters, zeroCounters } from './counters.ts';
 import { MAX_ATTEMPT_SECONDS } from './messages.ts';
 import { MAX_UNCHARGED_ATTEMPTS, POISON_LOSSES } from './retry-policy.ts';
-import { isTerminal, type TaskRecord, taskRecordSchema } from './task.ts';
+import { isTerminal, type TaskRecord, taskRecordSchema, untouchedTask } from './task.ts';
 import type { TaskReport } from './task-report.ts';
+import type { JobRules, NextAttempt, ReportContext, Transition } from './transition.ts';
 
 const rules: JobRules = {
   retry: { maxAttempts: 3, backoffSeconds: 10, retryOnExitCodes: [75], retryOnTimeout: false },

@@ -39,97 +39,33 @@
  *
  * *end*: FAILED, or CANCELLED where an end was asked for. *stale* of a RUNNING task: another lease than the one that runs it.
  */
-import { type AttemptSums, type CounterDelta, deltaOf } from './counters.ts';
-import { parseTaskId } from './ids.ts';
 import type { RetryPolicy } from './job-submission.ts';
 import type { TaskEvent } from './messages.ts';
 import { decideRetry, MAX_UNCHARGED_ATTEMPTS, POISON_LOSSES } from './retry-policy.ts';
-import { type EndedAttempt, type Failure, isTerminal, type TaskRecord, type TaskStatus } from './task.ts';
+import { type Failure, isTerminal, type TaskRecord, untouchedTask } from './task.ts';
+import { foundAfterAll, losing, sumsOfLoss } from './task-loss.ts';
 import {
   type CancelRequest,
   type DeadLetteredReport,
-  type EndingEvent,
   endedAttempt,
   type LostReport,
-  lostLease,
   type Setback,
   startOf,
   type TaskReport,
 } from './task-report.ts';
-
-/** What of the job matters to one of its tasks. */
-export interface JobRules {
-  readonly retry: RetryPolicy;
-  readonly cancelling: boolean;
-  readonly closed: boolean;
-}
-
-/** What a decision needs beside task, report and job. */
-export interface ReportContext {
-  readonly now: Date;
-  /** A number in [0, 1), for the jitter of a backoff. */
-  readonly random: number;
-  /** A task's share of the price of a machine, `null` when it is not known. */
-  readonly usdPerSecond: (instanceId: string | null) => number | null;
-}
-
-/** An attempt to be sent after it is recorded and before the report is acknowledged. */
-export interface NextAttempt {
-  readonly taskId: string;
-  readonly attempt: number;
-  /** Not to start before; `null`: now. */
-  readonly dueAt: string | null;
-  /** The blob where it goes on. */
-  readonly checkpoint: string | null;
-}
-
-export type Transition =
-  | {
-      readonly kind: 'applied';
-      readonly task: TaskRecord;
-      readonly delta: CounterDelta;
-      readonly send: NextAttempt | null;
-    }
-  | { readonly kind: 'resend'; readonly send: NextAttempt }
-  | { readonly kind: 'duplicate' }
-  /** `task` is the row with the report as evidence, `null` when there is no room or no row for it. */
-  | { readonly kind: 'stale'; readonly reason: string; readonly task: TaskRecord | null }
-  | { readonly kind: 'returned'; readonly reason: string };
-
-/** So many stale reports are kept on a task. */
-const MAX_STALE_REPORTS = 10;
-
-/** A task before its first event. @throws RangeError if the report's task id is not one */
-export function untouchedTask(report: Pick<TaskReport, 'taskId'>): TaskRecord {
-  const position = parseTaskId(report.taskId);
-  if (!position) throw new RangeError(`not a task id: ${report.taskId}`);
-  return {
-    taskId: report.taskId,
-    jobId: position.jobId,
-    index: position.index,
-    status: 'PENDING',
-    attempt: 1,
-    chargedAttempts: 0,
-    unchargedAttempts: 0,
-    leaseId: null,
-    receiveCount: 0,
-    instanceId: null,
-    receiptHandle: null,
-    lostLeases: 0,
-    causedByLeaseId: null,
-    dueAt: null,
-    checkpoint: null,
-    cancelRequested: false,
-    startedAt: null,
-    finishedAt: null,
-    result: null,
-    failure: null,
-    attempts: [],
-    staleReports: [],
-    updatedAt: null,
-    version: 1,
-  };
-}
+import {
+  attemptOf,
+  type Change,
+  type JobRules,
+  leaseOf,
+  type ReportContext,
+  SETTLED,
+  type Situation,
+  stale,
+  type Transition,
+  UNLEASED,
+  write,
+} from './transition.ts';
 
 /** Decides what a report changes, by the rules above. Pure. @param row the task's row, `undefined` if there is none */
 export function applyStatus(
@@ -147,7 +83,7 @@ export function applyStatus(
   if (report.attempt > current.attempt) {
     return { kind: 'returned', reason: `attempt ${report.attempt} is reported, attempt ${current.attempt} is known` };
   }
-  if (report.kind === 'completed') return afterAll(report, situation, applyCompleted);
+  if (report.kind === 'completed') return foundAfterAll(report, situation, applyCompleted);
   if (report.attempt < current.attempt) return stale(situation, report, `attempt ${report.attempt} is over`);
   return applyToCurrent(report, situation);
 }
@@ -162,44 +98,12 @@ function applyToCurrent(
       return applyStarted(report, situation);
     case 'failed':
     case 'released':
-      return afterAll(report, situation, applySetback);
+      return foundAfterAll(report, situation, applySetback);
     case 'lost':
       return applyLost(report, situation);
     case 'dead-lettered':
       return applyDeadLettered(report, situation);
   }
-}
-
-interface Situation {
-  readonly row: TaskRecord | undefined;
-  readonly current: TaskRecord;
-  readonly job: JobRules;
-  readonly context: ReportContext;
-}
-
-type Change = Partial<TaskRecord> & { readonly status: TaskStatus };
-
-function write(
-  { row, current, context }: Situation,
-  change: Change,
-  sums: Partial<AttemptSums> = {},
-  send: NextAttempt | null = null,
-): Extract<Transition, { kind: 'applied' }> {
-  const task = { ...current, ...change, updatedAt: context.now.toISOString(), version: row ? row.version + 1 : 1 };
-  return { kind: 'applied', task, delta: deltaOf(current.status, change.status, sums), send };
-}
-
-function stale({ row, context }: Situation, report: TaskReport, reason: string): Transition {
-  if (!row || !('leaseId' in report)) return { kind: 'stale', reason, task: null };
-  const { kind, attempt, leaseId, instanceId, at } = report;
-  const isRecorded = row.staleReports.some((each) => each.kind === kind && each.leaseId === leaseId);
-  if (isRecorded || row.staleReports.length >= MAX_STALE_REPORTS) return { kind: 'stale', reason, task: null };
-  const staleReports = [...row.staleReports, { kind, attempt, leaseId, instanceId, at, reason }];
-  return {
-    kind: 'stale',
-    reason,
-    task: { ...row, staleReports, updatedAt: context.now.toISOString(), version: row.version + 1 },
-  };
 }
 
 /** Whether the row shows already what the report says. */
@@ -228,49 +132,6 @@ const isCause = (current: TaskRecord, report: TaskReport): boolean =>
   (report.kind === 'failed' || report.kind === 'released') &&
   current.causedByLeaseId === report.leaseId &&
   current.attempt === report.attempt + 1;
-
-const attemptOf = ({ taskId, attempt, dueAt, checkpoint }: TaskRecord): NextAttempt => ({
-  taskId,
-  attempt,
-  dueAt,
-  checkpoint: checkpoint?.blob ?? null,
-});
-
-/**
- * A lease that was thought lost and ends with a word after all was not lost: its entry in the history, and what it added
- * to the sums, give way to the true end.
- */
-function afterAll<Event extends EndingEvent>(
-  event: Event,
-  situation: Situation,
-  apply: (event: Event, situation: Situation) => Transition,
-): Transition {
-  const { current } = situation;
-  const isThis = ({ outcome, leaseId, attempt }: EndedAttempt): boolean =>
-    outcome === 'lost' && leaseId === event.leaseId && attempt === event.attempt;
-  const entry = current.attempts.find(isThis);
-  if (!entry) return apply(event, situation);
-  const ofCurrent = event.attempt === current.attempt;
-  const found: TaskRecord = {
-    ...current,
-    attempts: current.attempts.filter((each) => each !== entry),
-    unchargedAttempts: Math.max(0, current.unchargedAttempts - 1),
-    lostLeases: Math.max(0, current.lostLeases - (ofCurrent ? 1 : 0)),
-  };
-  const transition = apply(event, { ...situation, current: found });
-  if (transition.kind !== 'applied') return transition;
-  const { costUsd = 0, lostUsd = 0, lostSeconds = 0 } = sumsOfLoss(entry);
-  const { delta } = transition;
-  return {
-    ...transition,
-    delta: {
-      ...delta,
-      costUsd: delta.costUsd - costUsd,
-      lostUsd: delta.lostUsd - lostUsd,
-      lostSeconds: delta.lostSeconds - lostSeconds,
-    },
-  };
-}
 
 function applyCompleted(event: Extract<TaskEvent, { kind: 'completed' }>, situation: Situation): Transition {
   const { current, context } = situation;
@@ -384,23 +245,6 @@ function applyCancel(request: CancelRequest, situation: Situation): Transition {
   return write(situation, { status: 'CANCELLED', ...SETTLED, cancelRequested: true, finishedAt: request.at });
 }
 
-/** The lease that ran the task is over, and so is what was done under it. */
-function losing({ current, context }: Situation, at: string, reason: string) {
-  const entry = lostLease(current, at, reason, context.usdPerSecond(current.instanceId));
-  const change = {
-    lostLeases: current.lostLeases + 1,
-    unchargedAttempts: current.unchargedAttempts + 1,
-    attempts: [...current.attempts, entry],
-  };
-  return { change, entry };
-}
-
-const sumsOfLoss = ({ seconds, costUsd = 0 }: EndedAttempt): Partial<AttemptSums> => ({
-  costUsd,
-  lostSeconds: seconds,
-  lostUsd: costUsd,
-});
-
 /** Seconds until the next attempt, or `null` if there is none. */
 function delayBeforeNext(
   event: Setback,
@@ -425,14 +269,3 @@ const tooOften = (reason: string): Failure => ({
   code: 'released-too-often',
   message: `given back or lost ${MAX_UNCHARGED_ATTEMPTS} times without an outcome; last: ${reason}`,
 });
-
-const leaseOf = (event: TaskEvent): Pick<TaskRecord, 'leaseId' | 'receiveCount' | 'instanceId'> => ({
-  leaseId: event.leaseId,
-  receiveCount: event.receiveCount,
-  instanceId: event.instanceId,
-});
-
-/** Nobody holds it, and any delivery of it may be the next to run: also the first of another message. */
-const UNLEASED = { leaseId: null, instanceId: null, receiptHandle: null, startedAt: null, receiveCount: 0 } as const;
-/** What a task that has ended needs no more. */
-const SETTLED = { receiptHandle: null, dueAt: null, checkpoint: null } as const;

@@ -20,34 +20,23 @@ export const talliesSchema = z.object({
 });
 export type Tallies = z.infer<typeof talliesSchema>;
 
-export const zeroTallies: Tallies = {
-  running: 0,
-  completed: 0,
-  failed: 0,
-  cancelled: 0,
-  completedSeconds: 0,
-  costUsd: 0,
-};
-
 const NAMES = ['running', 'completed', 'failed', 'cancelled', 'completedSeconds', 'costUsd'] as const;
 
-export const addTallies = (a: Tallies, b: Tallies): Tallies => ({
-  running: a.running + b.running,
-  completed: a.completed + b.completed,
-  failed: a.failed + b.failed,
-  cancelled: a.cancelled + b.cancelled,
-  completedSeconds: a.completedSeconds + b.completedSeconds,
-  costUsd: a.costUsd + b.costUsd,
+/** Tallies from a number for each of their names. */
+const tallies = (of: (name: keyof Tallies) => number): Tallies => ({
+  running: of('running'),
+  completed: of('completed'),
+  failed: of('failed'),
+  cancelled: of('cancelled'),
+  completedSeconds: of('completedSeconds'),
+  costUsd: of('costUsd'),
 });
 
-export const talliesOfCounters = (counters: Counters): Tallies => ({
-  running: counters.running,
-  completed: counters.completed,
-  failed: counters.failed,
-  cancelled: counters.cancelled,
-  completedSeconds: counters.completedSeconds,
-  costUsd: counters.costUsd,
-});
+export const zeroTallies: Tallies = tallies(() => 0);
+
+export const addTallies = (a: Tallies, b: Tallies): Tallies => tallies((name) => a[name] + b[name]);
+
+export const talliesOfCounters = (counters: Counters): Tallies => tallies((name) => counters[name]);
 
 export function talliesOfRows(rows: readonly TaskRecord[]): Tallies {
   const having = (status: TaskRecord['status']): number => rows.filter((row) => row.status === status).length;

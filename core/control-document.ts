@@ -3,6 +3,7 @@
  * The control plane never calls a worker; this small document is how it speaks to one.
  */
 import { z } from 'zod';
+import type { Job } from './job.ts';
 
 const cancelledJobSchema = z.object({ jobId: z.string(), at: z.iso.datetime() });
 const pausedJobSchema = z.object({ jobId: z.string(), at: z.iso.datetime() });
@@ -53,10 +54,10 @@ export function withCancelledTask(document: ControlDocument, taskId: string, now
 export const isTaskCancelled = (document: ControlDocument, taskId: string): boolean =>
   document.cancelledTasks.some((entry) => entry.taskId === taskId);
 
-/** The document with that job paused. */
+/** The document with that job paused; the very same one if it was. */
 export function withPausedJob(document: ControlDocument, jobId: string, now: Date): ControlDocument {
-  const others = document.pausedJobs.filter((entry) => entry.jobId !== jobId);
-  return { ...document, pausedJobs: [...others, { jobId, at: now.toISOString() }] };
+  if (isJobPaused(document, jobId)) return document;
+  return { ...document, pausedJobs: [...document.pausedJobs, { jobId, at: now.toISOString() }] };
 }
 
 /** The document with that job going on; the very same one if it was not paused. */
@@ -64,6 +65,13 @@ export function withoutPausedJob(document: ControlDocument, jobId: string): Cont
   if (!isJobPaused(document, jobId)) return document;
   return { ...document, pausedJobs: document.pausedJobs.filter((entry) => entry.jobId !== jobId) };
 }
+
+/** The document as the job's row says: paused, or going on. */
+export const withPauseOf = (
+  document: ControlDocument,
+  { jobId, status }: Pick<Job, 'jobId' | 'status'>,
+  now: Date,
+): ControlDocument => (status === 'PAUSED' ? withPausedJob(document, jobId, now) : withoutPausedJob(document, jobId));
 
 export const isJobPaused = (document: ControlDocument, jobId: string): boolean =>
   document.pausedJobs.some((entry) => entry.jobId === jobId);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { at } from '../test/factories/manual-clock.ts';
-import type { LaunchError } from './ports.ts';
+import type { LaunchError } from './launch.ts';
 import { rememberStockOuts, soldOutPools } from './stock-outs.ts';
 
 const error = (kind: LaunchError['kind'], ...pools: string[]): LaunchError => ({

@@ -1,6 +1,6 @@
 /** Pools that had nothing to rent, remembered for a while: the next launch asks elsewhere. Pure. */
 import { z } from 'zod';
-import type { LaunchError } from './ports.ts';
+import type { LaunchError } from './launch.ts';
 
 export const stockOutSchema = z.object({
   /** `poolOf` an offer. */

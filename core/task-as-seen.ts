@@ -1,8 +1,8 @@
 /** A task as its user should see it, whether it has a row or not. */
-import { untouchedTask } from './apply-status.ts';
+
 import { taskIdOf } from './ids.ts';
 import { isClosed, type Job } from './job.ts';
-import { isTerminal, type TaskRecord } from './task.ts';
+import { isTerminal, type TaskRecord, untouchedTask } from './task.ts';
 
 /** A task without a row is PENDING; in a closed job whatever did not end by itself is cancelled. */
 export function taskAsSeen(

@@ -3,6 +3,7 @@
  * A task without a row is PENDING (CANCELLED, once its job is closed): the first event creates the row.
  */
 import { z } from 'zod';
+import { parseTaskId } from './ids.ts';
 
 export const TASK_STATUSES = ['PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED'] as const;
 export const taskStatusSchema = z.enum(TASK_STATUSES);
@@ -128,3 +129,35 @@ export const taskRecordSchema = z.object({
   version: z.int().positive(),
 });
 export type TaskRecord = z.infer<typeof taskRecordSchema>;
+
+/** A task before its first event. @throws RangeError if that is no task id */
+export function untouchedTask({ taskId }: Pick<TaskRecord, 'taskId'>): TaskRecord {
+  const position = parseTaskId(taskId);
+  if (!position) throw new RangeError(`not a task id: ${taskId}`);
+  return {
+    taskId,
+    jobId: position.jobId,
+    index: position.index,
+    status: 'PENDING',
+    attempt: 1,
+    chargedAttempts: 0,
+    unchargedAttempts: 0,
+    leaseId: null,
+    receiveCount: 0,
+    instanceId: null,
+    receiptHandle: null,
+    lostLeases: 0,
+    causedByLeaseId: null,
+    dueAt: null,
+    checkpoint: null,
+    cancelRequested: false,
+    startedAt: null,
+    finishedAt: null,
+    result: null,
+    failure: null,
+    attempts: [],
+    staleReports: [],
+    updatedAt: null,
+    version: 1,
+  };
+}

@@ -1,7 +1,7 @@
 /** A task row, kept small: a row under 1 KB costs one write unit. What still has its first value is left out. */
-import { untouchedTask } from '../../core/apply-status.ts';
+
 import { taskIdOf } from '../../core/ids.ts';
-import { type TaskRecord, taskRecordSchema } from '../../core/task.ts';
+import { type TaskRecord, taskRecordSchema, untouchedTask } from '../../core/task.ts';
 import { taskKey } from './dynamodb-keys.ts';
 
 /** Only these are looked for by status; every other row stays out of the indexes, and costs no second write. */

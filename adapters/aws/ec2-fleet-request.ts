@@ -6,8 +6,8 @@ import type {
   Tag,
 } from '@aws-sdk/client-ec2';
 import type { Choice } from '../../core/choose-instances.ts';
+import type { LaunchRequest } from '../../core/launch.ts';
 import type { Architecture } from '../../core/offer.ts';
-import type { LaunchRequest } from '../../core/ports.ts';
 
 /** A request stays small, and a pool that far down the list is never the one that is taken. */
 const MAX_OVERRIDES = 150;

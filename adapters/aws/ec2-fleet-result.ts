@@ -6,8 +6,8 @@ import type {
   FleetLaunchTemplateOverrides,
 } from '@aws-sdk/client-ec2';
 import type { Choice } from '../../core/choose-instances.ts';
+import type { LaunchError, LaunchedInstance, LaunchOutcome } from '../../core/launch.ts';
 import { poolOf } from '../../core/offer.ts';
-import type { LaunchError, LaunchedInstance, LaunchOutcome } from '../../core/ports.ts';
 import type { Subnet } from './ec2-fleet-request.ts';
 import { classifyLaunchError, launchAdvice } from './ec2-launch-errors.ts';
 

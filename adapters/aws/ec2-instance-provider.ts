@@ -11,8 +11,9 @@ import {
   GetConsoleOutputCommand,
 } from '@aws-sdk/client-ec2';
 import { TransientError } from '../../core/errors.ts';
+import type { LaunchOutcome, LaunchRequest } from '../../core/launch.ts';
 import type { Architecture } from '../../core/offer.ts';
-import type { InstanceProvider, LaunchOutcome, LaunchRequest } from '../../core/ports.ts';
+import type { InstanceProvider } from '../../core/ports.ts';
 import type { ObservedInstance } from '../../core/reconcile-instances.ts';
 import { fleetRequest, launchTemplateName, type Subnet, usableChoices } from './ec2-fleet-request.ts';
 import { fleetOutcome, launchError } from './ec2-fleet-result.ts';

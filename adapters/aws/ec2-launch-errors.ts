@@ -2,7 +2,7 @@
  * What EC2's error codes mean for a launch. The codes are those of "Error codes for the Amazon EC2 API"; a code that is not
  * known here may go away by itself, and is tried again.
  */
-import type { LaunchErrorKind } from '../../core/ports.ts';
+import type { LaunchErrorKind } from '../../core/launch.ts';
 
 const THROTTLED = new Set(['RequestLimitExceeded', 'RequestThrottled', 'Throttling', 'ThrottlingException']);
 

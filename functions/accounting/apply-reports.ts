@@ -4,7 +4,6 @@
  * report comes again, and completion is looked at after every report, applied or stale.
  */
 import { chunked, inParallel } from '../../adapters/in-parallel.ts';
-import type { JobRules, NextAttempt, ReportContext } from '../../core/apply-status.ts';
 import { addCounters, zeroCounters } from '../../core/counters.ts';
 import { TransientError } from '../../core/errors.ts';
 import { parseTaskId } from '../../core/ids.ts';
@@ -23,6 +22,7 @@ import {
 } from '../../core/ports.ts';
 import type { TaskRecord } from '../../core/task.ts';
 import type { TaskReport } from '../../core/task-report.ts';
+import type { JobRules, NextAttempt, ReportContext } from '../../core/transition.ts';
 import { laterAttempt } from '../task-messages.ts';
 import { type Delivered, type FoldedTask, foldTask } from './fold-reports.ts';
 import type { MachinePrices } from './machine-prices.ts';

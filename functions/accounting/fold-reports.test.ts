@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { JobRules } from '../../core/apply-status.ts';
 import { zeroCounters } from '../../core/counters.ts';
 import { POISON_LOSSES } from '../../core/retry-policy.ts';
 import type { TaskRecord } from '../../core/task.ts';
 import type { TaskReport } from '../../core/task-report.ts';
+import type { JobRules } from '../../core/transition.ts';
 import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../../test/factories/events.ts';
 import { taskIdFactory } from '../../test/factories/ids.ts';
 import { jobFactory } from '../../test/factories/job.ts';

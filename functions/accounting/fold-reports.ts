@@ -1,9 +1,10 @@
 /** Many reports, one change a task: folds the reports on one job over its rows. Pure. */
-import { applyStatus, type JobRules, type NextAttempt, type ReportContext } from '../../core/apply-status.ts';
+import { applyStatus } from '../../core/apply-status.ts';
 import { addCounters, type CounterDelta, zeroCounters } from '../../core/counters.ts';
 import type { TaskWrite } from '../../core/ports.ts';
 import type { TaskRecord } from '../../core/task.ts';
 import type { TaskReport } from '../../core/task-report.ts';
+import type { JobRules, NextAttempt, ReportContext } from '../../core/transition.ts';
 
 /** A report and the record that brought it, which must come back if the report cannot be handled now. */
 export interface Delivered<Report> {

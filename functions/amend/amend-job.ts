@@ -3,7 +3,7 @@
  * control document, after the job is written: asked again, a run that died between the two is made good.
  */
 import { z } from 'zod';
-import { withoutPausedJob, withPausedJob } from '../../core/control-document.ts';
+import { withPauseOf } from '../../core/control-document.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../../core/errors.ts';
 import { isClosed } from '../../core/job.ts';
 import { jobSubmissionSchema } from '../../core/job-submission.ts';
@@ -57,19 +57,10 @@ export async function amendJob(jobId: string, body: unknown, ports: AmendPorts):
     paused === false || (paused === undefined && settings.budgetUsd !== undefined && job.pausedFor === 'budget');
   if (paused === true) await ports.jobs.pause(jobId, 'request', 'paused on request');
   else if (resumes) await ports.jobs.resume(jobId);
-  await tellMachines(jobId, ports);
   const after = await ports.jobs.progress(jobId);
   if (!after) throw new NotFoundError('there is no such job', { context: { jobId } });
+  // The control document says what the job's row says.
+  await ports.control.update(job.fleet, (document) => withPauseOf(document, after.job, ports.clock.now()));
   if (after.job.status !== 'PAUSED') await ports.waker.wake();
   return after;
-}
-
-/** The control document says what the job's row says. */
-async function tellMachines(jobId: string, { jobs, control, clock }: AmendPorts): Promise<void> {
-  const now = await jobs.progress(jobId);
-  if (!now) return;
-  const { status, fleet } = now.job;
-  await control.update(fleet, (document) =>
-    status === 'PAUSED' ? withPausedJob(document, jobId, clock.now()) : withoutPausedJob(document, jobId),
-  );
 }

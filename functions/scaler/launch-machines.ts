@@ -2,9 +2,10 @@
 import type { Choice } from '../../core/choose-instances.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { LaunchIntent } from '../../core/instance.ts';
+import type { LaunchError } from '../../core/launch.ts';
 import { machineEnvironment } from '../../core/machine-environment.ts';
 import type { ScalePlan } from '../../core/plan-scale.ts';
-import type { FleetState, InstanceProvider, LaunchError } from '../../core/ports.ts';
+import type { FleetState, InstanceProvider } from '../../core/ports.ts';
 import { rememberStockOuts } from '../../core/stock-outs.ts';
 import type { ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { launchedInstance } from './scale-snapshot.ts';

@@ -1,7 +1,7 @@
 /** Pauses jobs that have spent their budget: the row first, then the machines; a run that died in between is made good. */
 import { inParallel } from '../../adapters/in-parallel.ts';
 import { whyPause } from '../../core/budget.ts';
-import { type ControlDocument, isJobPaused, withoutPausedJob, withPausedJob } from '../../core/control-document.ts';
+import { type ControlDocument, withoutPausedJob, withPauseOf } from '../../core/control-document.ts';
 import type { Clock, ControlChannel, JobProgress, JobStore } from '../../core/ports.ts';
 
 export interface PausePorts {
@@ -46,23 +46,15 @@ async function tellMachines(
   jobs: readonly JobProgress[],
   { control, clock }: PausePorts,
 ): Promise<void> {
-  const isTold = (document: ControlDocument, { job }: JobProgress): boolean =>
-    isJobPaused(document, job.jobId) === (job.status === 'PAUSED');
   const now = clock.now();
+  const told = (document: ControlDocument): ControlDocument =>
+    jobs.reduce(
+      (said, { job }) => withPauseOf(said, job, now),
+      leftovers(document, jobs, now).reduce(withoutPausedJob, document),
+    );
   const read = await control.read(fleet);
-  const isRight = (document: ControlDocument): boolean =>
-    jobs.every((each) => isTold(document, each)) && leftovers(document, jobs, now).length === 0;
-  if (read.kind === 'document' && isRight(read.document)) return;
-  await control.update(fleet, (document) => {
-    const cleared = leftovers(document, jobs, now).reduce(withoutPausedJob, document);
-    return jobs
-      .filter((each) => !isTold(cleared, each))
-      .reduce(
-        (told, { job }) =>
-          job.status === 'PAUSED' ? withPausedJob(told, job.jobId, now) : withoutPausedJob(told, job.jobId),
-        cleared,
-      );
-  });
+  if (read.kind === 'document' && told(read.document) === read.document) return;
+  await control.update(fleet, told);
 }
 
 /** A job that was paused lately may not be among the open ones that were read. */

@@ -4,9 +4,10 @@ import { budgetLeftUsd } from '../../core/budget.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { Instance } from '../../core/instance.ts';
 import { isClosed, type JobStatus } from '../../core/job.ts';
+import type { LaunchedInstance } from '../../core/launch.ts';
 import type { MachineSettings } from '../../core/machine-environment.ts';
 import type { OpenWork } from '../../core/plan-scale.ts';
-import type { JobProgress, LaunchedInstance } from '../../core/ports.ts';
+import type { JobProgress } from '../../core/ports.ts';
 import { slotsPerTask } from '../../core/slots.ts';
 import { secondsPerTask } from '../../core/task-seconds.ts';
 

@@ -5,8 +5,8 @@ import { launchTemplateName } from '../../adapters/aws/ec2-fleet-request.ts';
 import { Ec2InstanceProvider } from '../../adapters/aws/ec2-instance-provider.ts';
 import { checkLaunches } from '../../adapters/aws/ec2-launch-check.ts';
 import { TransientError } from '../../core/errors.ts';
+import type { LaunchRequest } from '../../core/launch.ts';
 import { poolOf } from '../../core/offer.ts';
-import type { LaunchRequest } from '../../core/ports.ts';
 import { choiceFactory } from '../factories/choice.ts';
 import { Ec2Service } from './ec2-service.ts';
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { InstanceProvider, LaunchRequest } from '../../core/ports.ts';
+import type { LaunchRequest } from '../../core/launch.ts';
+import type { InstanceProvider } from '../../core/ports.ts';
 
 export interface InstanceProviderSetup {
   /** A provider without machines, and with room for ten. */

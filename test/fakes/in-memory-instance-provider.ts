@@ -1,5 +1,6 @@
+import type { LaunchedInstance, LaunchOutcome, LaunchRequest } from '../../core/launch.ts';
 import { poolOf } from '../../core/offer.ts';
-import type { Clock, InstanceProvider, LaunchedInstance, LaunchOutcome, LaunchRequest } from '../../core/ports.ts';
+import type { Clock, InstanceProvider } from '../../core/ports.ts';
 import type { ObservedInstance } from '../../core/reconcile-instances.ts';
 import { copy } from './copy.ts';
 

@@ -3,7 +3,7 @@
  * (an agent that dies, that is never ready, that outlives its lifetime) is modelled here.
  */
 
-import type { LaunchOutcome, LaunchRequest } from '../../core/ports.ts';
+import type { LaunchOutcome, LaunchRequest } from '../../core/launch.ts';
 import type { ObservedInstance } from '../../core/reconcile-instances.ts';
 import { runAgent } from '../../worker-bootstrap/agent/agent.ts';
 import { parseAgentConfig } from '../../worker-bootstrap/agent/config.ts';
