@@ -80,7 +80,7 @@ export class Ec2OfferSource implements OfferSource {
     if (this.#list && facts === this.#facts && spot === this.#spot) return this.#list;
     [this.#facts, this.#spot] = [facts, spot];
     this.#list = offerList(facts, spot, this.#options.region);
-    // For those who only want to know. Who launches must not wait, or fail, for them.
+    // For those who only want to know; who launches must not fail for them.
     await keepOffers(this.#options.blobs, this.#list).catch(() => undefined);
     return this.#list;
   }
@@ -95,7 +95,8 @@ export class Ec2OfferSource implements OfferSource {
     if (fresh(kept)) return kept;
     try {
       const facts = await this.#askFacts();
-      await blobs.put(key, JSON.stringify(facts), 'application/json');
+      // It spares the next process twenty calls, nothing more.
+      await blobs.put(key, JSON.stringify(facts), 'application/json').catch(() => undefined);
       return facts;
     } catch (error) {
       const known = kept ?? this.#facts;

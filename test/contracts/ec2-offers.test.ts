@@ -153,6 +153,16 @@ describe('what EC2 rents out', () => {
     expect(told).toContain('on-demand prices of 2026-07-01');
   });
 
+  it('is known all the same when the bucket does not take it', async () => {
+    const full = source();
+    blobs.put = () => Promise.reject(new TransientError('it does not answer'));
+
+    expect((await full.list()).offers).toHaveLength(4);
+    clock.advance(601);
+    expect((await full.list()).offers).toHaveLength(4);
+    expect(ec2.countOf('DescribeInstanceTypes')).toBe(1);
+  });
+
   it('is unknown, for now, when nothing can be read and nothing was before', async () => {
     ec2.refusals.push({ action: 'DescribeInstanceTypes', code: 'RequestLimitExceeded', status: 503 });
 
