@@ -63,6 +63,7 @@ describe('the metadata server of a local machine', () => {
 
     expect(await post(`${url}/interrupt?seconds=soon`)).toBe(400);
     expect(await post(`${url}/explode`)).toBe(404);
+    expect(await post(`${url}/constructor`)).toBe(404);
     expect((await fetch(`${url}/latest/meta-data/spot/instance-action`)).status).toBe(401);
     expect(await isRunning()).toBe(true);
   });

@@ -76,10 +76,14 @@ export async function startMetadataStub(instancesDirectory: string): Promise<Met
 /** As EC2 writes times: no fractions. */
 const isoSeconds = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 
+type Commands = Pick<MetadataStub, 'interrupt' | 'rebalance' | 'vanish'>;
+
 interface Known {
   readonly metadata: ReadonlyMap<string, ReadonlyMap<string, string>>;
-  readonly commands: Pick<MetadataStub, 'interrupt' | 'rebalance' | 'vanish'>;
+  readonly commands: Commands;
 }
+
+const isCommand = (commands: Commands, path: string): path is keyof Commands => Object.hasOwn(commands, path);
 
 async function answer(request: IncomingMessage, response: ServerResponse, { metadata, commands }: Known) {
   const reply = (status: number, text: string): void => void response.writeHead(status).end(`${text}\n`);
@@ -92,14 +96,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, { meta
     const document = metadata.get(instanceId)?.get(path.slice('latest/meta-data/'.length));
     return document === undefined ? reply(404, 'Not Found') : void response.end(document);
   }
-  if (request.method !== 'POST' || !(path in commands)) return reply(404, 'there is no such path');
+  if (request.method !== 'POST' || !isCommand(commands, path)) return reply(404, 'there is no such path');
   const seconds = Number(searchParams.get('seconds') ?? NOTICE_SECONDS);
   if (!Number.isFinite(seconds) || seconds < 0) return reply(400, 'seconds must be a number');
-  const done =
-    path === 'interrupt'
-      ? commands.interrupt(instanceId, seconds)
-      : path === 'rebalance'
-        ? commands.rebalance(instanceId)
-        : commands.vanish(instanceId);
-  return (await done) ? reply(202, `${instanceId}: ${path}`) : reply(404, `no machine ${instanceId} is running`);
+  const done = await commands[path](instanceId, seconds);
+  return done ? reply(202, `${instanceId}: ${path}`) : reply(404, `no machine ${instanceId} is running`);
 }
