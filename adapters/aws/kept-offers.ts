@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { offerSchema } from '../../core/offer.ts';
 import type { BlobStore, Clock, OfferList, OfferSource } from '../../core/ports.ts';
+import { parsedJson } from '../parsed-json.ts';
 
 const KEY = 'cache/offers.json';
 /** As often as spot prices are read. */
@@ -52,11 +53,3 @@ export const readJson = (blobs: Pick<BlobStore, 'get'>, key: string): Promise<un
     (bytes) => bytes && parsedJson(Buffer.from(bytes).toString('utf8')),
     () => undefined,
   );
-
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -5,8 +5,9 @@
 import { z } from 'zod';
 import type { Clock, InstanceNotice, NoticeSource } from '../../core/ports.ts';
 import { askMetadata, unexpected } from '../metadata/metadata-server.ts';
+import { parsedJson } from '../parsed-json.ts';
 
-export const AWS_METADATA_URL = 'http://169.254.169.254';
+const AWS_METADATA_URL = 'http://169.254.169.254';
 
 const TOKEN_SECONDS = 21_600;
 const TWO_MINUTES = 120;
@@ -40,7 +41,7 @@ export class AwsSpotNotices implements NoticeSource {
   }
 
   #interruption(text: string): InstanceNotice {
-    const parsed = actionSchema.safeParse(parseJson(text));
+    const parsed = actionSchema.safeParse(parsedJson(text));
     const endsAt = parsed.success ? Date.parse(parsed.data.time) : Number.NaN;
     // Even a notice that says nothing else says that the machine is going.
     const seconds = Number.isNaN(endsAt) ? TWO_MINUTES : (endsAt - this.#clock.now().getTime()) / 1_000;
@@ -67,13 +68,5 @@ export class AwsSpotNotices implements NoticeSource {
     const answer = await askMetadata(url, { method: 'PUT', headers, signal });
     if (answer.status !== 200) throw unexpected(url, answer);
     return answer.text;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Clock, InstanceNotice, NoticeSource } from '../../core/ports.ts';
 import { askMetadata, unexpected } from '../metadata/metadata-server.ts';
 
-export const AZURE_METADATA_URL = 'http://169.254.169.254';
+const AZURE_METADATA_URL = 'http://169.254.169.254';
 
 const HEADERS = { metadata: 'true' } as const;
 const FIRST_ANSWER_MS = 150_000;

@@ -5,7 +5,7 @@
 import type { InstanceNotice, NoticeSource } from '../../core/ports.ts';
 import { askMetadata, unexpected } from '../metadata/metadata-server.ts';
 
-export const GCP_METADATA_URL = 'http://metadata.google.internal';
+const GCP_METADATA_URL = 'http://metadata.google.internal';
 
 const NOTICE_SECONDS = 30;
 const WAIT_SECONDS = 60;
