@@ -1,6 +1,6 @@
 /**
- * A fleet's state and machines on DynamoDB. Under one fleet lie `day#{date}`, `ended#{id}`, `live#{id}`, `readiness` and `state`, in this order:
- * one query from `live#` on reads what matters now, and never what is over.
+ * A fleet's state and machines on DynamoDB. Under one fleet lie `day#{date}`, `ended#{id}`, `live#{id}`, `readiness` and
+ * `state`, in this order: one query from `live#` on reads what matters now, and never what is over.
  */
 import { type DynamoDBDocumentClient, GetCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { TransientError } from '../../core/errors.ts';

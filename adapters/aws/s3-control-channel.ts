@@ -41,8 +41,8 @@ export class S3ControlChannel implements ControlChannel {
   }
 
   /**
-   * A change that gives back the very same document writes nothing. After a lost response the document no longer has the ETag that was read: the change is made again, on top of itself.
-   * Every change is one that may be made twice.
+   * A change that gives back the very same document writes nothing. After a lost response the document no longer has the
+   * ETag that was read, and the change is made again, on top of itself: every change is one that may be made twice.
    */
   async update(fleet: string, change: (document: ControlDocument) => ControlDocument): Promise<void> {
     for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
