@@ -39,8 +39,6 @@ export interface Workload {
 export interface MarketKnowledge {
   /** Pools (`poolOf`) that had no capacity a moment ago. */
   readonly soldOut?: ReadonlySet<string>;
-  /** Of one GiB of disk beyond what an offer includes. */
-  readonly diskGiBHourlyPriceUsd?: number;
 }
 
 export interface Choice {
@@ -62,8 +60,8 @@ export interface Selection {
   readonly refused: readonly { readonly offer: Offer; readonly reason: string }[];
 }
 
-/** gp3 in us-east-1 (Amazon EBS pricing): $0.08 a GiB and month. Offers from elsewhere may say otherwise. */
-const DISK_GIB_HOURLY_PRICE_USD = 0.08 / 730;
+/** Of one GiB of gp3: $0.08 a month of 730 hours (Amazon EBS pricing, us-east-1). */
+export const DISK_GIB_USD_PER_HOUR = 0.08 / 730;
 /** Of a spot machine of which nobody has said: about once in a day of running. Public traces range from 0.02 to 1.4. */
 const UNKNOWN_INTERRUPTIONS_PER_HOUR = 0.04;
 /** However often a machine is lost, some of its work counts. */
@@ -115,8 +113,7 @@ function fittedTo(needs: MachineRequirements, offer: Offer, knowledge: MarketKno
   const slots = slotsThatFit(needs, offer);
   if (slots < 1) return { reason: `${faultOfSize(needs.slot, offer)} for one slot` };
   const diskGiB = offer.diskGiB + Math.ceil(slots * needs.slot.diskGiB);
-  const hourlyPriceUsd =
-    offer.hourlyPriceUsd + (diskGiB - offer.diskGiB) * (knowledge.diskGiBHourlyPriceUsd ?? DISK_GIB_HOURLY_PRICE_USD);
+  const hourlyPriceUsd = offer.hourlyPriceUsd + (diskGiB - offer.diskGiB) * DISK_GIB_USD_PER_HOUR;
   if (hourlyPriceUsd > needs.maxHourlyPriceUsd) {
     return { reason: `${usd(hourlyPriceUsd)} an hour is above the limit of ${usd(needs.maxHourlyPriceUsd)}` };
   }

@@ -6,6 +6,7 @@
  * image, disk, market, tags) is in the fleet request (adapters/aws/ec2-fleet-request.ts).
  */
 import { DISK, launchTemplateName, ROOT_DEVICE, TAGS } from '../adapters/aws/ec2-fleet-request.ts';
+import { ROOT_DISK_GIB } from '../adapters/catalogue/catalogue-offer-source.ts';
 import type { Fleet } from '../core/fleet.ts';
 import { machineEnvironment, READY_DEADLINE_SECONDS } from '../core/machine-environment.ts';
 import { renderUserData } from '../worker-bootstrap/user-data.ts';
@@ -17,9 +18,6 @@ export interface ArtifactHashes {
   readonly agent: string;
   readonly bootstrap: string;
 }
-
-/** What Amazon Linux itself takes, with room to install what it lacks. */
-const SYSTEM_DISK_GIB = 8;
 
 export function launchTemplateResources(
   fleets: readonly Fleet[],
@@ -48,7 +46,7 @@ function launchTemplate(fleet: Fleet, stage: string, artifacts: ArtifactHashes):
         // Tokens only, and none that would reach a container of a task.
         MetadataOptions: { HttpEndpoint: 'enabled', HttpTokens: 'required', HttpPutResponseHopLimit: 1 },
         BlockDeviceMappings: [
-          { DeviceName: ROOT_DEVICE, Ebs: { ...DISK, VolumeSize: SYSTEM_DISK_GIB + Math.ceil(fleet.slot.diskGiB) } },
+          { DeviceName: ROOT_DEVICE, Ebs: { ...DISK, VolumeSize: ROOT_DISK_GIB + Math.ceil(fleet.slot.diskGiB) } },
         ],
         Monitoring: { Enabled: false },
         TagSpecifications: [{ ResourceType: 'volume', Tags }],

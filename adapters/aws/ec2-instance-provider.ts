@@ -82,13 +82,12 @@ export class Ec2InstanceProvider implements InstanceProvider {
   }
 
   #readSubnets(): Promise<readonly Subnet[]> {
-    const reading = this.#subnets ?? readSubnets(this.#options.client, this.#options.subnetIds);
-    this.#subnets = reading;
-    // What failed is asked again by the next launch.
-    reading.catch(() => {
+    this.#subnets ??= readSubnets(this.#options.client, this.#options.subnetIds).catch((error: unknown) => {
+      // Asked again by the next launch.
       this.#subnets = undefined;
+      throw error;
     });
-    return reading;
+    return this.#subnets;
   }
 }
 

@@ -13,11 +13,7 @@ import { PermanentError, TransientError } from '../../core/errors.ts';
 import type { Market, Offer } from '../../core/offer.ts';
 import type { BlobStore, Clock, OfferList, OfferSource } from '../../core/ports.ts';
 import { AWS_INSTANCE_TYPES, ON_DEMAND_OBSERVED_AT } from '../catalogue/aws-instance-types.ts';
-import {
-  DISK_GIB_USD_PER_HOUR,
-  PUBLIC_ADDRESS_USD_PER_HOUR,
-  ROOT_DISK_GIB,
-} from '../catalogue/catalogue-offer-source.ts';
+import { FIXED_USD_PER_HOUR, ROOT_DISK_GIB } from '../catalogue/catalogue-offer-source.ts';
 import { type InstanceType, instanceTypeSchema, readInstanceTypes } from './ec2-instance-types.ts';
 import { readOnDemandPrices } from './ec2-on-demand-prices.ts';
 import { readPlacementScores } from './ec2-placement-scores.ts';
@@ -27,8 +23,6 @@ import { keepOffers, readJson } from './kept-offers.ts';
 
 const FACTS_SECONDS = 24 * 3_600;
 const SPOT_SECONDS = 600;
-/** What a machine costs whatever its type is. */
-const FIXED_USD_PER_HOUR = PUBLIC_ADDRESS_USD_PER_HOUR + ROOT_DISK_GIB * DISK_GIB_USD_PER_HOUR;
 
 const factsSchema = z.object({
   readAt: z.iso.datetime(),
@@ -67,8 +61,7 @@ export class Ec2OfferSource implements OfferSource {
 
   /** Thirty fleets ask at once, and one answer serves them all. */
   list(): Promise<OfferList> {
-    const reading = this.#reading ?? this.#read();
-    this.#reading = reading.finally(() => {
+    this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined;
     });
     return this.#reading;

@@ -1,14 +1,15 @@
 /** The prices that come with the package: old, but there without an account or a network, and they say how old they are. */
+import { DISK_GIB_USD_PER_HOUR } from '../../core/choose-instances.ts';
 import { MARKETS, type Market, type Offer } from '../../core/offer.ts';
 import type { OfferList, OfferSource } from '../../core/ports.ts';
 import { AWS_INSTANCE_TYPES, ON_DEMAND_OBSERVED_AT, SPOT_OBSERVED_AT } from './aws-instance-types.ts';
 
 /** Of one public IPv4 address (Amazon VPC pricing, since February 2024). */
-export const PUBLIC_ADDRESS_USD_PER_HOUR = 0.005;
-/** Of one GiB of gp3: $0.08 a month of 730 hours (Amazon EBS pricing, us-east-1). */
-export const DISK_GIB_USD_PER_HOUR = 0.08 / 730;
-/** The root disk that every machine has, whatever its tasks need. */
+const PUBLIC_ADDRESS_USD_PER_HOUR = 0.005;
+/** What Amazon Linux itself takes, with room to install what it lacks: the disk of every machine, whatever its tasks need. */
 export const ROOT_DISK_GIB = 8;
+/** What a machine costs whatever its type is. */
+export const FIXED_USD_PER_HOUR = PUBLIC_ADDRESS_USD_PER_HOUR + ROOT_DISK_GIB * DISK_GIB_USD_PER_HOUR;
 
 const OBSERVED_AT: Readonly<Record<Market, string>> = { spot: SPOT_OBSERVED_AT, 'on-demand': ON_DEMAND_OBSERVED_AT };
 
@@ -25,8 +26,7 @@ function offersOf([instanceType, architecture, vcpus, memoryGiB, onDemand, spot]
       diskGiB: ROOT_DISK_GIB,
       gpus: null,
       market,
-      hourlyPriceUsd:
-        (market === 'spot' ? spot : onDemand) + PUBLIC_ADDRESS_USD_PER_HOUR + ROOT_DISK_GIB * DISK_GIB_USD_PER_HOUR,
+      hourlyPriceUsd: (market === 'spot' ? spot : onDemand) + FIXED_USD_PER_HOUR,
       interruptionsPerHour: market === 'spot' ? null : 0,
       capacityScore: null,
       observedAt: OBSERVED_AT[market],
