@@ -3,7 +3,6 @@
  * instead of when its lease ends. Only announced starts are known; what a short task held comes back with its lease.
  */
 import { inParallel } from '../../adapters/in-parallel.ts';
-import type { TaskStore } from '../../core/ports.ts';
 import type { TaskRecord } from '../../core/task.ts';
 import type { TaskReport } from '../../core/task-report.ts';
 import { type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
@@ -16,12 +15,8 @@ export interface GoneMachine {
   readonly reason: string;
 }
 
-export interface LostMachinePorts extends ApplyPorts {
-  readonly tasks: TaskStore;
-}
-
 /** @returns how many tasks were taken back. May be repeated. */
-export async function takeBackTasks(machines: readonly GoneMachine[], ports: LostMachinePorts): Promise<number> {
+export async function takeBackTasks(machines: readonly GoneMachine[], ports: ApplyPorts): Promise<number> {
   const taken = await inParallel(machines, MACHINES_AT_ONCE, async (machine) => {
     const running = await ports.tasks.listByInstance(machine.instanceId);
     const jobs = [...Map.groupBy(running, (task) => task.jobId)];
@@ -35,7 +30,7 @@ async function takeBack(
   jobId: string,
   tasks: readonly TaskRecord[],
   machine: GoneMachine,
-  ports: LostMachinePorts,
+  ports: ApplyPorts,
 ): Promise<void> {
   const progress = await ports.jobs.progress(jobId);
   if (!progress) return;

@@ -1,10 +1,5 @@
 import { toAsciiJson } from '../../core/ascii-json.ts';
-import {
-  BILLED_MESSAGE_BYTES,
-  type StatusEvent,
-  type StatusMessage,
-  statusMessageSchema,
-} from '../../core/messages.ts';
+import { BILLED_MESSAGE_BYTES, type StatusEvent, type StatusMessage } from '../../core/messages.ts';
 import type { StatusChannel } from '../../core/ports.ts';
 import type { InMemoryQueue } from './in-memory-queue.ts';
 
@@ -34,6 +29,3 @@ export class InMemoryStatusChannel implements StatusChannel {
     return toAsciiJson({ v: 1, source: this.#source, events } satisfies StatusMessage);
   }
 }
-
-/** Reads a body as the status consumer would. */
-export const readStatusBody = (body: string): StatusMessage => statusMessageSchema.parse(JSON.parse(body));
