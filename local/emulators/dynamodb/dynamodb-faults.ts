@@ -3,15 +3,8 @@
  */
 import { z } from 'zod';
 import type { Fault } from '../faults/faults.ts';
-import {
-  inTurns,
-  type JsonInjection,
-  lostResponse,
-  refusal,
-  staleReads,
-  unavailable,
-} from '../faults/json-injections.ts';
-import type { Injections } from '../faults/with-faults.ts';
+import { inTurns, type JsonInjection, lostResponse, staleReads, unavailable } from '../faults/json-injections.ts';
+import { type Injections, refusal } from '../faults/with-faults.ts';
 import { AwsError } from '../protocol/aws-error.ts';
 import type { JsonCall } from '../protocol/json-protocol.ts';
 import { canceled } from './transact-write.ts';

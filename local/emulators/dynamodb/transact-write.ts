@@ -53,7 +53,7 @@ interface PreparedWrite {
   readonly current: Item | undefined;
 }
 
-export interface CancellationReason {
+interface CancellationReason {
   readonly Code: string;
   readonly Message?: string;
   readonly Item?: object;

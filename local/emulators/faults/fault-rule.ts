@@ -13,7 +13,7 @@ export const FAULTED_SERVICES = ['sqs', 'dynamodb', 's3', 'states'] as const;
  * - `stale`: an answer as it was a moment ago, where AWS promises no better
  * - `delay`: the answer takes longer
  */
-export const FAULT_KINDS = [
+const FAULT_KINDS = [
   'throttle',
   'conflict',
   'unavailable',

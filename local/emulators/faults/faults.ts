@@ -36,7 +36,8 @@ export class Faults {
   /** Replaces all rules, and counts from zero. @throws {z.ZodError} */
   set(rules: readonly FaultRule[]): void {
     this.#rules = faultRulesSchema.parse(rules).map(({ seed = Math.floor(Math.random() * 2 ** 31), ...rule }) => ({
-      rule: Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== undefined)) as FaultRule, // the same rule, without members that say nothing
+      // The same rule, without members that say nothing.
+      rule: Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== undefined)) as FaultRule,
       seed,
       random: seededRandom(seed),
       injected: 0,

@@ -1,23 +1,9 @@
 /** The faults that every service of the JSON protocol shows in the same way. */
 import { AwsError } from '../protocol/aws-error.ts';
 import type { JsonCall } from '../protocol/json-protocol.ts';
-import type { Fault } from './faults.ts';
-import { type Injection, ResponseLost } from './with-faults.ts';
+import { always, type Injection, ResponseLost, refusal } from './with-faults.ts';
 
 export type JsonInjection = Injection<JsonCall, object>;
-
-const always = (): boolean => true;
-
-/** An answer that is an error, given instead of doing anything. */
-export function refusal(
-  error: (call: JsonCall, fault: Fault) => AwsError,
-  applies: (call: JsonCall) => boolean = always,
-): JsonInjection {
-  const inject: JsonInjection['inject'] = (call, _next, fault) => {
-    throw error(call, fault);
-  };
-  return { applies, inject };
-}
 
 /** One of several, in turns. */
 export function inTurns<Each>(all: readonly [Each, ...Each[]], nth: number): Each {

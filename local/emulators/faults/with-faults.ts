@@ -21,6 +21,20 @@ export interface Injection<Call, Answer> {
   observe?(call: Call, answer: Answer): void;
 }
 
+/** Of what every call can meet. */
+export const always = (): boolean => true;
+
+/** An answer that is an error, given instead of doing anything. */
+export function refusal<Call, Answer>(
+  error: (call: Call, fault: Fault) => Error,
+  applies: (call: Call) => boolean = always,
+): Injection<Call, Answer> {
+  const inject: Injection<Call, Answer>['inject'] = (call, _next, fault) => {
+    throw error(call, fault);
+  };
+  return { applies, inject };
+}
+
 export type Injections<Call, Answer> = Readonly<Partial<Record<FaultKind, Injection<Call, Answer>>>>;
 
 /** The effect has happened, and nobody is to hear of it: the connection ends. */
@@ -43,6 +57,7 @@ export function withFaults<Call extends FaultableCall, Answer>(
 ): (call: Call) => Promise<Answer> {
   const observed = async (call: Call): Promise<Answer> => {
     const answer = await handle(call);
+    // The type of the keys, which `Object.entries` forgets.
     for (const [kind, injection] of Object.entries(injections) as [FaultKind, Injection<Call, Answer>][]) {
       if (injection.observe && faults.has(service, kind) && injection.applies(call)) injection.observe(call, answer);
     }

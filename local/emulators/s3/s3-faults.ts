@@ -1,32 +1,22 @@
 /** The faults of S3 in its own words ("Error responses", "Conditional writes"). */
 import type { Fault } from '../faults/faults.ts';
-import { type Handler, type Injection, type Injections, ResponseLost } from '../faults/with-faults.ts';
+import { always, type Handler, type Injections, ResponseLost, refusal } from '../faults/with-faults.ts';
 import type { S3Call } from './s3-call.ts';
 import { preconditionFailed, S3Error } from './s3-error.ts';
 
-type S3Injection = Injection<S3Call, void>;
-
-const always = (): boolean => true;
 const internalError = (): S3Error =>
   new S3Error(500, 'InternalError', 'We encountered an internal error. Please try again.');
 const isConditional = ({ method, headers }: S3Call): boolean =>
   method === 'PUT' && (headers['if-match'] !== undefined || headers['if-none-match'] !== undefined);
 
-function refusal(error: (call: S3Call, nth: number) => S3Error, applies: S3Injection['applies'] = always): S3Injection {
-  const inject: S3Injection['inject'] = (call, _next, { nth }) => {
-    throw error(call, nth);
-  };
-  return { applies, inject };
-}
-
 export const s3Injections: Injections<S3Call, void> = {
   throttle: refusal(() => new S3Error(503, 'SlowDown', 'Please reduce your request rate.')),
-  unavailable: refusal((_call, nth) =>
+  unavailable: refusal((_call, { nth }) =>
     nth % 2 === 1 ? new S3Error(503, 'ServiceUnavailable', 'Service is unable to handle request.') : internalError(),
   ),
   /** Two conditional writes at once: one of them met the other, or came after it. */
   conflict: refusal(
-    (_call, nth) => (nth % 2 === 1 ? conditionalRequestConflict() : preconditionFailed()),
+    (_call, { nth }) => (nth % 2 === 1 ? conditionalRequestConflict() : preconditionFailed()),
     isConditional,
   ),
   'lost-response': { applies: always, inject: loseResponse },

@@ -1,7 +1,7 @@
 /** The faults of SQS in its own words ("Common errors", `BatchResultErrorEntry`, "At-least-once delivery"). */
 import { z } from 'zod';
-import { type JsonInjection, lostResponse, refusal, staleReads, unavailable } from '../faults/json-injections.ts';
-import type { Injections } from '../faults/with-faults.ts';
+import { type JsonInjection, lostResponse, staleReads, unavailable } from '../faults/json-injections.ts';
+import { type Injections, refusal } from '../faults/with-faults.ts';
 import { AwsError } from '../protocol/aws-error.ts';
 import type { JsonCall } from '../protocol/json-protocol.ts';
 import type { QueueRegistry } from './queue-registry.ts';

@@ -1,6 +1,6 @@
 /** The faults of Step Functions in its own words ("Common errors" of its API reference). */
-import { lostResponse, refusal, unavailable } from '../faults/json-injections.ts';
-import type { Injections } from '../faults/with-faults.ts';
+import { lostResponse, unavailable } from '../faults/json-injections.ts';
+import { type Injections, refusal } from '../faults/with-faults.ts';
 import { AwsError } from '../protocol/aws-error.ts';
 import type { JsonCall } from '../protocol/json-protocol.ts';
 
