@@ -7,12 +7,12 @@ import { DynamoJobStore } from '../adapters/aws/dynamodb-job-store.ts';
 import { StepFunctionsJobMachine } from '../adapters/aws/step-functions-job-machine.ts';
 import { isClosed } from '../core/job.ts';
 import { LOCAL_CREDENTIALS } from './function-host/function-environment.ts';
-import { LOCAL_ACCOUNT, LOCAL_REGION } from './physical-names.ts';
+import { LOCAL_REGION } from './physical-names.ts';
 
 export interface OpenJobsOptions {
   readonly endpoints: { readonly dynamodb: string; readonly states: string };
   readonly jobsTable: string;
-  readonly stateMachineName: string;
+  readonly stateMachineArn: string;
   readonly keep: boolean;
 }
 
@@ -22,14 +22,13 @@ const STOPPED = 'the local run that carried it was stopped; npm start -- --keep 
 export async function takeOverOpenJobs({
   endpoints,
   jobsTable,
-  stateMachineName,
+  stateMachineArn,
   keep,
 }: OpenJobsOptions): Promise<number> {
   const at = (endpoint: string) => ({ endpoint, region: LOCAL_REGION, credentials: { ...LOCAL_CREDENTIALS } });
   const dynamodb = createDynamoClient(at(endpoints.dynamodb));
   const states = createSfnClient(at(endpoints.states));
   const jobs = new DynamoJobStore({ client: dynamodb, table: jobsTable });
-  const stateMachineArn = `arn:aws:states:${LOCAL_REGION}:${LOCAL_ACCOUNT}:stateMachine:${stateMachineName}`;
   const machine = new StepFunctionsJobMachine({ client: states, stateMachineArn });
   try {
     let open = 0;

@@ -283,12 +283,12 @@ class PipelineRun {
 
   async #takeOver(
     takeOverOpenJobs: typeof import('./open-jobs.ts')['takeOverOpenJobs'],
-    { tables, stateMachine }: StandingStack,
+    { tables, stateMachineArn }: StandingStack,
     endpoints: HostConfiguration['endpoints'],
   ): Promise<void> {
     const keep = this.#options.keep ?? false;
     const jobsTable = tables['JobsTable'] ?? '';
-    const open = await this.#safely(takeOverOpenJobs({ endpoints, jobsTable, stateMachineName: stateMachine, keep }));
+    const open = await this.#safely(takeOverOpenJobs({ endpoints, jobsTable, stateMachineArn, keep }));
     const jobs = `${open} ${open === 1 ? 'job' : 'jobs'} of an earlier run`;
     if (open > 0) this.#tell(keep ? `going on with ${jobs}` : `closing ${jobs} (--keep goes on with them)`);
   }

@@ -43,6 +43,7 @@ export interface Provisioned {
   readonly queueUrls: Readonly<Record<string, string>>;
   readonly tables: Readonly<Record<string, string>>;
   readonly buckets: Readonly<Record<string, string>>;
+  /** Their ARNs. */
   readonly stateMachines: Readonly<Record<string, string>>;
 }
 
@@ -144,7 +145,7 @@ async function makeStateMachines(stack: StackTemplate, states: SFNClient): Promi
       if (!(error instanceof StateMachineAlreadyExists)) throw error;
       await states.send(new UpdateStateMachineCommand({ stateMachineArn: arn, definition, roleArn }));
     }
-    made[logicalId] = name;
+    made[logicalId] = arn;
   }
   return made;
 }

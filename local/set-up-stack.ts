@@ -21,8 +21,7 @@ export interface StandingStack {
   /** By logical id. */
   readonly tables: Readonly<Record<string, string>>;
   readonly bucket: string;
-  /** Its name. */
-  readonly stateMachine: string;
+  readonly stateMachineArn: string;
   readonly apiKey: string;
 }
 
@@ -50,13 +49,13 @@ export async function setUpStack(
   });
   const { KeysTable: table } = tables;
   const { DataBucket: bucket } = buckets;
-  const { JobStateMachine: stateMachine } = stateMachines;
-  if (!table || !bucket || !stateMachine) {
+  const { JobStateMachine: stateMachineArn } = stateMachines;
+  if (!table || !bucket || !stateMachineArn) {
     throw new Error('the template has no KeysTable, no DataBucket or no JobStateMachine');
   }
   const apiKey = await seedKey(new DynamoKeyStore({ client: dynamodb, table }));
   for (const client of Object.values(clients)) client.destroy();
-  return { queueUrls, tables, bucket, stateMachine, apiKey };
+  return { queueUrls, tables, bucket, stateMachineArn, apiKey };
 }
 
 /** A new key for each run: only its hash is stored, so an old one cannot be shown again. */
