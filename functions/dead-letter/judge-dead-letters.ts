@@ -8,10 +8,9 @@ import { parseTaskId } from '../../core/ids.ts';
 import { type TaskMessage, taskMessageSchema } from '../../core/messages.ts';
 import type { DeadLetterChannel } from '../../core/ports.ts';
 import type { TaskReport } from '../../core/task-report.ts';
-import { formatPath } from '../../core/validation.ts';
 import { type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
 import type { Delivered } from '../accounting/fold-reports.ts';
-import type { QueueRecord } from '../queue-batch.ts';
+import { guardedBy, type QueueRecord, type ReadBody, readBody } from '../queue-batch.ts';
 
 const JOBS_AT_ONCE = 4;
 /** What speaks of an attempt that nobody made is not waited for any longer. */
@@ -29,8 +28,7 @@ export interface Judged {
   readonly kept: readonly { readonly messageId: string; readonly reason: string }[];
 }
 
-interface Letter {
-  readonly record: QueueRecord;
+interface Letter extends QueueRecord {
   readonly message: TaskMessage;
 }
 
@@ -38,45 +36,43 @@ export async function judgeDeadLetters(records: readonly QueueRecord[], ports: J
   const failed = new Map<string, unknown>();
   const kept: { messageId: string; reason: string }[] = [];
   let sentAgain = 0;
-  const keep = async (entries: readonly { readonly record: QueueRecord; readonly reason: string }[]): Promise<void> => {
+  const keep = async (
+    entries: readonly { readonly messageId: string; readonly body: string; readonly reason: string }[],
+  ): Promise<void> => {
     if (entries.length === 0) return;
-    await ports.deadLetters.put(entries.map(({ record, reason }) => ({ body: record.body, reason, source: 'tasks' })));
-    kept.push(...entries.map(({ record, reason }) => ({ messageId: record.messageId, reason })));
+    await ports.deadLetters.put(entries.map(({ body, reason }) => ({ body, reason, source: 'tasks' })));
+    kept.push(...entries.map(({ messageId, reason }) => ({ messageId, reason })));
   };
-  const guarded = async (group: readonly { readonly record: QueueRecord }[], work: () => Promise<void>) => {
-    await work().catch((error: unknown) => {
-      for (const { record } of group) failed.set(record.messageId, error);
-    });
-  };
+  const guarded = guardedBy(failed);
 
-  const read = records.map((record) => ({ record, ...readTaskMessage(record.body) }));
-  const unreadable = read.flatMap(({ record, reason }) => (reason === undefined ? [] : [{ record, reason }]));
+  const read = records.map((record) => ({ ...record, ...readTaskMessage(record.body) }));
+  const unreadable = read.flatMap(({ reason, ...record }) => (reason === undefined ? [] : [{ ...record, reason }]));
   await guarded(unreadable, () => keep(unreadable));
 
-  const letters = read.flatMap(({ record, message }): Letter[] => (message ? [{ record, message }] : []));
+  const letters = read.flatMap(({ value, ...record }): Letter[] => (value ? [{ ...record, message: value }] : []));
   const jobs = [...Map.groupBy(letters, ({ message }) => message.jobId)];
   await inParallel(jobs, JOBS_AT_ONCE, ([jobId, ofJob]) =>
     guarded(ofJob, async () => {
       const progress = await ports.jobs.progress(jobId);
       const taskCount = progress?.job.taskCount ?? 0;
       const [known, unknown] = partition(ofJob, ({ message }) => (parseTaskId(message.taskId)?.index ?? 0) < taskCount);
-      await keep(unknown.map(({ record }) => ({ record, reason: 'there is no such task' })));
+      await keep(unknown.map((letter) => ({ ...letter, reason: 'there is no such task' })));
       if (!progress || known.length === 0) return;
       const { applied, returned, sent } = await applyReports(progress, known.map(asReport(ports)), ports);
       sentAgain += sent;
       const early = new Set(returned.map(({ messageId }) => messageId));
       const [late, waiting] = partition(
-        known.filter(({ record }) => early.has(record.messageId)),
-        ({ record }) => record.receiveCount >= LAST_TRY,
+        known.filter(({ messageId }) => early.has(messageId)),
+        ({ receiveCount }) => receiveCount >= LAST_TRY,
       );
-      for (const { record } of waiting) failed.set(record.messageId, UNKNOWN_ATTEMPT);
-      await keep(late.map(({ record }) => ({ record, reason: UNKNOWN_ATTEMPT })));
+      for (const { messageId } of waiting) failed.set(messageId, UNKNOWN_ATTEMPT);
+      await keep(late.map((letter) => ({ ...letter, reason: UNKNOWN_ATTEMPT })));
       const ended = new Set(applied.flatMap(({ write, taskId }) => (write && isPoison(write.task) ? [taskId] : [])));
       const before = await poisonedBefore(known, ports);
       await keep(
         known
           .filter(({ message }) => ended.has(message.taskId) || before.has(message.taskId))
-          .map(({ record }) => ({ record, reason: 'the task killed its machines' })),
+          .map((letter) => ({ ...letter, reason: 'the task killed its machines' })),
       );
     }),
   );
@@ -93,7 +89,7 @@ const isPoison = (task: { readonly failure: { readonly code: string } | null }):
 
 /** A run before this one may have died between the verdict and keeping its evidence. */
 async function poisonedBefore(letters: readonly Letter[], { tasks }: JudgePorts): Promise<ReadonlySet<string>> {
-  const again = letters.filter(({ record }) => record.receiveCount > 1).map(({ message }) => message.taskId);
+  const again = letters.filter(({ receiveCount }) => receiveCount > 1).map(({ message }) => message.taskId);
   if (again.length === 0) return new Set();
   const rows = await tasks.getMany(again);
   return new Set([...rows.values()].filter(isPoison).map(({ taskId }) => taskId));
@@ -101,7 +97,7 @@ async function poisonedBefore(letters: readonly Letter[], { tasks }: JudgePorts)
 
 const asReport =
   ({ clock }: JudgePorts) =>
-  ({ record, message }: Letter): Delivered<TaskReport> => ({
+  ({ messageId, message }: Letter): Delivered<TaskReport> => ({
     event: {
       kind: 'dead-lettered',
       taskId: message.taskId,
@@ -109,20 +105,14 @@ const asReport =
       attempt: message.attempt,
       at: clock.now().toISOString(),
     },
-    messageId: record.messageId,
+    messageId,
     redelivered: true,
   });
 
-function readTaskMessage(body: string): { message?: TaskMessage; reason?: string } {
-  try {
-    const parsed = taskMessageSchema.safeParse(JSON.parse(body));
-    if (!parsed.success) {
-      return { reason: parsed.error.issues.map((issue) => `${formatPath(issue.path)}: ${issue.message}`).join('; ') };
-    }
-    const { taskId, jobId } = parsed.data;
-    if (parseTaskId(taskId)?.jobId !== jobId) return { reason: 'taskId is not one of jobId' };
-    return { message: parsed.data };
-  } catch {
-    return { reason: 'the body is not JSON' };
+function readTaskMessage(body: string): ReadBody<TaskMessage> {
+  const read = readBody(taskMessageSchema, body);
+  if (read.value && parseTaskId(read.value.taskId)?.jobId !== read.value.jobId) {
+    return { reason: 'taskId is not one of jobId' };
   }
+  return read;
 }

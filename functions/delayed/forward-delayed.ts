@@ -3,10 +3,9 @@
  * longer takes another hop. Sent before acknowledged: a crash between the two makes a duplicate of the same attempt.
  */
 import { NotFoundError } from '../../core/errors.ts';
-import { type DelayedMessage, delayedMessageSchema } from '../../core/messages.ts';
+import { delayedMessageSchema } from '../../core/messages.ts';
 import type { Clock, DeadLetterChannel, DelayedQueue, TaskQueues } from '../../core/ports.ts';
-import { formatPath } from '../../core/validation.ts';
-import type { QueueRecord } from '../queue-batch.ts';
+import { guardedBy, type QueueRecord, readBody } from '../queue-batch.ts';
 
 export interface ForwardPorts {
   readonly queues: TaskQueues;
@@ -28,17 +27,11 @@ const EARLY_MS = 1_000;
 
 export async function forwardDelayed(records: readonly QueueRecord[], ports: ForwardPorts): Promise<Forwarded> {
   const failed = new Map<string, unknown>();
+  const guarded = guardedBy(failed);
   let forwarded = 0;
-  const read = records.map((record) => ({ record, ...readDelayed(record.body) }));
-  const useless = read.flatMap(({ record, reason }) => (reason === undefined ? [] : [{ record, reason }]));
-  const readable = read.flatMap(({ record, delayed }) => (delayed ? [{ record, ...delayed }] : []));
-  const guarded = async (group: readonly { readonly record: QueueRecord }[], work: () => Promise<void>) => {
-    if (group.length > 0) {
-      await work().catch((error: unknown) => {
-        for (const { record } of group) failed.set(record.messageId, error);
-      });
-    }
-  };
+  const read = records.map((record) => ({ ...record, ...readBody(delayedMessageSchema, record.body) }));
+  const useless = read.flatMap(({ reason, ...record }) => (reason === undefined ? [] : [{ ...record, reason }]));
+  const readable = read.flatMap(({ value, ...record }) => (value ? [{ ...record, ...value }] : []));
 
   const dueBy = ports.clock.now().getTime() + EARLY_MS;
   const early = readable.filter(({ dueAt }) => Date.parse(dueAt) > dueBy);
@@ -54,22 +47,12 @@ export async function forwardDelayed(records: readonly QueueRecord[], ports: For
         forwarded += group.length;
       } catch (error) {
         if (!(error instanceof NotFoundError)) throw error;
-        useless.push(...group.map(({ record }) => ({ record, reason: `there is no fleet ${fleet}` })));
+        useless.push(...group.map((record) => ({ ...record, reason: `there is no fleet ${fleet}` })));
       }
     });
   }
   await guarded(useless, () =>
-    ports.deadLetters.put(useless.map(({ record, reason }) => ({ body: record.body, reason, source: 'delayed' }))),
+    ports.deadLetters.put(useless.map(({ body, reason }) => ({ body, reason, source: 'delayed' }))),
   );
   return { failed, forwarded, kept: useless.length };
-}
-
-function readDelayed(body: string): { delayed?: DelayedMessage; reason?: string } {
-  try {
-    const parsed = delayedMessageSchema.safeParse(JSON.parse(body));
-    if (parsed.success) return { delayed: parsed.data };
-    return { reason: parsed.error.issues.map((issue) => `${formatPath(issue.path)}: ${issue.message}`).join('; ') };
-  } catch {
-    return { reason: 'the body is not JSON' };
-  }
 }

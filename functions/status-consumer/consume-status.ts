@@ -10,7 +10,7 @@ import type { DeadLetterChannel, FleetStore, StatusFlow, Waker } from '../../cor
 import type { TaskReport } from '../../core/task-report.ts';
 import { type AppliedJob, type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
 import type { Delivered, FoldedTask } from '../accounting/fold-reports.ts';
-import type { QueueRecord } from '../queue-batch.ts';
+import { guardedBy, type QueueRecord } from '../queue-batch.ts';
 import type { HeardMachines } from './heard-machines.ts';
 import { type Malformed, readMessages } from './read-messages.ts';
 
@@ -43,13 +43,7 @@ export async function consumeStatus(records: readonly QueueRecord[], ports: Cons
   const failed = new Map<string, unknown>();
   const applied: FoldedTask[] = [];
   const unplaceable: Malformed[] = [];
-  const guarded = async (messageIds: readonly string[], work: () => Promise<void>): Promise<void> => {
-    try {
-      await work();
-    } catch (error) {
-      for (const messageId of messageIds) failed.set(messageId, error);
-    }
-  };
+  const guarded = guardedBy(failed);
 
   const applyToJob = async (jobId: string, events: readonly Delivered<TaskEvent>[]): Promise<void> => {
     const progress = await ports.jobs.progress(jobId);
@@ -77,21 +71,20 @@ export async function consumeStatus(records: readonly QueueRecord[], ports: Cons
       // What no retry can help may be the fault of one record: its neighbours must not fail with it, time and again.
       const alone = error instanceof TransientError || records.length === 1 ? [] : records;
       if (alone.length === 0) for (const [messageId] of records) failed.set(messageId, error);
-      for (const [messageId, ofRecord] of alone) await guarded([messageId], () => applyToJob(jobId, ofRecord));
+      for (const [messageId, ofRecord] of alone) await guarded([{ messageId }], () => applyToJob(jobId, ofRecord));
     }
   });
 
   const machines = [...Map.groupBy(instances, ({ event }) => event.instanceId)];
   await inParallel(machines, INSTANCES_AT_ONCE, ([, events]) =>
-    guarded(messageIdsOf(events), async () => {
+    guarded(events, async () => {
       for (const { event } of events) await applyInstanceEvent(event, ports.fleets);
     }),
   );
 
   const letters = [...malformed, ...unplaceable];
-  await guarded(
-    letters.map((letter) => letter.messageId),
-    () => ports.deadLetters.put(letters.map(({ body, reason }) => ({ body, reason, source: 'status' }))),
+  await guarded(letters, () =>
+    ports.deadLetters.put(letters.map(({ body, reason }) => ({ body, reason, source: 'status' }))),
   );
   if (failed.size === 0) await noteApplied(records, ports);
   return { failed, applied, malformed: letters };
@@ -103,10 +96,6 @@ async function noteApplied(records: readonly QueueRecord[], { statusFlow }: Cons
   if (sent.length === 0) return;
   await statusFlow?.noteApplied(new Date(Math.min(...sent))).catch(() => undefined);
 }
-
-const messageIdsOf = (events: readonly Delivered<unknown>[]): string[] => [
-  ...new Set(events.map(({ messageId }) => messageId)),
-];
 
 const asLetter = (
   { event, messageId }: Pick<Delivered<TaskReport>, 'event' | 'messageId'>,

@@ -2,9 +2,8 @@
 import { z } from 'zod';
 import { parseTaskId } from '../../core/ids.ts';
 import { type InstanceEvent, statusEventSchema, type TaskEvent } from '../../core/messages.ts';
-import { formatPath } from '../../core/validation.ts';
 import type { Delivered } from '../accounting/fold-reports.ts';
-import type { QueueRecord } from '../queue-batch.ts';
+import { type QueueRecord, readBody, unreadableBecause } from '../queue-batch.ts';
 
 export interface Malformed {
   readonly messageId: string;
@@ -25,15 +24,15 @@ export function readMessages(records: readonly QueueRecord[]): ReadMessages {
   const instances: Delivered<InstanceEvent>[] = [];
   const malformed: Malformed[] = [];
   for (const { messageId, body, receiveCount } of records) {
-    const envelope = parseEnvelope(body);
-    if ('reason' in envelope) {
+    const envelope = readBody(envelopeSchema, body);
+    if (!envelope.value) {
       malformed.push({ messageId, body, reason: envelope.reason });
       continue;
     }
     const redelivered = receiveCount > 1;
-    for (const candidate of envelope.events) {
+    for (const candidate of envelope.value.events) {
       const parsed = statusEventSchema.safeParse(candidate);
-      const reason = parsed.success ? contradiction(parsed.data) : reasonOf(parsed.error);
+      const reason = parsed.success ? contradiction(parsed.data) : unreadableBecause(parsed.error);
       if (!parsed.success || reason) {
         malformed.push({ messageId, body: JSON.stringify(candidate), reason: reason ?? 'unreadable' });
       } else if (parsed.data.kind === 'instance') {
@@ -46,15 +45,6 @@ export function readMessages(records: readonly QueueRecord[]): ReadMessages {
   return { tasks, instances, malformed };
 }
 
-function parseEnvelope(body: string): { events: unknown[] } | { reason: string } {
-  try {
-    const parsed = envelopeSchema.safeParse(JSON.parse(body));
-    return parsed.success ? parsed.data : { reason: reasonOf(parsed.error) };
-  } catch {
-    return { reason: 'the body is not JSON' };
-  }
-}
-
 /** What a well-formed event may still say wrongly of itself. */
 function contradiction(event: TaskEvent | InstanceEvent): string | undefined {
   if (event.kind === 'instance') return undefined;
@@ -62,6 +52,3 @@ function contradiction(event: TaskEvent | InstanceEvent): string | undefined {
   if (!position || position.jobId !== event.jobId) return 'taskId is not one of jobId';
   return undefined;
 }
-
-const reasonOf = (error: z.ZodError): string =>
-  error.issues.map((issue) => `${formatPath(issue.path)}: ${issue.message}`).join('; ');
