@@ -4,19 +4,13 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
-import { createDynamoClient, createS3Client, createSfnClient, createSqsClient } from '../../adapters/aws/clients.ts';
-import { DynamoFleetStore } from '../../adapters/aws/dynamodb-fleet-store.ts';
-import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
-import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
+import { createDynamoClient, createS3Client, createSqsClient } from '../../adapters/aws/clients.ts';
 import { createEc2Client, createPricingClient } from '../../adapters/aws/ec2-clients.ts';
 import { Ec2OfferSource } from '../../adapters/aws/ec2-offer-source.ts';
 import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
 import { S3ControlChannel } from '../../adapters/aws/s3-control-channel.ts';
-import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
 import { SqsStatusFlow } from '../../adapters/aws/sqs-status-flow.ts';
-import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
-import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-machine.ts';
-import { MachinePrices } from '../accounting/machine-prices.ts';
+import { accountingPorts } from '../accounting-ports.ts';
 import { readFleets } from '../fleets-file.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { config } from './config.ts';
@@ -24,7 +18,6 @@ import { takeBackTasks } from './lost-machines.ts';
 import { providersFor } from './providers.ts';
 import { scale, type TickPorts } from './scale.ts';
 
-const client = createDynamoClient();
 const { QUEUE_URL_PREFIX: queueUrlPrefix, STAGE: stage } = config;
 const fleets = readFleets(config.LAMBDA_TASK_ROOT);
 
@@ -47,21 +40,11 @@ const settings = {
   sweep: { leaseAllowanceSeconds: config.LEASE_ALLOWANCE_SECONDS, settleSeconds: config.SETTLE_SECONDS },
 };
 
+const dynamodb = createDynamoClient();
 const sqs = createSqsClient();
-const clock = { now: () => new Date() };
-const fleetStore = new DynamoFleetStore({ client, table: config.FLEETS_TABLE });
-
-/** What it takes to give a lost machine's tasks to others. */
-const accounting = {
-  jobs: new DynamoJobStore({ client, table: config.JOBS_TABLE }),
-  tasks: new DynamoTaskStore({ client, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE }),
-  prices: new MachinePrices(fleetStore),
-  queues: sqsTaskQueues({ client: sqs, queueUrlPrefix, stage }),
-  delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
-  machine: new StepFunctionsJobMachine({ client: createSfnClient(), stateMachineArn: config.STATE_MACHINE_ARN }),
-  clock,
-  random: Math.random,
-};
+/** What it takes to give a lost machine's tasks to others, too. */
+const accounting = accountingPorts(config, { dynamodb, sqs });
+const { clock } = accounting;
 
 function localMachines() {
   const { LOCAL_INSTANCES_DIR: instancesDir, LOCAL_BOOTSTRAP: bootstrap } = config;
@@ -85,11 +68,10 @@ function ec2Machines() {
 const ports: TickPorts = {
   control: new S3ControlChannel({ client: createS3Client(), bucket: config.BUCKET }),
   ...accounting,
-  fleets: fleetStore,
   statusFlow: new SqsStatusFlow({
     sqs,
     queueUrl: config.STATUS_QUEUE_URL,
-    dynamodb: client,
+    dynamodb,
     table: config.FLEETS_TABLE,
     clock,
     settleSeconds: config.STATUS_SETTLE_SECONDS,

@@ -4,17 +4,11 @@ import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { createDynamoClient, createSfnClient, createSqsClient } from '../../adapters/aws/clients.ts';
-import { DynamoFleetStore } from '../../adapters/aws/dynamodb-fleet-store.ts';
-import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
-import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
+import { createDynamoClient, createSqsClient } from '../../adapters/aws/clients.ts';
 import { SqsDeadLetterChannel } from '../../adapters/aws/sqs-dead-letter-channel.ts';
-import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
 import { DynamoStatusNotes } from '../../adapters/aws/sqs-status-flow.ts';
-import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
-import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-machine.ts';
 import { TransientError } from '../../core/errors.ts';
-import { MachinePrices } from '../accounting/machine-prices.ts';
+import { accountingPorts } from '../accounting-ports.ts';
 import { acknowledgeBatch, toQueueRecord } from '../queue-batch.ts';
 import { scalerWaker } from '../scaler-waker.ts';
 import { logger, metrics } from '../telemetry.ts';
@@ -22,26 +16,17 @@ import { config } from './config.ts';
 import { type Consumed, type ConsumePorts, consumeStatus } from './consume-status.ts';
 import { HeardMachines } from './heard-machines.ts';
 
-const clock = { now: () => new Date() };
-const client = createDynamoClient();
+const dynamodb = createDynamoClient();
 const sqs = createSqsClient();
-
-const fleets = new DynamoFleetStore({ client, table: config.FLEETS_TABLE });
+const accounting = accountingPorts(config, { dynamodb, sqs });
+const { fleets, clock } = accounting;
 
 const ports: ConsumePorts = {
-  jobs: new DynamoJobStore({ client, table: config.JOBS_TABLE }),
-  tasks: new DynamoTaskStore({ client, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE }),
-  fleets,
-  prices: new MachinePrices(fleets),
+  ...accounting,
   heard: new HeardMachines(fleets),
-  queues: sqsTaskQueues({ client: sqs, queueUrlPrefix: config.QUEUE_URL_PREFIX, stage: config.STAGE }),
-  delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
   deadLetters: new SqsDeadLetterChannel({ client: sqs, queueUrl: config.STATUS_DEAD_QUEUE_URL }),
-  machine: new StepFunctionsJobMachine({ client: createSfnClient() }),
-  statusFlow: new DynamoStatusNotes({ dynamodb: client, table: config.FLEETS_TABLE, clock }),
+  statusFlow: new DynamoStatusNotes({ dynamodb, table: config.FLEETS_TABLE, clock }),
   waker: scalerWaker(config.SCALER_FUNCTION_NAME),
-  clock,
-  random: Math.random,
   giveUpSeconds: config.GIVE_UP_SECONDS,
 };
 
