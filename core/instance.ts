@@ -62,6 +62,9 @@ export type LaunchIntent = z.infer<typeof launchIntentSchema>;
 const ENDED: ReadonlySet<InstanceState> = new Set(['TERMINATED', 'INTERRUPTED', 'FAILED']);
 export const hasEnded = (state: InstanceState): boolean => ENDED.has(state);
 
+/** Launched, but not heard of yet. */
+export const isBooting = (state: InstanceState): boolean => state === 'REQUESTED' || state === 'BOOTING';
+
 const ORDER: Readonly<Record<InstanceState, number>> = {
   REQUESTED: 0,
   BOOTING: 1,

@@ -19,7 +19,7 @@
  * seconds a task, or another job never want fewer machines. Nothing here ends a busy machine: machines end themselves, the
  * plan names only those that never became ready or are past their lifetime.
  */
-import { hasEnded, type Instance, type LaunchIntent } from './instance.ts';
+import { hasEnded, type Instance, isBooting, type LaunchIntent } from './instance.ts';
 import { usd } from './money.ts';
 import {
   freeSlotSeconds,
@@ -249,8 +249,7 @@ function overdue({ now, instances, reportsUntil = now.toISOString() }: ScaleSnap
   return instances.flatMap(({ instanceId, state, readyDeadlineAt, expiresAt }) => {
     if (hasEnded(state)) return [];
     if (passed(expiresAt)) return [{ instanceId, reason: `${instanceId} is past its maximum lifetime` }];
-    const boots = state === 'REQUESTED' || state === 'BOOTING';
-    if (boots && passed(readyDeadlineAt) && heardOut(readyDeadlineAt))
+    if (isBooting(state) && passed(readyDeadlineAt) && heardOut(readyDeadlineAt))
       return [{ instanceId, reason: `${instanceId} was never ready in time` }];
     return [];
   });

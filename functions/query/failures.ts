@@ -17,7 +17,7 @@ export const MAX_FAILURES_READ = 5_000;
 /** More causes than this are no overview any more; what is left out is counted. */
 const MAX_GROUPS_TOLD = 50;
 
-export const groupParameter = z.string().refine(isFailureGroupId, 'must be the id of a group, as /failures tells it');
+const groupParameter = z.string().refine(isFailureGroupId, 'must be the id of a group, as /failures tells it');
 
 export function failureRoutes(ports: TaskPorts): Record<string, Route> {
   return {

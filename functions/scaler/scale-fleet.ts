@@ -6,8 +6,8 @@
  */
 import type { Choice } from '../../core/choose-instances.ts';
 import type { Fleet } from '../../core/fleet.ts';
-import { hasEnded, type Instance } from '../../core/instance.ts';
-import { type LaunchAllowance, launchAllowance } from '../../core/launch-breaker.ts';
+import { hasEnded, isBooting } from '../../core/instance.ts';
+import { type BootFailure, type BootRecord, type LaunchAllowance, launchAllowance } from '../../core/launch-breaker.ts';
 import { type OpenWork, planScale, type QueueDepth, type ScalePlan } from '../../core/plan-scale.ts';
 import type { FleetRead, FleetState, InstanceProvider, JobProgress, TaskQueues } from '../../core/ports.ts';
 import { chooseMachines, type MachineChoice } from './choose-machines.ts';
@@ -59,7 +59,8 @@ export async function scaleFleet(
   const failed = await endOverdue(fleet, plan, provider, ports);
   if (known.stopped.length > 0) await provider.terminate(known.stopped);
   const { ended, suspects } = await endUnknown(fleet, provider, known, ports, settings, reportsUntil);
-  const allowance = launchAllowance(withFailures(known.boots, failed), booting(known, ports.clock.now()), began);
+  const boots = withFailures(known.boots, failed);
+  const allowance = launchAllowance(boots, bootingOf(known, ports.clock.now()), began);
   const allowed = limitedTo(plan, allowance, problem, ended);
   const state = { ...known.state, suspects };
   const launched =
@@ -67,7 +68,7 @@ export async function scaleFleet(
       ? await launchMachines(fleet, allowed, state, provider, choices, ports, settings)
       : { count: 0, errors: [] };
   if (allowed.launch === 0) await recordPlan(fleet, allowed, known.state, suspects, ports);
-  await tellJobs(jobs, { plan, allowance, boots: withFailures(known.boots, failed), launched, problem }, ports);
+  await tellJobs(jobs, { plan, allowance, boots, launched, problem }, ports);
   const terminated = plan.terminate.length + ended.length;
   return { fleet: fleet.name, plan: allowed, launched: launched.count, terminated, breaker: allowance.state };
 }
@@ -99,8 +100,7 @@ async function planned(
 ): Promise<ScalePlan> {
   const { state, instances } = known;
   const now = clock.now();
-  const boots = (each: Instance): boolean => each.state === 'REQUESTED' || each.state === 'BOOTING';
-  const late = instances.some((each) => boots(each) && Date.parse(each.readyDeadlineAt) <= now.getTime());
+  const late = instances.some((each) => isBooting(each.state) && Date.parse(each.readyDeadlineAt) <= now.getTime());
   // A machine that seems late may have said that it is ready: asked for only when it matters.
   const read = late ? { reportsUntil: (await reportsUntil())?.toISOString() ?? null } : {};
   // What the dearest of them would cost: the budget must hold whichever it will be.
@@ -134,12 +134,12 @@ async function endOverdue(
   plan: ScalePlan,
   provider: InstanceProvider,
   { fleets, clock, takeBackTasks }: ScalePorts,
-): Promise<readonly { instanceId: string; reason: string; at: string }[]> {
+): Promise<readonly BootFailure[]> {
   if (plan.terminate.length === 0) return [];
   await provider.terminate(plan.terminate.map((each) => each.instanceId));
   await takeBackTasks(plan.terminate);
   const at = clock.now().toISOString();
-  const failed: { instanceId: string; reason: string; at: string }[] = [];
+  const failed: BootFailure[] = [];
   const outlived = (reason: string): boolean => reason.endsWith('lifetime');
   // One console says what the others would. The last one written is the one that is remembered.
   const witness = plan.terminate.findLast((each) => !outlived(each.reason))?.instanceId;
@@ -158,17 +158,13 @@ async function withConsole(instanceId: string, reason: string, provider: Instanc
   return tail ? `${reason}; its console ends: ${tail}` : reason;
 }
 
-const withFailures = (
-  boots: FleetRead['boots'],
-  failed: readonly { instanceId: string; reason: string; at: string }[],
-) => ({
+const withFailures = (boots: BootRecord, failed: readonly BootFailure[]): BootRecord => ({
   failedInARow: boots.failedInARow + failed.length,
   lastFailure: failed.at(-1) ?? boots.lastFailure,
 });
 
-const booting = ({ instances, state }: KnownMachines, now: Date): number =>
-  instances.filter((each) => each.state === 'REQUESTED' || each.state === 'BOOTING').length +
-  liveIntents(state, now).length;
+const bootingOf = ({ instances, state }: KnownMachines, now: Date): number =>
+  instances.filter((each) => isBooting(each.state)).length + liveIntents(state, now).length;
 
 function limitedTo(
   plan: ScalePlan,

@@ -17,8 +17,7 @@ export interface LaunchSettings extends MachineSettings {
 }
 
 /**
- * What a job still asks for. One that pauses or is being cancelled asks for nothing, and neither does a closed one, which
- * the index of open jobs may name a while longer.
+ * What a job still asks for. A closed one asks for nothing; the index of open jobs may name it a while longer.
  */
 export function openWork(progress: JobProgress, slot: Fleet['slot'], now: Date): OpenWork {
   const { job, counters } = progress;
@@ -40,7 +39,8 @@ export function openWork(progress: JobProgress, slot: Fleet['slot'], now: Date):
 const secondsSince = (at: string | null, now: Date): number | null =>
   at === null ? null : (now.getTime() - Date.parse(at)) / 1_000;
 
-const asksForNothing = (status: JobStatus): boolean =>
+/** One that pauses may wait unheard for as long as it likes; of one that is cancelled nothing more is to come. */
+export const asksForNothing = (status: JobStatus): boolean =>
   isClosed(status) || status === 'CANCELLING' || status === 'PAUSED';
 
 /** A machine that had trouble with a job is not the last one, as a rule; for so long it is believed to be the job's own. */

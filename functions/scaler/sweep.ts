@@ -1,11 +1,11 @@
 /** Sends lost tasks again (core/plan-sweep.ts): a bounded number in one run, the rest in the next ones. */
 import { inParallel } from '../../adapters/in-parallel.ts';
 import { chunksOf } from '../../core/ids.ts';
-import { isClosed } from '../../core/job.ts';
 import { isLost, NEVER_SWEPT, planSweep, type SweepLimits } from '../../core/plan-sweep.ts';
 import type { Clock, DelayedQueue, JobProgress, JobStore, TaskQueues, TaskStore } from '../../core/ports.ts';
 import { sendAttempts } from '../accounting/apply-reports.ts';
 import { currentAttempt, unfinishedTasks } from '../accounting/unfinished-tasks.ts';
+import { asksForNothing } from './scale-snapshot.ts';
 
 export interface SweepPorts {
   readonly jobs: JobStore;
@@ -24,8 +24,7 @@ const MAX_SENT = 1_000;
 
 /** @returns how many tasks were sent again */
 export async function sweep(jobs: readonly JobProgress[], ports: SweepPorts, limits: SweepLimits): Promise<number> {
-  // What pauses may wait unheard for as long as it likes.
-  const open = jobs.filter(({ job }) => !isClosed(job.status) && !['CANCELLING', 'PAUSED'].includes(job.status));
+  const open = jobs.filter(({ job }) => !asksForNothing(job.status));
   const sent = await inParallel(open, JOBS_AT_ONCE, async (progress) => {
     try {
       return await sweepJob(progress, ports, limits);

@@ -3,6 +3,7 @@
  * next delivery, must not make a busy machine look as if it had never booted. A machine is looked up once.
  */
 import { inParallel } from '../../adapters/in-parallel.ts';
+import { isBooting } from '../../core/instance.ts';
 import type { TaskEvent } from '../../core/messages.ts';
 import type { FleetStore } from '../../core/ports.ts';
 
@@ -26,7 +27,7 @@ export class HeardMachines {
       const machine = await this.#fleets.find(fleet, instanceId);
       // Its launch may be recorded in a moment, as that of a machine that boots: then it is asked for again.
       if (!machine) return;
-      if (machine.state === 'REQUESTED' || machine.state === 'BOOTING') {
+      if (isBooting(machine.state)) {
         await this.#fleets.updateInstance(fleet, instanceId, { state: 'READY', reason: null, at });
       }
       this.#ready.add(instanceId);

@@ -13,7 +13,7 @@ import { estimateOn } from './estimate-work.ts';
 const { name, fleet, resources, expectedSeconds, timeoutSeconds, maxInstances, budgetUsd, deadline } =
   jobSubmissionSchema.shape;
 
-export const estimateRequestSchema = z.strictObject({
+const estimateRequestSchema = z.strictObject({
   taskCount: z.int().min(1).max(10_000_000),
   /** Of every fleet, unless one is named. */
   fleet: fleet.unwrap().nullable().default(null),
