@@ -4,7 +4,7 @@ import { toAsciiJson } from '../../core/ascii-json.ts';
 import { START } from './manual-clock.ts';
 
 /** One record as Lambda's event source mapping hands it over; a body that is no text is serialised. */
-export function sqsRecordFactory(body: unknown, overrides: Partial<SQSRecord> = {}): SQSRecord {
+function sqsRecordFactory(body: unknown, overrides: Partial<SQSRecord> = {}): SQSRecord {
   const text = typeof body === 'string' ? body : toAsciiJson(body);
   const md5OfBody = createHash('md5').update(text).digest('hex');
   return {
