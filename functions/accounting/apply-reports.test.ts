@@ -7,61 +7,28 @@ import type { TaskReport } from '../../core/task-report.ts';
 import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../../test/factories/events.ts';
 import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
 import { instanceFactory } from '../../test/factories/instance.ts';
-import { countersFactory, jobFactory } from '../../test/factories/job.ts';
-import { at, ManualClock, START } from '../../test/factories/manual-clock.ts';
+import { countersFactory } from '../../test/factories/job.ts';
+import { at } from '../../test/factories/manual-clock.ts';
 import { cancelRequest, deadLetteredReport, lostReport } from '../../test/factories/reports.ts';
 import { taskRecordFactory } from '../../test/factories/task-record.ts';
-import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
-import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
-import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
-import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
-import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
-import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
-import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
 import { type ApplyPorts, applyReports } from './apply-reports.ts';
-import { MachinePrices } from './machine-prices.ts';
-
-const TOKEN = 'token-1';
+import { accountingWorld, TOKEN } from './testing/accounting-world.ts';
 
 /** A job that waits for its completion, with these rows. */
 async function prepare(rows: readonly TaskRecord[] = [], overrides: Partial<Job> = {}) {
-  const tables = new InMemoryTables();
-  const running = rows.filter(({ status }) => status === 'RUNNING').length;
-  const job = jobFactory({ status: 'RUNNING', startedAt: START, taskToken: TOKEN, ...overrides });
-  tables.jobs.set(job.jobId, { job, counters: countersFactory({ running }) });
-  for (const row of rows) tables.tasks.set(row.taskId, row);
-  const machine = new InMemoryJobMachine();
-  machine.waitFor(TOKEN);
-  const clock = new ManualClock(at(60));
-  const fleets = new InMemoryFleetStore();
-  await fleets.addInstances([instanceFactory({ hourlyPriceUsd: 3.6 })]);
-  const jobs = new InMemoryJobStore(tables);
-  const ports = {
-    jobs,
-    tasks: new InMemoryTaskStore(tables),
-    prices: new MachinePrices(fleets),
-    queues: inMemoryTaskQueues({ clock }),
-    delayed: new InMemoryDelayedQueue({ clock }),
-    machine,
-    clock,
-    random: () => 0.999,
-  } satisfies ApplyPorts;
+  const world = accountingWorld();
+  const job = world.addJob(overrides, rows);
+  await world.fleets.addInstances([instanceFactory({ hourlyPriceUsd: 3.6 })]);
+  const ports = { ...world.ports, random: () => 0.999 };
   return {
+    ...world,
     ...ports,
     ports,
-    tables,
     apply: async (reports: readonly TaskReport[], changed: Partial<ApplyPorts> = {}) => {
-      const progress: JobProgress | undefined = await jobs.progress(job.jobId);
+      const progress: JobProgress | undefined = await ports.jobs.progress(job.jobId);
       if (!progress) throw new Error('the job is gone');
       const delivered = reports.map((event, n) => ({ event, messageId: `m-${n}`, redelivered: false }));
       return applyReports(progress, delivered, { ...ports, ...changed });
-    },
-    counters: () => tables.jobs.get(jobIdFactory())?.counters,
-    row: (index = 0) => tables.tasks.get(taskIdFactory(index)),
-    sent: async () => {
-      const queue = ports.queues('default', 'normal');
-      const { leases } = await queue.receive({ maxMessages: 10, waitSeconds: 0, leaseSeconds: 60 });
-      return leases.map(({ message }) => message);
     },
   };
 }

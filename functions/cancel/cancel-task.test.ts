@@ -6,48 +6,23 @@ import type { Job, JobStatus } from '../../core/job.ts';
 import type { TaskRecord } from '../../core/task.ts';
 import { releasedEvent } from '../../test/factories/events.ts';
 import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
-import { countersFactory, jobFactory } from '../../test/factories/job.ts';
-import { at, ManualClock } from '../../test/factories/manual-clock.ts';
+import { at } from '../../test/factories/manual-clock.ts';
 import { failureFactory, taskRecordFactory } from '../../test/factories/task-record.ts';
 import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
-import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
-import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
-import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
-import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
-import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
-import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
-import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
 import { applyReports } from '../accounting/apply-reports.ts';
-import { MachinePrices } from '../accounting/machine-prices.ts';
+import { accountingWorld, TOKEN } from '../accounting/testing/accounting-world.ts';
 import { cancelTask } from './cancel-task.ts';
 
 const JOB = jobIdFactory();
 
 function prepare(overrides: Partial<Job> = {}, counters: Partial<Counters> = {}, rows: readonly TaskRecord[] = []) {
-  const tables = new InMemoryTables();
-  const job = jobFactory({ status: 'RUNNING', taskToken: 'token-1', ...overrides });
-  tables.jobs.set(JOB, { job, counters: countersFactory(counters) });
-  for (const row of rows) tables.tasks.set(row.taskId, row);
-  const machine = new InMemoryJobMachine();
-  machine.waitFor('token-1');
-  const clock = new ManualClock(at(60));
-  const ports = {
-    jobs: new InMemoryJobStore(tables),
-    tasks: new InMemoryTaskStore(tables),
-    prices: new MachinePrices(new InMemoryFleetStore()),
-    queues: inMemoryTaskQueues({ clock }),
-    delayed: new InMemoryDelayedQueue({ clock }),
-    control: new InMemoryControlChannel(),
-    machine,
-    clock,
-    random: () => 0,
-  };
+  const world = accountingWorld();
+  world.addJob(overrides, rows, counters);
+  const ports = { ...world.ports, control: new InMemoryControlChannel() };
   return {
+    ...world,
     ports,
-    tables,
-    machine,
-    row: (index = 0) => tables.tasks.get(taskIdFactory(index)),
-    counters: () => tables.jobs.get(JOB)?.counters,
+    machine: ports.machine,
     cancel: (index = 0) => cancelTask({ jobId: JOB, index }, ports),
     machinesWereTold: async (index = 0): Promise<boolean> => {
       const read = await ports.control.read('default');
@@ -90,7 +65,7 @@ describe('cancelling one task', () => {
 
     await cancel(2);
 
-    expect(machine.answers.get('token-1')).toBe('settled');
+    expect(machine.answers.get(TOKEN)).toBe('settled');
   });
 
   it.each([

@@ -6,55 +6,23 @@ import type { TaskMessage } from '../../core/messages.ts';
 import { POISON_LOSSES } from '../../core/retry-policy.ts';
 import type { TaskRecord } from '../../core/task.ts';
 import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
-import { countersFactory, jobFactory } from '../../test/factories/job.ts';
-import { at, ManualClock, START } from '../../test/factories/manual-clock.ts';
+import { at } from '../../test/factories/manual-clock.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
 import { taskRecordFactory } from '../../test/factories/task-record.ts';
 import { InMemoryDeadLetterChannel } from '../../test/fakes/in-memory-dead-letter-channel.ts';
-import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
-import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
-import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
-import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
-import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
-import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
-import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
-import { MachinePrices } from '../accounting/machine-prices.ts';
+import { accountingWorld, TOKEN } from '../accounting/testing/accounting-world.ts';
 import type { QueueRecord } from '../queue-batch.ts';
 import { type JudgePorts, judgeDeadLetters } from './judge-dead-letters.ts';
 
-const TOKEN = 'token-1';
-
 function prepare(rows: readonly TaskRecord[] = [], overrides: Partial<Job> = {}) {
-  const tables = new InMemoryTables();
-  const running = rows.filter(({ status }) => status === 'RUNNING').length;
-  const job = jobFactory({ status: 'RUNNING', startedAt: START, taskToken: TOKEN, ...overrides });
-  tables.jobs.set(job.jobId, { job, counters: countersFactory({ running }) });
-  for (const row of rows) tables.tasks.set(row.taskId, row);
-  const machine = new InMemoryJobMachine();
-  machine.waitFor(TOKEN);
-  const clock = new ManualClock(at(60));
-  const ports = {
-    jobs: new InMemoryJobStore(tables),
-    tasks: new InMemoryTaskStore(tables),
-    prices: new MachinePrices(new InMemoryFleetStore()),
-    queues: inMemoryTaskQueues({ clock }),
-    delayed: new InMemoryDelayedQueue({ clock }),
-    deadLetters: new InMemoryDeadLetterChannel(),
-    machine,
-    clock,
-    random: () => 0,
-  } satisfies JudgePorts;
+  const world = accountingWorld();
+  world.addJob(overrides, rows);
+  const ports = { ...world.ports, deadLetters: new InMemoryDeadLetterChannel() } satisfies JudgePorts;
   return {
+    ...world,
     ...ports,
     ports,
-    counters: () => tables.jobs.get(jobIdFactory())?.counters,
-    row: (index = 0) => tables.tasks.get(taskIdFactory(index)),
-    sent: async () => {
-      const { leases } = await ports
-        .queues('default', 'normal')
-        .receive({ maxMessages: 10, waitSeconds: 0, leaseSeconds: 9 });
-      return leases.map(({ message: { taskId, attempt } }) => ({ taskId, attempt }));
-    },
+    sent: async () => (await world.sent()).map(({ taskId, attempt }) => ({ taskId, attempt })),
   };
 }
 

@@ -2,37 +2,18 @@ import { describe, expect, it } from 'vitest';
 import type { Job } from '../../core/job.ts';
 import { startedEvent } from '../../test/factories/events.ts';
 import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
-import { countersFactory, jobFactory } from '../../test/factories/job.ts';
-import { at, ManualClock } from '../../test/factories/manual-clock.ts';
+import { at } from '../../test/factories/manual-clock.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
-import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
-import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
-import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
-import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
-import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
-import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
-import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
 import { applyReports } from '../accounting/apply-reports.ts';
-import { MachinePrices } from '../accounting/machine-prices.ts';
+import { accountingWorld } from '../accounting/testing/accounting-world.ts';
 import { takeBackTasks } from './lost-machines.ts';
 
 const GONE = { instanceId: 'i-gone', reason: 'the machine is gone without a goodbye' };
 
 function prepare() {
-  const clock = new ManualClock(at(60));
-  const tables = new InMemoryTables();
-  const queues = inMemoryTaskQueues({ clock });
-  const fleets = new InMemoryFleetStore();
-  const ports = {
-    jobs: new InMemoryJobStore(tables),
-    tasks: new InMemoryTaskStore(tables),
-    prices: new MachinePrices(fleets),
-    queues,
-    delayed: new InMemoryDelayedQueue({ clock }),
-    machine: new InMemoryJobMachine(),
-    clock,
-    random: () => 0,
-  };
+  const world = accountingWorld();
+  const { ports, tables } = world;
+  const { queues } = ports;
   /** A machine of the fleet leases the job's task and says that it started. */
   const start = async (job: Job, index: number, instanceId: string, receiptHandle = true): Promise<void> => {
     const queue = queues(job.fleet, job.priority);
@@ -54,13 +35,8 @@ function prepare() {
     if (!progress) throw new Error('there is no job');
     await applyReports(progress, [{ event, messageId: leaseId, redelivered: false }], ports);
   };
-  const add = (overrides: Partial<Job> = {}): Job => {
-    const job = jobFactory({ status: 'RUNNING', ...overrides });
-    tables.jobs.set(job.jobId, { job, counters: countersFactory() });
-    return job;
-  };
   const rows = () => [...tables.tasks.values()].map(({ taskId, status, attempt }) => ({ taskId, status, attempt }));
-  return { ports, tables, queues, add, start, rows };
+  return { ports, tables, queues, add: world.addJob, start, rows };
 }
 
 describe('a machine that vanishes', () => {

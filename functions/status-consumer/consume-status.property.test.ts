@@ -12,25 +12,18 @@ import type { StatusEvent, TaskEvent } from '../../core/messages.ts';
 import { isTerminal, type TaskRecord } from '../../core/task.ts';
 import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../../test/factories/events.ts';
 import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
-import { jobFactory } from '../../test/factories/job.ts';
-import { at, ManualClock } from '../../test/factories/manual-clock.ts';
 import { failureFactory } from '../../test/factories/task-record.ts';
 import { InMemoryDeadLetterChannel } from '../../test/fakes/in-memory-dead-letter-channel.ts';
-import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
-import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
-import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
-import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
-import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
-import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
+import type { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
+import type { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
-import { MachinePrices } from '../accounting/machine-prices.ts';
+import { accountingWorld, TOKEN } from '../accounting/testing/accounting-world.ts';
 import type { QueueRecord } from '../queue-batch.ts';
 import { type ConsumePorts, consumeStatus } from './consume-status.ts';
 import { HeardMachines } from './heard-machines.ts';
 
 const TASKS = 4;
 const JOB = jobIdFactory();
-const TOKEN = 'token-1';
 /** Batches that consumers handle at the same time. */
 const CONSUMERS = 3;
 
@@ -89,15 +82,9 @@ interface World {
  * `faults` says: before the call does anything, or after it has (`written`, `sent`).
  */
 function prepare(scheduler: fc.Scheduler, faults: readonly FaultyCall[]): World {
-  const tables = new InMemoryTables();
-  const job = jobFactory({ status: 'ENQUEUED', taskCount: TASKS, taskToken: TOKEN });
-  tables.jobs.set(JOB, { job, counters: zeroCounters });
-  const machine = new InMemoryJobMachine();
-  machine.waitFor(TOKEN);
-  const clock = new ManualClock(at(60));
-  const jobs = new InMemoryJobStore(tables);
-  const tasks = new InMemoryTaskStore(tables);
-  const queues = inMemoryTaskQueues({ clock });
+  const { ports: quiet, tables, fleets, addJob } = accountingWorld();
+  addJob({ status: 'ENQUEUED', startedAt: null, taskCount: TASKS });
+  const { jobs, tasks, queues, machine } = quiet;
   const sent: World['sent'] = [];
   const ended = new Map<string, unknown>();
   const broken: string[] = [];
@@ -112,8 +99,8 @@ function prepare(scheduler: fc.Scheduler, faults: readonly FaultyCall[]): World 
     if (after !== undefined && fault === after) throw new TransientError(`the answer was lost: ${after}`);
     return result;
   };
-  const fleets = new InMemoryFleetStore();
   const ports: ConsumePorts = {
+    ...quiet,
     jobs: Object.assign(Object.create(jobs), {
       progress: (jobId: string) => call('progress', () => jobs.progress(jobId)),
       markRunning: (jobId: string, when: Date) => jobs.markRunning(jobId, when),
@@ -161,7 +148,6 @@ function prepare(scheduler: fc.Scheduler, faults: readonly FaultyCall[]): World 
       signal: (token, signal) => call('signal', () => machine.signal(token, signal)),
     },
     fleets,
-    prices: new MachinePrices(fleets),
     heard: new HeardMachines(fleets),
     delayed: {
       send: (messages) =>
@@ -175,8 +161,6 @@ function prepare(scheduler: fc.Scheduler, faults: readonly FaultyCall[]): World 
     },
     deadLetters: new InMemoryDeadLetterChannel(),
     waker: new InMemoryWaker(),
-    clock,
-    random: () => 0,
   };
   return { tables, machine, ports, sent, broken };
 }

@@ -14,66 +14,35 @@ import {
 } from '../../test/factories/events.ts';
 import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
 import { instanceFactory } from '../../test/factories/instance.ts';
-import { countersFactory, jobFactory } from '../../test/factories/job.ts';
-import { at, ManualClock, START } from '../../test/factories/manual-clock.ts';
+import { countersFactory } from '../../test/factories/job.ts';
+import { at } from '../../test/factories/manual-clock.ts';
 import { failureFactory, taskRecordFactory } from '../../test/factories/task-record.ts';
 import { InMemoryDeadLetterChannel } from '../../test/fakes/in-memory-dead-letter-channel.ts';
-import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
-import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
-import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
-import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
-import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
-import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
-import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
 import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
-import { MachinePrices } from '../accounting/machine-prices.ts';
+import { accountingWorld, TOKEN } from '../accounting/testing/accounting-world.ts';
 import type { QueueRecord } from '../queue-batch.ts';
 import { consumeStatus } from './consume-status.ts';
 import { HeardMachines } from './heard-machines.ts';
 
-const TOKEN = 'token-1';
 const OTHER = jobIdFactory(2);
 
 /** A job that waits for its completion, and everything that a consumer talks to. */
 function prepare(overrides: Partial<Job> = {}, counters: Partial<Counters> = {}, rows: readonly TaskRecord[] = []) {
-  const tables = new InMemoryTables();
-  const add = (job: Job, counts: Partial<Counters> = {}): void => {
-    tables.jobs.set(job.jobId, { job, counters: countersFactory(counts) });
-  };
-  add(jobFactory({ status: 'RUNNING', startedAt: START, taskToken: TOKEN, ...overrides }), counters);
-  for (const row of rows) tables.tasks.set(row.taskId, row);
-  const machine = new InMemoryJobMachine();
-  machine.waitFor(TOKEN);
-  const clock = new ManualClock(at(60));
-  const fleets = new InMemoryFleetStore();
+  const world = accountingWorld();
+  world.addJob(overrides, rows, counters);
+  const { fleets } = world;
   const ports = {
-    jobs: new InMemoryJobStore(tables),
-    tasks: new InMemoryTaskStore(tables),
+    ...world.ports,
     fleets,
-    prices: new MachinePrices(fleets),
     heard: new HeardMachines(fleets),
-    queues: inMemoryTaskQueues({ clock }),
-    delayed: new InMemoryDelayedQueue({ clock }),
     deadLetters: new InMemoryDeadLetterChannel(),
-    machine,
     waker: new InMemoryWaker(),
-    clock,
-    random: () => 0,
   };
   return {
+    ...world,
     ...ports,
     ports,
-    tables,
-    add,
-    job: (jobId = jobIdFactory()) => tables.jobs.get(jobId)?.job,
-    counters: (jobId = jobIdFactory()) => tables.jobs.get(jobId)?.counters,
-    row: (index = 0, jobId = jobIdFactory()) => tables.tasks.get(taskIdFactory(index, jobId)),
     consume: (...records: QueueRecord[]) => consumeStatus(records, ports),
-    sent: async () => {
-      const queue = ports.queues('default', 'normal');
-      const { leases } = await queue.receive({ maxMessages: 10, waitSeconds: 0, leaseSeconds: 60 });
-      return leases.map(({ message }) => message);
-    },
   };
 }
 
@@ -510,8 +479,8 @@ describe('reports on machines', () => {
 
 describe('a batch with several jobs', () => {
   it('returns only the records of the one that fails', async () => {
-    const { consume, add, tasks, row, counters } = prepare();
-    add(jobFactory({ jobId: OTHER, status: 'RUNNING' }));
+    const { consume, addJob, tasks, row, counters } = prepare();
+    addJob({ jobId: OTHER });
     const commit = tasks.commit.bind(tasks);
     tasks.commit = async (jobId: string, writes: readonly TaskWrite[], delta: Counters) =>
       jobId === OTHER ? unavailable() : commit(jobId, writes, delta);
@@ -526,8 +495,8 @@ describe('a batch with several jobs', () => {
   });
 
   it('returns a record that speaks of both, and counts nothing twice when it comes again', async () => {
-    const { consume, add, jobs, counters } = prepare();
-    add(jobFactory({ jobId: OTHER, status: 'RUNNING' }));
+    const { consume, addJob, jobs, counters } = prepare();
+    addJob({ jobId: OTHER });
     const progress = jobs.progress.bind(jobs);
     jobs.progress = async (jobId) => (jobId === OTHER ? unavailable() : progress(jobId));
     const both = record([completedEvent(), completedEvent({ jobId: OTHER, taskId: taskIdFactory(0, OTHER) })]);
