@@ -1,56 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Counters } from '../../core/counters.ts';
 import { TransientError } from '../../core/errors.ts';
-import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
 import type { Job } from '../../core/job.ts';
-import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
+import { jobIdFactory } from '../../test/factories/ids.ts';
 import { instanceFactory } from '../../test/factories/instance.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
-import { at, ManualClock } from '../../test/factories/manual-clock.ts';
-import { taskMessageFactory } from '../../test/factories/task-message.ts';
-import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
-import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
-import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
-import { InMemoryInstanceProvider } from '../../test/fakes/in-memory-instance-provider.ts';
-import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
-import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
-import { InMemoryStatusFlow } from '../../test/fakes/in-memory-status-flow.ts';
-import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
-import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
-import { InMemoryTaskStore } from '../../test/fakes/in-memory-task-store.ts';
-import { scale, type TickPorts, type TickSettings } from './scale.ts';
-
-const settings: TickSettings = {
-  stage: 'test',
-  region: 'eu-central-1',
-  bucket: 'bucket',
-  queueUrlPrefix: 'https://sqs/',
-  statusQueueUrl: 'https://sqs/status',
-  agentUrl: 'https://bucket/agent',
-  agentSha256: 'abc',
-  drainTargetSeconds: 60,
-  bootSeconds: 60,
-  unknownSecondsPerTask: 60,
-  readyDeadlineSeconds: 300,
-  slotsPerInstance: 1,
-  intentSeconds: 120,
-  listGraceSeconds: 60,
-  sweep: { leaseAllowanceSeconds: 660, settleSeconds: 60 },
-};
-
-/** Counts every call of every method: what a tick costs. */
-function counted<Port extends object>(port: Port, calls: string[]): Port {
-  return new Proxy(port, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target);
-      if (typeof value !== 'function') return value;
-      return (...args: unknown[]): unknown => {
-        calls.push(String(name));
-        return Reflect.apply(value, target, args);
-      };
-    },
-  });
-}
+import { at } from '../../test/factories/manual-clock.ts';
+import type { TickPorts } from './scale.ts';
+import { type Around, ScalerWorld } from './testing/scaler-world.ts';
 
 interface Options {
   readonly fleets?: Record<string, unknown>;
@@ -60,43 +16,16 @@ interface Options {
   readonly slotsPerInstance?: number;
 }
 
-function prepare({
-  fleets = { default: { provider: 'aws' } },
-  capacity,
-  seconds = 60,
-  slotsPerInstance = 1,
-}: Options = {}) {
-  const clock = new ManualClock(at(seconds));
-  const tables = new InMemoryTables();
-  const store = new InMemoryFleetStore();
-  const queues = inMemoryTaskQueues({ clock });
-  const provider = new InMemoryInstanceProvider({ clock, ...(capacity === undefined ? {} : { capacity }) });
-  const machine = new InMemoryJobMachine();
-  const statusFlow = new InMemoryStatusFlow({ clock });
+function prepare({ capacity, slotsPerInstance = 1, ...options }: Options = {}) {
+  const world = new ScalerWorld({ ...options, settings: { bootSeconds: 60, slotsPerInstance } });
+  const { clock, tables, store, queues, provider, failures, machine } = world;
+  if (capacity !== undefined) provider.capacity = capacity;
   const calls: string[] = [];
-  const failures: [string, unknown][] = [];
-  let intents = 0;
-  const countedProvider = counted(provider, calls);
-  const ports: TickPorts = {
-    jobs: counted(new InMemoryJobStore(tables), calls),
-    machine,
-    fleets: counted(store, calls),
-    queues: (fleet, priority) => counted(queues(fleet, priority), calls),
-    providerOf: () => countedProvider,
-    statusFlow,
-    clock,
-    newIntentId: () => {
-      intents += 1;
-      return `intent-${intents}`;
-    },
-    onFleetFailed: (fleet, error) => failures.push([fleet, error]),
-    onSweepFailed: (jobId, error) => failures.push([jobId, error]),
-    tasks: new InMemoryTaskStore(tables),
-    control: new InMemoryControlChannel(),
-    delayed: new InMemoryDelayedQueue({ clock }),
-    takeBackTasks: async (machines) => machines.length,
+  const noted: Around = (call, work) => {
+    // What a tick costs on AWS; taking tasks back is a use case of its own.
+    if (call !== 'takeBackTasks') calls.push(call);
+    return work();
   };
-  const list = fleetsOf(fleetsFileSchema.parse({ fleets }));
   return {
     clock,
     tables,
@@ -106,22 +35,11 @@ function prepare({
     calls,
     failures,
     machine,
-    ports,
-    tick: async (over: Partial<TickPorts> = {}) =>
-      (await scale(list, { ...ports, ...over }, { ...settings, slotsPerInstance })).fleets,
-    plan: async (fleet = 'default') => (await store.read(fleet)).state.lastPlan,
-    running: () => [...provider.machines.values()].filter((machine) => machine.running).length,
-    /** An open job with so many messages on its queue. */
-    work: async (messages: number, overrides: Partial<Job> = {}, counters: Partial<Counters> = {}) => {
-      const job = jobFactory({ status: 'RUNNING', taskToken: 'token', taskCount: messages, ...overrides });
-      tables.jobs.set(job.jobId, { job, counters: countersFactory(counters) });
-      await queues(job.fleet, job.priority).send(
-        Array.from({ length: messages }, (_, index) =>
-          taskMessageFactory({ jobId: job.jobId, taskId: taskIdFactory(index, job.jobId), fleet: job.fleet }),
-        ),
-      );
-      return job;
-    },
+    ports: world.ports(),
+    tick: (over?: Partial<TickPorts>) => world.tick(noted, over),
+    plan: (fleet?: string) => world.plan(fleet),
+    running: () => world.running().length,
+    work: world.work.bind(world),
   };
 }
 

@@ -27,8 +27,8 @@ export const SETTINGS: TickSettings = {
   bucket: 'bucket',
   queueUrlPrefix: 'https://sqs/',
   statusQueueUrl: 'https://sqs/status',
-  agentUrl: '',
-  agentSha256: '',
+  agentUrl: 'https://bucket/agent',
+  agentSha256: 'abc',
   drainTargetSeconds: 60,
   bootSeconds: 0,
   unknownSecondsPerTask: 60,
@@ -43,7 +43,7 @@ export const SETTINGS: TickSettings = {
 export type Around = (call: string, work: () => Promise<unknown>) => Promise<unknown>;
 
 /** The port with `around` around each of its methods. */
-export function surrounded<Port extends object>(port: Port, around: Around): Port {
+function surrounded<Port extends object>(port: Port, around: Around): Port {
   return new Proxy(port, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target);
@@ -72,7 +72,7 @@ export class ScalerWorld {
   readonly failures: [string, unknown][] = [];
   readonly fleets: readonly Fleet[];
   readonly #jobs;
-  readonly #machine = new InMemoryJobMachine();
+  readonly machine = new InMemoryJobMachine();
   readonly offers: InMemoryOfferSource | undefined;
   readonly #settings: TickSettings;
   #intents = 0;
@@ -93,7 +93,7 @@ export class ScalerWorld {
     const provider = surrounded(this.provider, around);
     return {
       jobs: surrounded(this.#jobs, around),
-      machine: surrounded(this.#machine, around),
+      machine: surrounded(this.machine, around),
       fleets: surrounded(this.store, around),
       queues: (fleet, priority) => surrounded(this.queues(fleet, priority), around),
       statusFlow: surrounded(this.statusFlow, around),
@@ -116,13 +116,13 @@ export class ScalerWorld {
     };
   }
 
-  async tick(around?: Around): Promise<readonly ScaledFleet[]> {
-    return (await scale(this.fleets, this.ports(around), this.#settings)).fleets;
+  async tick(around?: Around, over: Partial<TickPorts> = {}): Promise<readonly ScaledFleet[]> {
+    return (await scale(this.fleets, { ...this.ports(around), ...over }, this.#settings)).fleets;
   }
 
   /** An open job with so many messages on its queue. */
   async work(messages: number, overrides: Partial<Job> = {}, counters: Partial<Counters> = {}): Promise<Job> {
-    const job = jobFactory({ status: 'RUNNING', taskCount: messages, ...overrides });
+    const job = jobFactory({ status: 'RUNNING', taskToken: 'token', taskCount: messages, ...overrides });
     this.tables.jobs.set(job.jobId, { job, counters: countersFactory(counters) });
     await this.queues(job.fleet, job.priority).send(
       Array.from({ length: messages }, (_, index) =>
