@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 
 export const HELP = `Runs jobs through the whole pipeline on this machine while machines, functions and queues are attacked.
 
-  npm run chaos -- [--tasks 1000] [--minutes 2] [--seed N] [--json]
+  npm run chaos -- [--tasks 1000] [--minutes 2] [--seed N] [--data FOLDER] [--json]
 
   --tasks    how many tasks, in four jobs (default: 1000)
   --minutes  how long to attack (default: 2); the jobs then get a few minutes to end

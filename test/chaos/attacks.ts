@@ -1,6 +1,6 @@
 /** What is done to a running pipeline: each attack does one thing, and says in a word or two what it did. */
 import { ReceiveMessageCommand, SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
-import { readMachines } from '../../adapters/local/local-machine.ts';
+import { isMachineAlive, readMachines } from '../../adapters/local/local-machine.ts';
 import { toAsciiJson } from '../../core/ascii-json.ts';
 import { taskIdOf } from '../../core/ids.ts';
 import type { FaultRule } from '../../local/emulators/faults/fault-rule.ts';
@@ -29,16 +29,11 @@ const pick = <Each>(all: readonly Each[], random: () => number): Each | undefine
 /** A machine that lives, drawn. */
 async function anyMachine({ instancesDirectory, random }: Target): Promise<string | undefined> {
   const machines = await readMachines(instancesDirectory);
-  const alive = machines.filter(({ pid }) => isThere(-pid));
-  return pick(alive, random)?.instanceId;
-}
-
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+  const lives = await Promise.all(machines.map(isMachineAlive));
+  return pick(
+    machines.filter((_, nth) => lives[nth]),
+    random,
+  )?.instanceId;
 }
 
 const vanish: Attack = async (target) => {

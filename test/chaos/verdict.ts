@@ -1,6 +1,5 @@
 /** What held in the end: read from the tables, by the rows of every task. */
-import type { Counters } from '../../core/counters.ts';
-import { deltaOf } from '../../core/counters.ts';
+import { type Counters, deltaOf } from '../../core/counters.ts';
 import { chunksOf } from '../../core/ids.ts';
 import type { Job } from '../../core/job.ts';
 import type { JobProgress, JobStore, TaskStore } from '../../core/ports.ts';

@@ -1,4 +1,5 @@
 /** Random numbers that are the same for the same seed and name, whoever asks for what in which order. */
+import { seededRandom } from '../../local/emulators/faults/faults.ts';
 
 export interface Random {
   /** 0 ≤ x < 1. */
@@ -19,15 +20,9 @@ function hash(text: string): number {
   return value >>> 0;
 }
 
-/** A stream of its own for each name. The generator is mulberry32. */
+/** A stream of its own for each name. */
 export function randomOf(seed: number, name: string): Random {
-  let state = hash(`${seed}/${name}`);
-  const uniform = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  const uniform = seededRandom(hash(`${seed}/${name}`));
   const normal = (): number => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
   return {
     uniform,

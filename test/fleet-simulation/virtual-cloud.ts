@@ -3,8 +3,7 @@
  * and reclaims that take many of its machines within minutes of each other (in public data over 92 % of the interruptions
  * in one pool fall within three minutes). All of it follows from the seed alone, so that every policy meets the same.
  */
-import type { Offer } from '../../core/offer.ts';
-import { poolOf } from '../../core/offer.ts';
+import { type Offer, poolOf } from '../../core/offer.ts';
 import { type Random, randomOf } from './random.ts';
 
 const HOUR = 3_600;

@@ -9,7 +9,7 @@ import type { Lease } from '../../core/ports.ts';
 import type { Checkpoint } from '../../core/task.ts';
 import { sleep, unlessAborted } from '../../worker-bootstrap/agent/sleep.ts';
 import { TaskInputs } from '../../worker-bootstrap/agent/task-input.ts';
-import type { TaskAssignment, TaskOutcome } from '../../worker-bootstrap/agent/task-runner.ts';
+import { CANCELLED_BEFORE, type TaskAssignment, type TaskOutcome } from '../../worker-bootstrap/agent/task-runner.ts';
 import type { OpenWorkshop, Workshop, WorkshopPlace } from '../../worker-bootstrap/agent/workshop.ts';
 import type { Faults } from './faults.ts';
 import type { Random } from './random.ts';
@@ -75,7 +75,7 @@ class SimulatedWorkshop implements Workshop {
     const { ports, lifecycle } = this.#place;
     const { clock, random } = ports;
     const neverStarted = (): TaskOutcome =>
-      stopCause() === 'cancelled' ? released('cancelled', 'cancelled before the start') : { kind: 'returned' };
+      stopCause() === 'cancelled' ? released('cancelled', CANCELLED_BEFORE) : { kind: 'returned' };
     const trouble = await unlessAborted(this.#prepare(lease.message.code), stop);
     if (stop.aborted || trouble === undefined) return neverStarted();
     if (trouble !== null) return released('machine', trouble);

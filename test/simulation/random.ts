@@ -1,19 +1,14 @@
+import { seededRandom } from '../../local/emulators/faults/faults.ts';
+
 /** The only source of chance in a run: from one seed follows everything. */
 export class Random {
-  #state: number;
+  /** In [0, 1). */
+  readonly next: () => number;
 
   constructor(seed: number) {
     // Neighbouring seeds shall not begin alike.
-    this.#state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) | 0;
+    this.next = seededRandom(Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b));
     this.next();
-  }
-
-  /** In [0, 1): mulberry32. */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
   chance(probability: number): boolean {

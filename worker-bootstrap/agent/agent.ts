@@ -1,8 +1,9 @@
 /**
  * The agent: leases tasks and runs them until its machine ends, and tells the control plane so.
  *
- * `READY → DRAINING → TERMINATED`, or `INTERRUPTED` where its provider takes it back. It ends by itself: when its queues stay empty, before its lifetime could cut a task,
- * when it is asked to, when it cannot prepare any work, or when tasks die on it whosever they are. Nobody ends a busy machine from outside.
+ * `READY → DRAINING → TERMINATED`, or `INTERRUPTED` where its provider takes it back. It ends by itself: when its queues
+ * stay empty, before its lifetime could cut a task, when it is asked to, when it cannot prepare any work, or when tasks
+ * die on it whosever they are. Nobody ends a busy machine from outside.
  */
 import type { CredentialUser } from '../../adapters/git/repository-credentials.ts';
 import type { InstanceState } from '../../core/instance.ts';

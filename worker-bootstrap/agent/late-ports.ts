@@ -24,7 +24,7 @@ export function lateBucket(bucket: string): { readonly control: ControlChannel; 
 
 export function lateCredentials(
   config: Pick<AgentConfig, 'credentialsDir' | 'stage'>,
-  clock: Pick<Clock, 'now'>,
+  clock: Clock,
 ): CredentialUser {
   const opened = once(async () => (await import('./private-code.ts')).openCredentials(config, clock));
   return { authorize: async (...asked) => (await opened()).authorize(...asked) };

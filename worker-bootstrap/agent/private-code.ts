@@ -9,7 +9,7 @@ import type { AgentConfig } from './config.ts';
 
 export function openCredentials(
   { credentialsDir, stage }: Pick<AgentConfig, 'credentialsDir' | 'stage'>,
-  clock: Pick<Clock, 'now'>,
+  clock: Clock,
 ): CredentialUser {
   const secrets = credentialsDir
     ? new FileSecretSource(credentialsDir)

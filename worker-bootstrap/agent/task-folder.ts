@@ -1,4 +1,4 @@
-/** The folder of one task on this machine: its input, the places for its result and checkpoint, a home and room for temporary files. */
+/** The folder of one task on this machine: its input, places for its result and checkpoint, a home, temporary files. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { WorkSettings } from './config.ts';
