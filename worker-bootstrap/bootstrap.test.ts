@@ -204,7 +204,13 @@ setTimeout(() => process.exit(5), 800);`;
   });
 
   it('ends an agent that outlives the lifetime, by force if need be', async () => {
-    const machine = bootScript("process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);", {
+    // Deaf from its first instant, which a script on Node is only once that has started.
+    const deaf = join(temporaryFolder(), 'node');
+    const script = '#!/bin/sh\ntrap \'\' TERM\n[ "$1" = --version ] && echo v24.0.0 && exit\nexec sleep 60\n';
+    writeFileSync(deaf, script, { mode: 0o755 });
+
+    const machine = bootScript('', {
+      SHOAL_NODE: deaf,
       SHOAL_MAX_LIFETIME_SECONDS: '0.2',
       SHOAL_LIFETIME_MARGIN_SECONDS: '0.2',
       SHOAL_GRACE_SECONDS: '0.2',
