@@ -22,10 +22,7 @@ export function lateBucket(bucket: string): { readonly control: ControlChannel; 
   };
 }
 
-export function lateCredentials(
-  config: Pick<AgentConfig, 'credentialsDir' | 'stage'>,
-  clock: Clock,
-): CredentialUser {
+export function lateCredentials(config: Pick<AgentConfig, 'credentialsDir' | 'stage'>, clock: Clock): CredentialUser {
   const opened = once(async () => (await import('./private-code.ts')).openCredentials(config, clock));
   return { authorize: async (...asked) => (await opened()).authorize(...asked) };
 }
