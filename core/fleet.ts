@@ -1,5 +1,6 @@
 /** A fleet: a named place where tasks run, declared in `fleets.yml` and deployed as code. */
 import { z } from 'zod';
+import { cloudsSchema } from './clouds.ts';
 import { ARCHITECTURES } from './offer.ts';
 
 export const FLEET_NAME = /^[a-z][a-z0-9-]{0,31}$/;
@@ -52,6 +53,8 @@ export const fleetsFileSchema = z.strictObject({
       fleetSchema,
     )
     .refine((fleets) => Object.keys(fleets).length > 0, 'at least one fleet is needed'),
+  /** Where fleets of other clouds live (core/clouds.ts). */
+  clouds: cloudsSchema.default({}),
 });
 
 export type Fleet = z.infer<typeof fleetSchema> & { readonly name: string };

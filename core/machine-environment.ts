@@ -1,8 +1,11 @@
 /** What a machine needs to know: the environment of its bootstrap and agent. Pure. */
+import type { Services } from './clouds.ts';
 import type { Fleet } from './fleet.ts';
 
 export interface MachineSettings {
   readonly stage: string;
+  /** Whose queues and bucket the addresses are of; AWS, unless told. */
+  readonly services?: Services;
   readonly region: string;
   readonly bucket: string;
   readonly queueUrlPrefix: string;
@@ -25,6 +28,7 @@ export const machineEnvironment = (
   SHOAL_STAGE: settings.stage,
   SHOAL_FLEET: fleet.name,
   SHOAL_PROVIDER: fleet.provider,
+  ...(settings.services ? { SHOAL_SERVICES: settings.services } : {}),
   ...(slots === undefined ? {} : { SHOAL_SLOTS: String(slots) }),
   SHOAL_SLOT_VCPU: String(fleet.slot.vcpu),
   SHOAL_SLOT_MEMORY_MIB: String(fleet.slot.memoryMiB),

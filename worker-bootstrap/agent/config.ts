@@ -3,6 +3,7 @@ import { statfsSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { CLOUDS, type Services } from '../../core/clouds.ts';
 import { FLEET_NAME } from '../../core/fleet.ts';
 import { usableMemoryMiB } from '../../core/usable-memory.ts';
 import { parseDocument } from '../../core/validation.ts';
@@ -47,6 +48,8 @@ const environmentSchema = z.object({
   SHOAL_MIN_FREE_DISK_MIB: number.default(1_024),
   SHOAL_POLL_SECONDS: whole.refine((poll) => poll >= 1 && poll <= 20, 'must be 1 to 20').default(10),
   SHOAL_PROVIDER: z.enum(['aws', 'gcp', 'azure', 'external']).default('external'),
+  /** Whose queues, status channel and bucket the addresses are of. */
+  SHOAL_SERVICES: z.enum(['aws', ...CLOUDS]).default('aws'),
   /** Where the provider's metadata server is, if not where it always is. */
   SHOAL_METADATA_URL: z.url({ error: 'must be a URL' }).optional(),
   SHOAL_NOTICE_SECONDS: positive.default(5),
@@ -100,6 +103,8 @@ export interface AgentConfig extends WorkSettings {
   readonly queueUrlPrefix: string;
   readonly statusQueueUrl: string;
   readonly bucket: string;
+  /** Whose queues, status channel and bucket the addresses are of. */
+  readonly services: Services;
   /** Whose notices of an interruption are heeded. */
   readonly provider: 'aws' | 'gcp' | 'azure' | 'external';
   /** `null`: the provider's own. */
@@ -129,6 +134,7 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
     queueUrlPrefix: parsed.SHOAL_QUEUE_URL_PREFIX,
     statusQueueUrl: parsed.SHOAL_STATUS_QUEUE_URL,
     bucket: parsed.SHOAL_BUCKET,
+    services: parsed.SHOAL_SERVICES,
     provider: parsed.SHOAL_PROVIDER,
     metadataUrl: parsed.SHOAL_METADATA_URL ?? null,
     noticeSeconds: parsed.SHOAL_NOTICE_SECONDS,
