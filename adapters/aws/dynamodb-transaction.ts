@@ -15,7 +15,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import { TransientError } from '../../core/errors.ts';
-import { backoff } from './backoff.ts';
+import { backoff } from '../backoff.ts';
 
 const MAX_TRIES = 8;
 const PASSES = /^(?:TransactionConflict|ThrottlingError|ProvisionedThroughputExceeded)$/;

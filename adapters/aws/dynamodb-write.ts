@@ -17,7 +17,7 @@ import {
   type UpdateCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import { TransientError } from '../../core/errors.ts';
-import { backoff } from './backoff.ts';
+import { backoff } from '../backoff.ts';
 
 const MAX_TRIES = 8;
 const WRITE_ID = 'writeId';

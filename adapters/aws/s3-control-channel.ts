@@ -4,7 +4,7 @@ import { type ControlDocument, controlDocumentSchema, emptyControlDocument } fro
 import { TransientError } from '../../core/errors.ts';
 import { blobKeys } from '../../core/ids.ts';
 import type { ControlChannel, ControlRead } from '../../core/ports.ts';
-import { backoff } from './backoff.ts';
+import { backoff } from '../backoff.ts';
 import { readObject } from './s3-read.ts';
 
 const MAX_TRIES = 12;

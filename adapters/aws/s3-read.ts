@@ -1,7 +1,7 @@
 /** Reads a whole object. The SDK tries a request again, but not a body that breaks off half way. */
 import { GetObjectCommand, type GetObjectCommandInput, type S3Client } from '@aws-sdk/client-s3';
+import { backoff } from '../backoff.ts';
 import { toShoalError } from './aws-errors.ts';
-import { backoff } from './backoff.ts';
 
 const MAX_TRIES = 6;
 

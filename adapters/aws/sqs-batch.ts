@@ -1,9 +1,9 @@
 /** The one way to use SQS's batch calls: ten entries a call, and failed entries are never ignored. */
 import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs';
 import { PermanentError, TransientError } from '../../core/errors.ts';
+import { backoff } from '../backoff.ts';
 import { chunked, inParallel } from '../in-parallel.ts';
 import { isTransientCode } from './aws-errors.ts';
-import { backoff } from './backoff.ts';
 
 const MAX_ENTRIES = 10;
 /** What one batch may weigh (SQS quotas, 1 MiB), with room for what surrounds the bodies. */

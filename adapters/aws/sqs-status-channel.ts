@@ -1,12 +1,9 @@
 /** The status queue's sending side: many events a message, each message within what SQS bills as one. */
 import { SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
-import { toAsciiJson } from '../../core/ascii-json.ts';
-import { BILLED_MESSAGE_BYTES, type StatusEvent } from '../../core/messages.ts';
+import type { StatusEvent } from '../../core/messages.ts';
 import type { StatusChannel } from '../../core/ports.ts';
+import { statusMessages } from '../status-messages.ts';
 import { inBatches } from './sqs-batch.ts';
-
-/** Room in a message for what surrounds the events. */
-const ENVELOPE_BYTES = 512;
 
 export class SqsStatusChannel implements StatusChannel {
   readonly #client: SQSClient;
@@ -21,9 +18,9 @@ export class SqsStatusChannel implements StatusChannel {
   }
 
   async publish(events: readonly StatusEvent[]): Promise<void> {
-    const entries = packEvents(events, BILLED_MESSAGE_BYTES - ENVELOPE_BYTES).map((packed, index) => ({
+    const entries = statusMessages(events, this.#source).map((MessageBody, index) => ({
       Id: String(index),
-      MessageBody: `{"v":1,"source":${toAsciiJson(this.#source)},"events":[${packed.join(',')}]}`,
+      MessageBody,
     }));
     await inBatches(
       entries,
@@ -31,22 +28,4 @@ export class SqsStatusChannel implements StatusChannel {
       (entry) => entry.MessageBody.length,
     );
   }
-}
-
-/** Events as JSON texts, in order, grouped so that each group stays within `maxBytes` (a larger event goes alone). */
-export function packEvents(events: readonly StatusEvent[], maxBytes: number): string[][] {
-  const groups: string[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const event of events) {
-    const text = toAsciiJson(event);
-    const last = groups.at(-1);
-    if (last && bytes + text.length + 1 <= maxBytes) {
-      last.push(text);
-      bytes += text.length + 1;
-    } else {
-      groups.push([text]);
-      bytes = text.length;
-    }
-  }
-  return groups;
 }
