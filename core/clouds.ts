@@ -5,11 +5,7 @@
  */
 import { z } from 'zod';
 import type { Fleet } from './fleet.ts';
-
-export const CLOUDS = ['gcp', 'azure'] as const;
-export type Cloud = (typeof CLOUDS)[number];
-/** Whose queues and buckets a fleet uses. */
-export type Services = 'aws' | Cloud;
+import type { Services } from './ids.ts';
 
 const matching = (pattern: RegExp, message: string) => z.string().regex(pattern, message);
 const uuid = z.guid('must be a UUID');

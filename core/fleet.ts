@@ -1,9 +1,8 @@
 /** A fleet: a named place where tasks run, declared in `fleets.yml` and deployed as code. */
 import { z } from 'zod';
 import { cloudsSchema } from './clouds.ts';
+import { FLEET_NAME } from './ids.ts';
 import { ARCHITECTURES } from './offer.ts';
-
-export const FLEET_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
 const TYPE_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\*?$/;
 

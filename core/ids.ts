@@ -44,6 +44,12 @@ export const blobKeys = {
   deadLetter: (day: string, hash: string): string => `dead-letters/${day}/${hash}.json`,
 } as const;
 
+/** Whose queues and bucket a fleet uses. */
+export const SERVICES = ['aws', 'gcp', 'azure'] as const;
+export type Services = (typeof SERVICES)[number];
+
+export const FLEET_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+
 export const PRIORITIES = ['high', 'normal', 'low'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 

@@ -3,7 +3,8 @@
  * `PENDING → ENQUEUED → RUNNING ⇄ PAUSED → (CANCELLING) → COMPLETED │ FAILED │ CANCELLED`.
  */
 import { z } from 'zod';
-import { codeSchema, jobSubmissionSchema } from './job-submission.ts';
+import { pinnedCodeSchema } from './code.ts';
+import { jobSubmissionSchema } from './job-submission.ts';
 
 export const JOB_STATUSES = [
   'PENDING',
@@ -21,9 +22,6 @@ export type JobStatus = z.infer<typeof jobStatusSchema>;
 const CLOSED: ReadonlySet<JobStatus> = new Set(['COMPLETED', 'FAILED', 'CANCELLED']);
 /** A closed job takes no event any more: its tasks have all ended, or its counters are fenced. */
 export const isClosed = (status: JobStatus): boolean => CLOSED.has(status);
-
-/** The code of a job, its ref pinned to one commit. */
-export const pinnedCodeSchema = codeSchema.extend({ commit: z.string().regex(/^[0-9a-f]{40}$/) });
 
 /** A machine could not run a task, through no fault of the task: setup failed, the repository is gone, the disk is full. */
 export const jobProblemSchema = z.object({

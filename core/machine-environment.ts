@@ -1,6 +1,6 @@
 /** What a machine needs to know: the environment of its bootstrap and agent. Pure. */
-import type { Services } from './clouds.ts';
 import type { Fleet } from './fleet.ts';
+import type { Services } from './ids.ts';
 
 export interface MachineSettings {
   readonly stage: string;

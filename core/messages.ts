@@ -1,10 +1,8 @@
 /** What travels on queues. Unknown fields are ignored, so that versions can roll; bodies are ASCII-escaped JSON. */
 import { z } from 'zod';
-import { FLEET_NAME } from './fleet.ts';
-import { PRIORITIES } from './ids.ts';
+import { pinnedCodeSchema, resourcesSchema } from './code.ts';
+import { FLEET_NAME, PRIORITIES } from './ids.ts';
 import { INSTANCE_STATES } from './instance.ts';
-import { pinnedCodeSchema } from './job.ts';
-import { resourcesSchema } from './job-submission.ts';
 import { checkpointSchema, failureSchema, idSchema, logSchema, resultSchema, textSchema } from './task.ts';
 
 /** Inputs above this many bytes of JSON go by reference: chunk file and line. */

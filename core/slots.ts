@@ -1,5 +1,5 @@
+import type { Resources } from './code.ts';
 import type { Fleet } from './fleet.ts';
-import type { Resources } from './job-submission.ts';
 
 /** How much of a machine one task takes, counted in slots of its fleet: it is the scarcest part that counts. */
 export const slotsPerTask = (resources: Resources | null, slot: Fleet['slot']): number =>

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FLEET_NAME } from '../core/fleet.ts';
-import { PRIORITIES } from '../core/ids.ts';
+import { FLEET_NAME, PRIORITIES } from '../core/ids.ts';
 import { fleetLogicalName, taskQueueLogicalId, taskQueueResources } from './task-queues.ts';
 
 /** Few letters, so that names which differ by a hyphen only come up often. */

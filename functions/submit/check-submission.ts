@@ -1,7 +1,9 @@
 /** Bad input is refused at the door: every fault of a submission at once, each with its place. */
+
+import { codeSchema } from '../../core/code.ts';
 import { type Fault, ValidationError } from '../../core/errors.ts';
 import type { Fleet } from '../../core/fleet.ts';
-import { codeSchema, type JobSubmission, jobSubmissionSchema } from '../../core/job-submission.ts';
+import { type JobSubmission, jobSubmissionSchema } from '../../core/job-submission.ts';
 import type { CodeResolver } from '../../core/ports.ts';
 import { faultsOf } from '../../core/validation.ts';
 

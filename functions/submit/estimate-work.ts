@@ -1,7 +1,8 @@
 /** Prices and finish times of work that is not submitted yet, or just is. */
+
+import type { Resources } from '../../core/code.ts';
 import { type Estimate, estimateJob, secondsRange } from '../../core/estimate.ts';
 import type { Fleet } from '../../core/fleet.ts';
-import type { Resources } from '../../core/job-submission.ts';
 import type { OfferList } from '../../core/ports.ts';
 import { slotsPerTask } from '../../core/slots.ts';
 import type { MeasuredSeconds } from './earlier-jobs.ts';

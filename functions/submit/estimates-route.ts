@@ -1,7 +1,8 @@
 /** `POST /v1/estimates`: what work would cost and when it would be done, on one fleet or on each; nothing is kept. */
 import { z } from 'zod';
+import { codeSchema } from '../../core/code.ts';
 import { ValidationError } from '../../core/errors.ts';
-import { codeSchema, jobSubmissionSchema, MAX_INLINE_BYTES } from '../../core/job-submission.ts';
+import { jobSubmissionSchema, MAX_INLINE_BYTES } from '../../core/job-submission.ts';
 import type { Clock, JobStore, OfferSource } from '../../core/ports.ts';
 import { parseDocument } from '../../core/validation.ts';
 import type { Route } from '../http/api-handler.ts';

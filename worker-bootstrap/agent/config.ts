@@ -3,8 +3,7 @@ import { statfsSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { CLOUDS, type Services } from '../../core/clouds.ts';
-import { FLEET_NAME } from '../../core/fleet.ts';
+import { FLEET_NAME, SERVICES, type Services } from '../../core/ids.ts';
 import { usableMemoryMiB } from '../../core/usable-memory.ts';
 import { parseDocument } from '../../core/validation.ts';
 import type { Capacity } from './capacity.ts';
@@ -49,7 +48,7 @@ const environmentSchema = z.object({
   SHOAL_POLL_SECONDS: whole.refine((poll) => poll >= 1 && poll <= 20, 'must be 1 to 20').default(10),
   SHOAL_PROVIDER: z.enum(['aws', 'gcp', 'azure', 'external']).default('external'),
   /** Whose queues, status channel and bucket the addresses are of. */
-  SHOAL_SERVICES: z.enum(['aws', ...CLOUDS]).default('aws'),
+  SHOAL_SERVICES: z.enum(SERVICES).default('aws'),
   /** Where the provider's metadata server is, if not where it always is. */
   SHOAL_METADATA_URL: z.url({ error: 'must be a URL' }).optional(),
   SHOAL_NOTICE_SECONDS: positive.default(5),
