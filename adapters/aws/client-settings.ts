@@ -4,7 +4,7 @@ import type { SQSClientConfig } from '@aws-sdk/client-sqs';
 export interface ClientOverrides {
   readonly endpoint?: string;
   readonly region?: string;
-  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly credentials?: NonNullable<SQSClientConfig['credentials']>;
   readonly maxAttempts?: number;
   readonly retryStrategy?: NonNullable<SQSClientConfig['retryStrategy']>;
 }
