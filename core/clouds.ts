@@ -31,6 +31,8 @@ export const gcpCloudSchema = z.strictObject({
   controlServiceAccount: serviceAccount,
   /** Whom machines run as. */
   workerServiceAccount: serviceAccount,
+  /** Of the bridge's service account, its unique id: AWS takes reports from nobody else there. */
+  bridgeServiceAccountId: matching(/^\d{15,25}$/, 'must be the unique id of a service account, a number'),
   /** Of the region; machines get no inbound traffic there. */
   subnetwork: z.string().min(1).default('shoal'),
   images: z.strictObject({ x86_64: z.string().min(1), arm64: z.string().min(1) }).default({
@@ -55,6 +57,15 @@ export const azureCloudSchema = z.strictObject({
   container: matching(/^[a-z0-9](?:-?[a-z0-9]){2,62}$/, 'must be the name of a container').default('shoal'),
   /** The user-assigned identity that machines have: its resource id. */
   workerIdentityId: z.string().startsWith('/subscriptions/', 'must be the id of a resource'),
+  /** Of the bridge's managed identity, its object id: AWS takes reports from nobody else there. */
+  bridgePrincipalId: uuid,
+  /** The URI of the application that the bridge's tokens are for. It stands for this deployment, and for nothing else. */
+  bridgeAudience: z.string().startsWith('api://', 'must be the URI of an application, such as api://shoal-dev'),
+  /** The tenant as an OIDC provider of the AWS account, where that is there already: an account takes one alone. */
+  awsOidcProviderArn: matching(
+    /^arn:aws[a-z-]*:iam::\d{12}:oidc-provider\/sts\.windows\.net\/[0-9a-f-]{36}\/$/,
+    'must be the ARN of an OIDC provider for sts.windows.net',
+  ).optional(),
   subnetId: z.string().startsWith('/subscriptions/', 'must be the id of a resource'),
   images: z
     .strictObject({ x86_64: z.string().min(1), arm64: z.string().min(1) })
@@ -99,6 +110,13 @@ export function azureAddresses(
     bucketUrl: `${endpoints.storage ?? `https://${storageAccount}.blob.core.windows.net`}/${container}`,
   };
 }
+
+/** Whom the bridge on GCP tells AWS's token is for: `accounts.google.com:oaud` of its role. */
+export const gcpBridgeAudience = (stage: string): string => `shoal-bridge-${stage}`;
+
+/** The role that a cloud's bridge takes on AWS. */
+export const bridgeRoleName = (cloud: Exclude<Services, 'aws'>, stage: string): string =>
+  `shoal-bridge-${cloud}-${stage}`;
 
 /** The same name in every cloud. */
 const statusQueueName = (stage: string): string => `shoal-status-${stage}`;

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { AzureCloud } from '../../core/clouds.ts';
 import { PermanentError, type ShoalError, TransientError } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports.ts';
-import { backoff } from '../aws/backoff.ts';
+import { backoff } from '../backoff.ts';
 import type { AccessToken } from './access-token.ts';
 import { awsWebIdentity, type WebIdentity } from './aws-web-identity.ts';
 import { cachedToken } from './cached-token.ts';
