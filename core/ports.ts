@@ -269,7 +269,7 @@ export interface BlobStore {
   /** Puts what is too much to be held in memory; nothing is there until all of it is. */
   putStream(key: string, body: ByteStream, contentType: string, signal?: AbortSignal): Promise<void>;
   /** The blob, piece by piece; `undefined` if there is none. */
-  getStream(key: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
+  getStream(key: string, signal?: AbortSignal): Promise<ByteStream | undefined>;
 }
 
 /** Addresses at which anybody reads a blob for a while: for what is too large for an answer. */
@@ -279,7 +279,7 @@ export interface BlobLinks {
 }
 
 export interface ByteStream {
-  /** How many bytes will come. */
+  /** How many bytes are to come. */
   readonly bytes: number;
   readonly chunks: AsyncIterable<Uint8Array>;
 }

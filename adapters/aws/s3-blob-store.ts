@@ -40,12 +40,12 @@ export class S3BlobStore implements BlobStore {
     await this.#client.send(command, { abortSignal });
   }
 
-  async getStream(key: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+  async getStream(key: string, signal?: AbortSignal): Promise<ByteStream | undefined> {
     try {
       const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key });
-      const { Body } = await this.#client.send(command, signal && { abortSignal: signal });
+      const { Body, ContentLength = 0 } = await this.#client.send(command, signal && { abortSignal: signal });
       // In Node the body is a stream of node:stream.
-      return Body instanceof Readable ? Body : undefined;
+      return Body instanceof Readable ? { bytes: ContentLength, chunks: Body } : undefined;
     } catch (error) {
       if (error instanceof NoSuchKey) return undefined;
       throw error;

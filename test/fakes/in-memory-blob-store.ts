@@ -2,6 +2,10 @@ import { buffer } from 'node:stream/consumers';
 import { PermanentError } from '../../core/errors.ts';
 import type { BlobLinks, BlobStore, ByteRange, ByteStream } from '../../core/ports.ts';
 
+async function* pieces(bytes: Uint8Array) {
+  yield bytes;
+}
+
 export class InMemoryBlobStore implements BlobStore, BlobLinks {
   readonly #blobs = new Map<string, { body: Uint8Array; contentType: string }>();
 
@@ -22,15 +26,10 @@ export class InMemoryBlobStore implements BlobStore, BlobLinks {
     await this.put(key, bytes, contentType);
   }
 
-  async getStream(key: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+  async getStream(key: string, signal?: AbortSignal): Promise<ByteStream | undefined> {
     signal?.throwIfAborted();
     const bytes = await this.get(key);
-    return (
-      bytes &&
-      (async function* () {
-        yield bytes;
-      })()
-    );
+    return bytes && { bytes: bytes.length, chunks: pieces(bytes) };
   }
 
   async link(key: string): Promise<string> {

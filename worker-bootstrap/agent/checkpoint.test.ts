@@ -77,10 +77,11 @@ describe('$SHOAL_CHECKPOINT_FILE', () => {
     blobs.getStream = async (key) => {
       tries += 1;
       if (tries > 1) return getStream(key);
-      return (async function* () {
+      const chunks = (async function* () {
         yield new TextEncoder().encode('step 7 and more that is lost');
         throw new TransientError('the connection broke');
       })();
+      return { bytes: 99, chunks };
     };
 
     const outcome = await runOneTask({

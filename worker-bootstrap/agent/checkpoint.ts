@@ -105,10 +105,10 @@ export class TaskCheckpoint {
 }
 
 async function download(blobs: BlobStore, blob: string, file: string, signal: AbortSignal): Promise<boolean> {
-  const chunks = await blobs.getStream(blob, signal);
-  if (!chunks) return false;
+  const found = await blobs.getStream(blob, signal);
+  if (!found) return false;
   try {
-    await pipeline(chunks, createWriteStream(file, { mode: 0o600 }), { signal });
+    await pipeline(found.chunks, createWriteStream(file, { mode: 0o600 }), { signal });
     return true;
   } catch (error) {
     // Half a checkpoint is worse than none.
