@@ -6,6 +6,8 @@
 #
 #   SHOAL_WORK_DIR                 an absolute path; everything lies below it
 #   SHOAL_AGENT_URL                s3:// (with the AWS CLI and the machine's own role), https:// or file:///, one file
+#   SHOAL_SERVICES, SHOAL_BUCKET   optional: on gcp, https:// addresses in the bucket are asked with the machine's own token
+#   SHOAL_METADATA_URL             optional: where that token is to be had, if not where it always is
 #   SHOAL_AGENT_SHA256             its hash in hex; nothing else is run
 #   SHOAL_MAX_LIFETIME_SECONDS     enforced here too, should the agent fail to
 #   SHOAL_GRACE_SECONDS            optional, 30: what the agent gets between SIGTERM and SIGKILL
@@ -150,7 +152,8 @@ prepare_task_user() {
   block_metadata "$SHOAL_TASK_UID"
 }
 
-# From 169.254.169.254 (Instance Metadata Service) come the credentials of the machine's role.
+# From 169.254.169.254 (Instance Metadata Service) come the credentials of the machine's role. Compute Engine answers names
+# (DNS) at that address too.
 block_metadata() {
   if block_by_iptables "$1" || block_by_nft "$1"; then
     say 'the metadata service is blocked for commands'
@@ -161,7 +164,7 @@ block_metadata() {
 
 block_by_iptables() {
   command -v iptables >/dev/null || return 1
-  iptables -w -I OUTPUT -d 169.254.169.254 -m owner --uid-owner "$1" -j REJECT || return 1
+  iptables -w -I OUTPUT -d 169.254.169.254 -p tcp ! --dport 53 -m owner --uid-owner "$1" -j REJECT || return 1
   if command -v ip6tables >/dev/null; then
     ip6tables -w -I OUTPUT -d fd00:ec2::254 -m owner --uid-owner "$1" -j REJECT ||
       say 'warning: the metadata service could not be blocked over IPv6'
@@ -174,7 +177,7 @@ block_by_nft() {
 table inet shoal {
   chain output {
     type filter hook output priority 0;
-    ip daddr 169.254.169.254 meta skuid $1 reject
+    ip daddr 169.254.169.254 tcp dport != 53 meta skuid $1 reject
     ip6 daddr fd00:ec2::254 meta skuid $1 reject
   }
 }
@@ -218,6 +221,18 @@ find_node() {
   is_suitable "$node" || fail "$why"
 }
 
+# The header that the machine's own identity is proved by, for addresses in the bucket of its cloud and no others.
+authorization() {
+  [[ -n ${SHOAL_BUCKET:-} && $1 == "$SHOAL_BUCKET"/* ]] || return 0
+  case ${SHOAL_SERVICES:-} in
+  gcp)
+    curl --fail --silent --show-error --max-time 10 --retry 5 --retry-connrefused --header 'Metadata-Flavor: Google' \
+      "${SHOAL_METADATA_URL:-http://metadata.google.internal}/computeMetadata/v1/instance/service-accounts/default/token" |
+      sed -n 's/.*"access_token" *: *"\([^"]*\)".*/Authorization: Bearer \1/p'
+    ;;
+  esac
+}
+
 # fetch WHAT URL SHA256 FILE
 fetch() {
   local path sum
@@ -230,8 +245,9 @@ fetch() {
     ;;
   s3://*) aws s3 cp --only-show-errors "$2" "$4" || fail "$1 could not be fetched" ;;
   https://*)
+    # As a file: whoever runs on the machine may read what programs are called with.
     curl --fail --silent --show-error --location --proto '=https' --retry 5 --retry-connrefused --max-time 120 \
-      --output "$4" -- "$2" || fail "$1 could not be fetched"
+      --header @<(authorization "$2") --output "$4" -- "$2" || fail "$1 could not be fetched"
     ;;
   *) fail "$1 must be at a file:///, s3:// or https:// address" ;;
   esac

@@ -84,7 +84,7 @@ describe.skipIf(!IS_ROOT)('on a machine that is set up as root (skipped for any 
     expect(results, log).toEqual([0, 1].map(() => ({ json: `"${NOBODY} groups:1 works"` })));
     expect(log).toContain('the metadata service is blocked for commands');
     expect(readFileSync(firewall, 'utf8')).toBe(
-      `iptables -w -I OUTPUT -d 169.254.169.254 -m owner --uid-owner ${NOBODY} -j REJECT\n` +
+      `iptables -w -I OUTPUT -d 169.254.169.254 -p tcp ! --dport 53 -m owner --uid-owner ${NOBODY} -j REJECT\n` +
         `ip6tables -w -I OUTPUT -d fd00:ec2::254 -m owner --uid-owner ${NOBODY} -j REJECT\n`,
     );
   });

@@ -1,95 +1,14 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: placeholders of the shell, not of this language.
-import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../adapters/local/testing/temporary-folder.ts';
-import { until } from '../adapters/local/testing/until.ts';
-import { statusMessageSchema } from '../core/messages.ts';
-import { readPath } from './testing/config.ts';
+import { AWS } from './platforms/aws.ts';
+import { GCP } from './platforms/gcp.ts';
+import { boot, ENVIRONMENT, reasonIn, sha256 } from './testing/first-boot.ts';
 import { BOOTSTRAP } from './testing/test-machine.ts';
-import { MAX_USER_DATA_BYTES, renderUserData } from './user-data.ts';
-
-const ENVIRONMENT = {
-  AWS_REGION: 'us-east-1',
-  SHOAL_FLEET: 'default',
-  SHOAL_INSTANCE_ID: 'i-1',
-  SHOAL_MAX_LIFETIME_SECONDS: '86400',
-  SHOAL_STATUS_QUEUE_URL: 'https://sqs.us-east-1.amazonaws.com/123456789012/shoal-status-dev',
-};
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-/** Programs that write down how they were called, first on the PATH. */
-function fakePrograms(folder: string, programs: Readonly<Record<string, string>>): string {
-  const bin = join(folder, 'bin');
-  mkdirSync(bin);
-  for (const [name, script] of Object.entries(programs)) {
-    writeFileSync(join(bin, name), `#!/bin/bash\n${script}\n`);
-    chmodSync(join(bin, name), 0o755);
-  }
-  return `${bin}:${readPath()}`;
-}
-
-interface Machine {
-  readonly exitCode: number | null;
-  readonly log: string;
-  readonly shutdowns: string[];
-  /** Message bodies that were sent to the status queue. */
-  readonly reports: string[];
-}
-
-/** A machine's first boot with this bootstrap.sh; `shutdown` and `aws` are fakes. */
-async function boot(
-  bootstrap: string,
-  environment: Readonly<Record<string, string>> = {},
-  options: { sha256?: string; url?: string; aws?: string; signal?: NodeJS.Signals } = {},
-): Promise<Machine> {
-  const folder = temporaryFolder();
-  // Another user must find the way to its work folder.
-  chmodSync(folder, 0o711);
-  const file = join(folder, 'bootstrap.sh');
-  writeFileSync(file, bootstrap);
-  const PATH = fakePrograms(folder, {
-    shutdown: `printf '%s\\n' "$*" >> '${folder}/shutdowns'`,
-    aws: options.aws ?? `[[ $1 == sqs ]] && printf '%s\\0' "\${@: -1}" >> '${folder}/reports'`,
-  });
-  const script = renderUserData({
-    url: options.url ?? pathToFileURL(file).href,
-    sha256: options.sha256 ?? sha256(bootstrap),
-    environment: {
-      ...ENVIRONMENT,
-      SHOAL_WORK_DIR: join(folder, 'work'),
-      SHOAL_LOG: join(folder, 'log'),
-      SHOAL_TASK_USER: userInfo().username,
-      ...environment,
-    },
-  });
-  const child = spawn('bash', ['-c', script], { env: { PATH, HOME: folder }, stdio: 'ignore' });
-  if (options.signal) {
-    const { signal } = options;
-    void until(() => existsSync(join(folder, 'work/up')), 'bootstrap.sh runs').then(() => child.kill(signal));
-  }
-  const exitCode = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  const read = (name: string): string =>
-    existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8') : '';
-  return {
-    exitCode,
-    log: read('log'),
-    shutdowns: read('shutdowns').split('\n').filter(Boolean),
-    reports: read('reports').split('\0').filter(Boolean),
-  };
-}
-
-const reasonIn = (report: string | undefined): string => {
-  const { events } = statusMessageSchema.parse(JSON.parse(report ?? ''));
-  expect(events).toMatchObject([{ kind: 'instance', instanceId: 'i-1', fleet: 'default', state: 'FAILED' }]);
-  return events[0]?.kind === 'instance' ? (events[0].reason ?? '') : '';
-};
+import { renderUserData } from './user-data.ts';
 
 describe('user data', () => {
   it('fits 4 KB with everything a machine needs to know', () => {
@@ -109,7 +28,7 @@ describe('user data', () => {
 
     const script = renderUserData({ url: `${bucket}/${hex}/bootstrap.sh`, sha256: hex, environment });
 
-    expect(Buffer.byteLength(script)).toBeLessThan(MAX_USER_DATA_BYTES);
+    expect(Buffer.byteLength(script)).toBeLessThan(AWS.maxBytes);
   });
 
   it.each([
@@ -152,8 +71,11 @@ describe('user data', () => {
   });
 
   const linter = spawnSync('shellcheck', ['--version']).status === 0;
-  it.skipIf(!linter)('passes shellcheck (skipped where that is not installed)', () => {
-    const input = renderUserData({ url: 'https://example.com', sha256: '', environment: ENVIRONMENT });
+  it.skipIf(!linter).each([
+    ['EC2', AWS],
+    ['Compute Engine', GCP],
+  ])('passes shellcheck for %s (skipped where that is not installed)', (_name, platform) => {
+    const input = renderUserData({ url: 'https://example.com', sha256: '', environment: ENVIRONMENT, platform });
 
     const { stdout } = spawnSync('shellcheck', ['--shell=bash', '-'], { input, encoding: 'utf8' });
 

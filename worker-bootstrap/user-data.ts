@@ -4,31 +4,33 @@
  * ready says why, with the end of its log, on the status queue.
  */
 import { PermanentError } from '../core/errors.ts';
+import { AWS } from './platforms/aws.ts';
+import { type Platform, shell } from './platforms/platform.ts';
 
 export interface UserData {
-  /** Of bootstrap.sh: `s3://` (fetched with the machine's own role) or `https://`. */
+  /** Of bootstrap.sh: in the cloud's bucket (fetched with the machine's own identity) or `https://`. */
   readonly url: string;
   /** In hex. */
   readonly sha256: string;
   /** For bootstrap.sh and the agent. No secret belongs here: every command on the machine may read its user data. */
   readonly environment: Readonly<Record<string, string>>;
+  /** EC2's, unless told otherwise. */
+  readonly platform?: Platform;
 }
-
-/** EC2 takes 16 KB, but user data is sent with every launch, and what a machine runs belongs under a hash. */
-export const MAX_USER_DATA_BYTES = 4_096;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** @throws PermanentError for a name that no variable can have, a value with NUL, or more than 4 KB altogether */
-export function renderUserData({ url, sha256, environment }: UserData): string {
+/** @throws PermanentError for a name that no variable can have, a value with NUL, or more than fits */
+export function renderUserData({ url, sha256, environment, platform = AWS }: UserData): string {
   const variables = Object.entries(environment).map(([name, value]) => {
     if (!NAME.test(name)) throw new PermanentError(`"${name}" is no name of an environment variable`);
     return `export ${name}=${quote(value)}`;
   });
-  const script = ['#!/bin/bash', ...variables, `url=${quote(url)} sha256=${quote(sha256)}`, STUB].join('\n');
+  const fetched = `url=${quote(url)} sha256=${quote(sha256)}`;
+  const script = ['#!/bin/bash', ...variables, fetched, stubFor(platform)].join('\n');
   const bytes = Buffer.byteLength(script);
-  if (bytes > MAX_USER_DATA_BYTES) {
-    throw new PermanentError(`the user data has ${bytes} bytes, more than ${MAX_USER_DATA_BYTES}`, {
+  if (bytes > platform.maxBytes) {
+    throw new PermanentError(`the user data has ${bytes} bytes, more than ${platform.maxBytes}`, {
       context: { bytes },
     });
   }
@@ -42,14 +44,14 @@ function quote(text: string): string {
 }
 
 /**
- * What it needs beyond a shell: the AWS CLI where an address is `s3://`, curl otherwise; both are part of Amazon Linux.
- * `shutdown -h +…` at the start is the machine's own end of life, should everything after it fail. A backslash hides the
- * shell's braces from this language, and is taken off at the end.
+ * What it needs beyond a shell: what the platform's pieces call, and curl. `shutdown -h +…` at the start is the machine's
+ * own end of life, should everything after it fail.
  */
-const STUB = String.raw`# Shoal: see worker-bootstrap/user-data.ts
+const stubFor = ({ identify, report, install, fetch }: Platform): string =>
+  shell(String.raw`# Shoal: see worker-bootstrap/user-data.ts
 set -u
 : "\${SHOAL_WORK_DIR:=/var/lib/shoal}" "\${SHOAL_TASK_USER:=shoal-task}" "\${SHOAL_LOG:=/var/log/shoal.log}"
-: "\${SHOAL_INSTANCE_ID:=$(cat /var/lib/cloud/data/instance-id 2>/dev/null || hostname)}"
+${identify}
 off=\${SHOAL_SHUTDOWN_COMMAND:-shutdown -h now}
 unset SHOAL_SHUTDOWN_COMMAND # this script does it, after bootstrap.sh
 export SHOAL_WORK_DIR SHOAL_TASK_USER SHOAL_INSTANCE_ID HOME=$SHOAL_WORK_DIR
@@ -62,7 +64,7 @@ report() {
   at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   body='{"v":1,"source":"'$SHOAL_INSTANCE_ID'","events":[{"kind":"instance","instanceId":"'$SHOAL_INSTANCE_ID'",'
   body+='"fleet":"'$SHOAL_FLEET'","state":"FAILED","reason":"'"$step: $log"'","at":"'$at'"}]}'
-  timeout 60 aws sqs send-message --queue-url "$SHOAL_STATUS_QUEUE_URL" --message-body "$body" >/dev/null ||
+  ${report} ||
     echo "not reported: $body"
 }
 finish() {
@@ -88,17 +90,11 @@ shutdown -h "+$((\${life%.*} / 60 + 5))" || echo 'the shutdown at the end of lif
 mkdir -p "$SHOAL_WORK_DIR" || fail 'no work folder could be made'
 rm -f "$SHOAL_WORK_DIR/ready"
 
-need=()
-command -v git >/dev/null || need+=(git-core)
-[[ -n \${SHOAL_NODE:-}\${SHOAL_NODE_URL:-} ]] || command -v node >/dev/null || need+=(nodejs22)
-command -v iptables >/dev/null || command -v nft >/dev/null || need+=(iptables-nft)
-if ((\${#need[@]})) && command -v dnf >/dev/null; then
-  dnf install -y -q "\${need[@]}" || fail "\${need[*]} could not be installed"
-fi
+${install}
 
 get() {
   case $url in
-  s3://*) aws s3 cp --only-show-errors "$url" "$1" ;;
+  ${fetch}
   file:///*) cp -- "\${url#file://}" "$1" ;;
   *) curl -fsSL --proto =https --retry 5 --retry-connrefused -m 120 -o "$1" -- "$url" ;;
   esac
@@ -110,4 +106,4 @@ bash "$boot" &
 pid=$!
 wait "$pid" || fail "bootstrap.sh ended with $?"
 step='bootstrap.sh ended before the machine was ready'
-`.replaceAll('\\$', '$');
+`);

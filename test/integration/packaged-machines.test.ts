@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { makeArtifacts } from '../../plugins/artifacts.ts';
-import { MAX_USER_DATA_BYTES } from '../../worker-bootstrap/user-data.ts';
+import { AWS } from '../../worker-bootstrap/platforms/aws.ts';
 import { type PackagedStack, packageStack, STAGE } from './packaged-stack.ts';
 
 let stack: PackagedStack;
@@ -84,7 +84,7 @@ describe('the launch template of a fleet', () => {
     expect(script).toContain("export SHOAL_MAX_LIFETIME_SECONDS='86400'");
     expect(script).not.toContain('SHOAL_SLOTS=');
     expect(script).not.toMatch(/no [A-Z]\w+|<<\w/);
-    expect(Buffer.byteLength(script)).toBeLessThan(MAX_USER_DATA_BYTES + 400);
+    expect(Buffer.byteLength(script)).toBeLessThan(AWS.maxBytes + 400);
   });
 });
 
