@@ -17,3 +17,25 @@ export async function inParallel<Item, Result>(
 export function chunked<Item>(items: readonly Item[], size: number): Item[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
 }
+
+/** In order, in batches of at most so many items and bytes; an item that is heavier than a batch goes alone. */
+export function batched<Item>(
+  items: readonly Item[],
+  most: { readonly items: number; readonly bytes: number },
+  weigh: (item: Item) => number,
+): Item[][] {
+  const batches: Item[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const item of items) {
+    const last = batches.at(-1);
+    const weight = weigh(item);
+    if (last && last.length < most.items && bytes + weight <= most.bytes) {
+      last.push(item);
+      bytes += weight;
+    } else {
+      batches.push([item]);
+      bytes = weight;
+    }
+  }
+  return batches;
+}

@@ -2,7 +2,7 @@
 import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs';
 import { PermanentError, TransientError } from '../../core/errors.ts';
 import { backoff } from '../backoff.ts';
-import { chunked, inParallel } from '../in-parallel.ts';
+import { batched, inParallel } from '../in-parallel.ts';
 import { isTransientCode } from './aws-errors.ts';
 
 const MAX_ENTRIES = 10;
@@ -30,7 +30,8 @@ export async function inBatches<Entry extends BatchEntry>(
   call: (entries: Entry[]) => Promise<BatchAnswer>,
   weigh: (entry: Entry) => number = () => 0,
 ): Promise<void> {
-  await inParallel(packed(entries, weigh), CONCURRENCY, async (batch) => {
+  const batches = batched(entries, { items: MAX_ENTRIES, bytes: MAX_BATCH_BYTES }, weigh);
+  await inParallel(batches, CONCURRENCY, async (batch) => {
     let left = batch;
     for (let tries = 1; left.length > 0; tries += 1) {
       const failed = (await call(left)).Failed ?? [];
@@ -46,22 +47,4 @@ export async function inBatches<Entry extends BatchEntry>(
       if (left.length > 0) await backoff(tries);
     }
   });
-}
-
-function packed<Entry>(entries: readonly Entry[], weigh: (entry: Entry) => number): Entry[][] {
-  if (entries.every((entry) => weigh(entry) * MAX_ENTRIES <= MAX_BATCH_BYTES)) return chunked(entries, MAX_ENTRIES);
-  const batches: Entry[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const entry of entries) {
-    const last = batches.at(-1);
-    const weight = weigh(entry);
-    if (last && last.length < MAX_ENTRIES && bytes + weight <= MAX_BATCH_BYTES) {
-      last.push(entry);
-      bytes += weight;
-    } else {
-      batches.push([entry]);
-      bytes = weight;
-    }
-  }
-  return batches;
 }

@@ -13,10 +13,9 @@ import {
 import { toAsciiJson } from '../../core/ascii-json.ts';
 import { NotFoundError } from '../../core/errors.ts';
 import { taskQueueName } from '../../core/ids.ts';
-import { taskMessageSchema } from '../../core/messages.ts';
 import type { QueueDepth } from '../../core/plan-scale.ts';
 import type { Lease, Received, TaskQueue, TaskQueues, UnreadableMessage } from '../../core/ports.ts';
-import { formatPath } from '../../core/validation.ts';
+import { readTaskMessage } from '../read-task-message.ts';
 import { awsCodeOf } from './aws-errors.ts';
 import { inBatches } from './sqs-batch.ts';
 
@@ -139,14 +138,7 @@ const isLapsed = ({ Code = '', Message = '' }: BatchResultErrorEntry): boolean =
   (Code.includes('InvalidParameterValue') && !/beyond the limit|maximum/i.test(Message));
 
 function readMessage({ Body = '', ReceiptHandle = '', Attributes }: Message): Lease | UnreadableMessage {
-  const receiveCount = Number(Attributes?.ApproximateReceiveCount ?? 1);
-  const handle = { receiptHandle: ReceiptHandle, receiveCount };
-  try {
-    const parsed = taskMessageSchema.safeParse(JSON.parse(Body));
-    if (parsed.success) return { ...handle, leaseId: randomUUID(), message: parsed.data };
-    const where = parsed.error.issues.map((issue) => `${formatPath(issue.path)}: ${issue.message}`);
-    return { ...handle, reason: where.join('; ') };
-  } catch {
-    return { ...handle, reason: 'the body is not JSON' };
-  }
+  const handle = { receiptHandle: ReceiptHandle, receiveCount: Number(Attributes?.ApproximateReceiveCount ?? 1) };
+  const read = readTaskMessage(Body);
+  return 'message' in read ? { ...handle, leaseId: randomUUID(), ...read } : { ...handle, ...read };
 }

@@ -1,4 +1,6 @@
 import { SqsStatusChannel } from '../../adapters/aws/sqs-status-channel.ts';
+import { ServiceBusStatusChannel } from '../../adapters/azure/service-bus-status-channel.ts';
+import { useServiceBus } from '../clouds/azure/use-azure.ts';
 import { ManualClock } from '../factories/manual-clock.ts';
 import { InMemoryQueue } from '../fakes/in-memory-queue.ts';
 import { InMemoryStatusChannel } from '../fakes/in-memory-status-channel.ts';
@@ -20,5 +22,14 @@ describeStatusChannelContract('SQS', async () => {
   return {
     channel: new SqsStatusChannel({ client: world().sqs, queueUrl, source: 'i-1' }),
     bodies: () => drainQueue(world().sqs, queueUrl),
+  };
+});
+
+const bus = useServiceBus();
+describeStatusChannelContract('Service Bus', async () => {
+  const queue = bus().broker.create(`status-${crypto.randomUUID()}`);
+  return {
+    channel: new ServiceBusStatusChannel({ queueUrl: `${bus().restUrl}/${queue.name}`, source: 'i-1', token: null }),
+    bodies: async () => queue.peek(1, 1_000).map(({ body }) => body.toString()),
   };
 });

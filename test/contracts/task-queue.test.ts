@@ -5,6 +5,7 @@ import { taskQueueName } from '../../core/ids.ts';
 import { ManualClock } from '../factories/manual-clock.ts';
 import { InMemoryTaskQueue } from '../fakes/in-memory-task-queue.ts';
 import { useAwsWorld } from './aws-world.ts';
+import { serviceBusTaskQueueSetup } from './service-bus-task-queue-setup.ts';
 import { describeTaskQueueContract } from './task-queue.ts';
 
 describeTaskQueueContract('in memory', async () => {
@@ -32,3 +33,5 @@ describeTaskQueueContract('SQS', async () => {
     elapse: (seconds) => sleep(seconds * 1_000),
   };
 });
+
+describeTaskQueueContract('Service Bus', serviceBusTaskQueueSetup());
