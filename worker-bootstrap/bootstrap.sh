@@ -6,7 +6,7 @@
 #
 #   SHOAL_WORK_DIR                 an absolute path; everything lies below it
 #   SHOAL_AGENT_URL                s3:// (with the AWS CLI and the machine's own role), https:// or file:///, one file
-#   SHOAL_SERVICES, SHOAL_BUCKET   optional: on gcp, https:// addresses in the bucket are asked with the machine's own token
+#   SHOAL_SERVICES, SHOAL_BUCKET   optional: on gcp and azure, the bucket's https:// addresses are asked with the machine's token
 #   SHOAL_METADATA_URL             optional: where that token is to be had, if not where it always is
 #   SHOAL_AGENT_SHA256             its hash in hex; nothing else is run
 #   SHOAL_MAX_LIFETIME_SECONDS     enforced here too, should the agent fail to
@@ -221,13 +221,19 @@ find_node() {
   is_suitable "$node" || fail "$why"
 }
 
-# The header that the machine's own identity is proved by, for addresses in the bucket of its cloud and no others.
+# The headers that the machine's own identity is proved by, for addresses in the bucket of its cloud and no others.
 authorization() {
   [[ -n ${SHOAL_BUCKET:-} && $1 == "$SHOAL_BUCKET"/* ]] || return 0
   case ${SHOAL_SERVICES:-} in
   gcp)
     curl --fail --silent --show-error --max-time 10 --retry 5 --retry-connrefused --header 'Metadata-Flavor: Google' \
       "${SHOAL_METADATA_URL:-http://metadata.google.internal}/computeMetadata/v1/instance/service-accounts/default/token" |
+      sed -n 's/.*"access_token" *: *"\([^"]*\)".*/Authorization: Bearer \1/p'
+    ;;
+  azure)
+    echo 'x-ms-version: 2021-08-06' # older ones take no such token
+    curl --fail --silent --show-error --max-time 20 --retry 5 --retry-connrefused --header 'Metadata: true' \
+      "${SHOAL_METADATA_URL:-http://169.254.169.254}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://storage.azure.com" |
       sed -n 's/.*"access_token" *: *"\([^"]*\)".*/Authorization: Bearer \1/p'
     ;;
   esac

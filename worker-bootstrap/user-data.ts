@@ -47,7 +47,7 @@ function quote(text: string): string {
  * What it needs beyond a shell: what the platform's pieces call, and curl. `shutdown -h +…` at the start is the machine's
  * own end of life, should everything after it fail.
  */
-const stubFor = ({ identify, report, install, fetch }: Platform): string =>
+const stubFor = ({ identify, report, install, fetch, leave = ':' }: Platform): string =>
   shell(String.raw`# Shoal: see worker-bootstrap/user-data.ts
 set -u
 : "\${SHOAL_WORK_DIR:=/var/lib/shoal}" "\${SHOAL_TASK_USER:=shoal-task}" "\${SHOAL_LOG:=/var/log/shoal.log}"
@@ -71,6 +71,7 @@ finish() {
   trap '' TERM INT HUP
   sleep 0.2 # the log is written by another process
   [[ -e $SHOAL_WORK_DIR/ready ]] || report
+  ${leave}
   sh -c "$off"
 }
 trap finish EXIT

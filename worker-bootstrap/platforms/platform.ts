@@ -10,6 +10,8 @@ export interface Platform {
   readonly install: string;
   /** An arm of a `case` on `$url`, which fetches what lies in the bucket into `$1`. */
   readonly fetch: string;
+  /** Gives the machine back, where switching it off does not end what it costs. */
+  readonly leave?: string;
 }
 
 /** Pieces are written with `\${…}`, which hides the shell's braces from this language. */
