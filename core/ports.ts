@@ -264,7 +264,7 @@ export interface KeyStore {
 
 export interface BlobStore {
   put(key: string, body: string | Uint8Array, contentType: string): Promise<void>;
-  /** The blob, or those bytes of it; `undefined` if there is none. */
+  /** The blob, or those bytes of it that there are; `undefined` if there is no such blob. */
   get(key: string, range?: ByteRange): Promise<Uint8Array | undefined>;
   /** Puts what is too much to be held in memory; nothing is there until all of it is. */
   putStream(key: string, body: ByteStream, contentType: string, signal?: AbortSignal): Promise<void>;

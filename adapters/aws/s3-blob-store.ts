@@ -1,8 +1,11 @@
 /** Inputs, large results, checkpoints and logs in the deployment's bucket. */
 import { Readable } from 'node:stream';
-import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import type { BlobStore, ByteRange, ByteStream } from '../../core/ports.ts';
 import { readObject } from './s3-read.ts';
+
+/** No byte of the range is there. */
+const BEYOND_ITS_END = 416;
 
 export class S3BlobStore implements BlobStore {
   readonly #client: S3Client;
@@ -25,6 +28,8 @@ export class S3BlobStore implements BlobStore {
       return (await readObject(this.#client, { Bucket: this.#bucket, Key: key, Range })).bytes;
     } catch (error) {
       if (error instanceof NoSuchKey) return undefined;
+      if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === BEYOND_ITS_END)
+        return new Uint8Array();
       throw error;
     }
   }

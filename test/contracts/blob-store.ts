@@ -68,6 +68,17 @@ export function describeBlobStoreContract(name: string, setup: () => Promise<Blo
       expect(await blobs.getStream('nothing')).toBeUndefined();
     });
 
+    it('has no bytes beyond the end of a blob', async () => {
+      const blobs = await setup();
+      await blobs.put('short', 'abc', 'text/plain');
+      await blobs.put('empty', '', 'text/plain');
+
+      expect(Buffer.from((await blobs.get('short', { offset: 2, bytes: 10 })) ?? []).toString()).toBe('c');
+      expect(await blobs.get('short', { offset: 3, bytes: 1 })).toHaveLength(0);
+      expect(await blobs.get('empty', { offset: 0, bytes: 1 })).toHaveLength(0);
+      expect(await blobs.get('nothing', { offset: 0, bytes: 1 })).toBeUndefined();
+    });
+
     it('has nothing of a stream that broke off', async () => {
       const blobs = await setup();
       const chunks = (async function* () {

@@ -1,0 +1,70 @@
+/**
+ * Each fleet's queues, control document and blobs, in whichever cloud they are. Where no other cloud is declared these are
+ * AWS's own; where one is, its clients are loaded when one of its fleets is first spoken to.
+ */
+import type { Clouds } from '../../core/clouds.ts';
+import { servicesOf } from '../../core/clouds.ts';
+import type { Services } from '../../core/ids.ts';
+import type { BlobStore, ControlChannel, TaskQueue, TaskQueues } from '../../core/ports.ts';
+import type { Deployment } from '../fleets-file.ts';
+import { carryBlobs, type Place, PlacesOfBlobs } from './places-of-blobs.ts';
+
+/** What fleets of one cloud share. */
+export interface CloudServices {
+  readonly queues: TaskQueues;
+  readonly control: ControlChannel;
+  readonly blobs: BlobStore;
+}
+
+export type OpenCloud = (cloud: keyof Clouds) => Promise<CloudServices>;
+
+/** @param home AWS's: the place of all inputs, and of every fleet that is in no other cloud */
+export function fleetServices({ fleets, clouds }: Deployment, home: CloudServices, open: OpenCloud): CloudServices {
+  const declared = (['gcp', 'azure'] as const).filter((cloud) => clouds[cloud]);
+  if (declared.length === 0) return home;
+  const opened = new Map<Services, Promise<CloudServices>>([['aws', Promise.resolve(home)]]);
+  const servicesAt = (services: Services): Promise<CloudServices> => {
+    const known = opened.get(services);
+    if (known || services === 'aws') return known ?? Promise.resolve(home);
+    const asked = open(services);
+    opened.set(services, asked);
+    // One failure must not be all that a warm function remembers.
+    asked.catch(() => opened.delete(services));
+    return asked;
+  };
+  const placeOf = new Map(fleets.map((fleet) => [fleet.name, servicesOf(fleet, clouds)]));
+  // A fleet that `fleets.yml` no longer names has its last messages at home.
+  const at = (fleet: string): Services => placeOf.get(fleet) ?? 'aws';
+  const places: readonly Place[] = (['aws', ...declared] as const).map((services) => ({
+    services,
+    blobs: async () => (await servicesAt(services)).blobs,
+  }));
+  return {
+    queues: (fleet, priority) =>
+      carrying(
+        async () => (await servicesAt(at(fleet))).queues(fleet, priority),
+        (keys) => carryBlobs(keys, at(fleet), places),
+      ),
+    control: {
+      read: async (fleet, ...rest) => (await servicesAt(at(fleet))).control.read(fleet, ...rest),
+      update: async (fleet, change) => (await servicesAt(at(fleet))).control.update(fleet, change),
+    },
+    blobs: new PlacesOfBlobs(places),
+  };
+}
+
+/** A queue that is opened when it is first used. What a message only names is where its reader looks before it is sent. */
+function carrying(open: () => Promise<TaskQueue>, carry: (keys: readonly string[]) => Promise<void>): TaskQueue {
+  return {
+    send: async (messages) => {
+      await carry(messages.flatMap(({ inputRef, checkpointRef }) => [inputRef?.blob, checkpointRef]).filter(isText));
+      await (await open()).send(messages);
+    },
+    receive: async (options) => (await open()).receive(options),
+    acknowledge: async (leases) => (await open()).acknowledge(leases),
+    changeLease: async (leases, leaseSeconds) => (await open()).changeLease(leases, leaseSeconds),
+    depth: async () => (await open()).depth(),
+  };
+}
+
+const isText = (value: string | undefined): value is string => value !== undefined;
