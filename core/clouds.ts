@@ -39,7 +39,16 @@ export const gcpCloudSchema = z.strictObject({
     x86_64: 'projects/debian-cloud/global/images/family/debian-12',
     arm64: 'projects/debian-cloud/global/images/family/debian-12-arm64',
   }),
-  endpoints: z.strictObject({ pubsub: endpoint, storage: endpoint, compute: endpoint, billing: endpoint }).default({}),
+  endpoints: z
+    .strictObject({
+      pubsub: endpoint,
+      storage: endpoint,
+      compute: endpoint,
+      billing: endpoint,
+      sts: endpoint,
+      iamCredentials: endpoint,
+    })
+    .default({}),
 });
 export type GcpCloud = z.infer<typeof gcpCloudSchema>;
 
@@ -71,7 +80,7 @@ export const azureCloudSchema = z.strictObject({
     .strictObject({ x86_64: z.string().min(1), arm64: z.string().min(1) })
     .default({ x86_64: 'Debian:debian-12:12-gen2:latest', arm64: 'Debian:debian-12:12-arm64:latest' }),
   endpoints: z
-    .strictObject({ serviceBus: endpoint, storage: endpoint, management: endpoint, prices: endpoint })
+    .strictObject({ serviceBus: endpoint, storage: endpoint, management: endpoint, prices: endpoint, login: endpoint })
     .default({}),
 });
 export type AzureCloud = z.infer<typeof azureCloudSchema>;

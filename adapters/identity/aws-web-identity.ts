@@ -2,9 +2,9 @@
  * Who this account's code is, said to others: a token that AWS signs for the role that asks, for one audience ("Outbound
  * identity federation", IAM). The account has to allow it once; a role's policy says for which audience.
  */
-import { PermanentError, TransientError } from '../../core/errors.ts';
-import { awsCodeOf, withShoalErrors } from '../aws/aws-errors.ts';
+import { TransientError } from '../../core/errors.ts';
 import { type ClientOverrides, clientSettings, REQUEST_MS } from '../aws/client-settings.ts';
+import { stsFailure } from './sts-failure.ts';
 
 /** It is exchanged at once. */
 const VALID_SECONDS = 300;
@@ -19,15 +19,12 @@ export type WebIdentity = (audience: string) => Promise<string>;
 export function awsWebIdentity(overrides: ClientOverrides = {}): WebIdentity {
   const load = async () => {
     const { GetWebIdentityTokenCommand, STSClient } = await import('@aws-sdk/client-sts');
-    const client = withShoalErrors(new STSClient(clientSettings(REQUEST_MS, overrides)));
+    const client = new STSClient(clientSettings(REQUEST_MS, overrides));
+    // RS256 is what both Google and Entra understand.
+    const SigningAlgorithm = 'RS256';
     return (audience: string) =>
       client.send(
-        // RS256 is what both Google and Entra understand.
-        new GetWebIdentityTokenCommand({
-          Audience: [audience],
-          SigningAlgorithm: 'RS256',
-          DurationSeconds: VALID_SECONDS,
-        }),
+        new GetWebIdentityTokenCommand({ Audience: [audience], SigningAlgorithm, DurationSeconds: VALID_SECONDS }),
       );
   };
   let loaded: ReturnType<typeof load> | undefined;
@@ -35,24 +32,18 @@ export function awsWebIdentity(overrides: ClientOverrides = {}): WebIdentity {
     loaded ??= load();
     const ask = await loaded;
     const { WebIdentityToken: token } = await ask(audience).catch((error: unknown) => {
-      throw explained(error, audience);
+      throw stsFailure(error, { refused: `AWS does not tell ${audience} who this is`, meaning: MEANING });
     });
     if (!token) throw new TransientError('STS gave no token in its answer', { context: { audience } });
     return token;
   };
 }
 
-function explained(cause: unknown, audience: string): unknown {
-  const refused = (message: string) => new PermanentError(message, { cause, context: { audience } });
-  switch (awsCodeOf(cause)) {
-    case 'OutboundWebIdentityFederationDisabledException':
-      return refused(
-        'this AWS account does not tell others who it is: allow it with `aws iam enable-outbound-web-identity-federation`',
-      );
-    case 'AccessDenied':
-    case 'AccessDeniedException':
-      return refused(`the role may not call sts:GetWebIdentityToken for ${audience}: allow it in its policy`);
-    default:
-      return cause;
-  }
-}
+const mayNot = "the role's policy must allow sts:GetWebIdentityToken for this audience";
+const MEANING: Readonly<Record<string, string>> = {
+  OutboundWebIdentityFederationDisabledException:
+    'allow it to the account with `aws iam enable-outbound-web-identity-federation`',
+  AccessDenied: mayNot,
+  AccessDeniedException: mayNot,
+  SessionDurationEscalationException: 'the session that asks ends within five minutes',
+};

@@ -18,10 +18,9 @@ export interface AzureFromAwsOptions {
   readonly resource: string;
   readonly clock: Clock;
   readonly webIdentity?: WebIdentity;
-  readonly authorityUrl?: string;
 }
 
-type Target = Pick<AzureCloud, 'tenantId' | 'controlClientId'>;
+type Target = Pick<AzureCloud, 'tenantId' | 'controlClientId' | 'endpoints'>;
 
 /** The audience that Entra recommends for federated credentials, whatever they are for. */
 export const AZURE_AUDIENCE = 'api://AzureADTokenExchange';
@@ -39,8 +38,8 @@ const failureSchema = z.object({
 /** @throws PermanentError that says what to set up, TransientError when somebody on the way does not answer */
 export function azureTokenFromAws(cloud: Target, options: AzureFromAwsOptions): AccessToken {
   const { resource, clock, webIdentity = awsWebIdentity() } = options;
-  const { authorityUrl = 'https://login.microsoftonline.com' } = options;
-  const url = `${authorityUrl}/${cloud.tenantId}/oauth2/v2.0/token`;
+  const { login = 'https://login.microsoftonline.com' } = cloud.endpoints;
+  const url = `${login}/${cloud.tenantId}/oauth2/v2.0/token`;
   return cachedToken(
     async () => {
       const form = new URLSearchParams({

@@ -14,11 +14,9 @@ import { cachedToken } from './cached-token.ts';
 export interface GcpFromAwsOptions {
   readonly clock: Clock;
   readonly webIdentity?: WebIdentity;
-  readonly stsUrl?: string;
-  readonly iamCredentialsUrl?: string;
 }
 
-type Target = Pick<GcpCloud, 'workloadIdentityProvider' | 'controlServiceAccount'>;
+type Target = Pick<GcpCloud, 'workloadIdentityProvider' | 'controlServiceAccount' | 'endpoints'>;
 
 const TIMEOUT_MS = 10_000;
 
@@ -28,12 +26,9 @@ export const gcpAudience = ({ workloadIdentityProvider }: Pick<GcpCloud, 'worklo
 
 /** @throws PermanentError that says what to set up, TransientError when somebody on the way does not answer */
 export function gcpTokenFromAws(cloud: Target, options: GcpFromAwsOptions): AccessToken {
-  const {
-    clock,
-    webIdentity = awsWebIdentity(),
-    stsUrl = 'https://sts.googleapis.com',
-    iamCredentialsUrl = 'https://iamcredentials.googleapis.com',
-  } = options;
+  const { clock, webIdentity = awsWebIdentity() } = options;
+  const { sts = 'https://sts.googleapis.com', iamCredentials = 'https://iamcredentials.googleapis.com' } =
+    cloud.endpoints;
   const account = `projects/-/serviceAccounts/${cloud.controlServiceAccount}`;
   return cachedToken(
     async () => {
@@ -43,8 +38,8 @@ export function gcpTokenFromAws(cloud: Target, options: GcpFromAwsOptions): Acce
         type: 'external_account',
         audience: `//iam.googleapis.com/${cloud.workloadIdentityProvider}`,
         subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-        token_url: `${stsUrl}/v1/token`,
-        service_account_impersonation_url: `${iamCredentialsUrl}/v1/${account}:generateAccessToken`,
+        token_url: `${sts}/v1/token`,
+        service_account_impersonation_url: `${iamCredentials}/v1/${account}:generateAccessToken`,
         subject_token_supplier: { getSubjectToken: () => webIdentity(gcpAudience(cloud)) },
         transporterOptions: { timeout: TIMEOUT_MS },
       });
