@@ -1,6 +1,7 @@
 /** The emulated Azure for one test file: started before its tests, stopped after them. */
 import { afterAll, beforeAll } from 'vitest';
 import type { AzureFaults } from './azure-faults.ts';
+import { type BlobsOptions, type RunningBlobs, startBlobs } from './blobs/start-blobs.ts';
 import { type RunningServiceBus, type ServiceBusOptions, startServiceBus } from './service-bus/start-service-bus.ts';
 
 /** @param troubles switches its faults on; each must have struck by the end, or the file has proved nothing */
@@ -8,6 +9,9 @@ export const useServiceBus = (
   options: ServiceBusOptions = {},
   troubles?: (faults: AzureFaults) => void,
 ): (() => RunningServiceBus) => useService(() => startServiceBus(options), troubles);
+
+export const useBlobs = (options: BlobsOptions = {}, troubles?: (faults: AzureFaults) => void): (() => RunningBlobs) =>
+  useService(() => startBlobs(options), troubles);
 
 interface Service {
   readonly faults: AzureFaults;
