@@ -77,3 +77,6 @@ const ORDER: Readonly<Record<InstanceState, number>> = {
 
 /** Reports come out of order: a state is only ever left for a later one, and an end absorbs. */
 export const mayBecome = (from: InstanceState, to: InstanceState): boolean => ORDER[to] > ORDER[from];
+
+/** What a machine says when it ends because its queues stayed empty. */
+export const ENDED_IDLE = 'idle';

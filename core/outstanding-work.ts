@@ -5,6 +5,10 @@
  * now, or before a new one could start, and that some open job explains. Not counted, because a machine for them would find
  * nothing to do (*phantom work*): messages of closed jobs, retries that are due later than a boot takes, and leases
  * that no living machine can hold: a dead one's tasks are work again when its leases end.
+ *
+ * A queue that does not tell its depth (Pub/Sub) is taken to hold what was sent to it and has not come home: every open task.
+ * Living machines are taken to hold as many of them as they can. A retry that waits for its time then counts as work too
+ * early, and a dead machine's task at once: at worst a machine finds nothing to do, and ends itself.
  */
 import { hasEnded, type Instance, type InstanceState } from './instance.ts';
 
@@ -83,18 +87,23 @@ export interface WorkSettings {
 
 /** @param instances of the fleet, in any state */
 export function outstandingWork(
-  snapshot: { readonly now: Date; readonly depth: QueueDepth; readonly jobs: readonly OpenWork[] },
+  snapshot: { readonly now: Date; readonly depth: QueueDepth | null; readonly jobs: readonly OpenWork[] },
   instances: readonly Instance[],
   settings: WorkSettings,
 ): Outstanding {
-  const { depth } = snapshot;
   // A job whose budget is spent is about to be paused: what it has left is not work for a new machine.
   const jobs = snapshot.jobs.filter((job) => job.openTasks > 0 && (job.budgetLeftUsd ?? 1) > 0);
   const openTasks = jobs.reduce((sum, job) => sum + job.openTasks, 0);
   const alive = instances.filter(({ state }) => state === 'READY' || state === 'DRAINING');
   const slots = alive.reduce((sum, each) => sum + each.slots, 0);
   const largest = jobs.reduce((most, job) => Math.max(most, job.slotsPerTask ?? 1), MIN_SLOTS);
-  const held = Math.min(depth.inFlight, holdableTasks(jobs, alive.length, slots, settings));
+  const holdable = holdableTasks(jobs, alive.length, slots, settings);
+  const depth: QueueDepth = snapshot.depth ?? {
+    visible: openTasks,
+    inFlight: Math.min(openTasks, holdable),
+    delayed: 0,
+  };
+  const held = Math.min(depth.inFlight, holdable);
   // What is leased may be of closed jobs, but for what surely runs there is no message that waits.
   const surelyHeld = Math.min(held, Math.floor(slots / largest));
   const waitingTasks = Math.min(depth.visible + (depth.dueSoon ?? 0), Math.max(0, openTasks - surelyHeld));

@@ -74,7 +74,7 @@ const anyJob = fc.record({
 });
 const anySnapshot: fc.Arbitrary<ScaleSnapshot> = fc.record({
   now: fc.constant(new Date(START)),
-  depth: fc.record({ visible: anyCount, inFlight: anyCount, delayed: anyCount }),
+  depth: fc.option(fc.record({ visible: anyCount, inFlight: anyCount, delayed: anyCount }), { freq: 3 }),
   jobs: fc.array(anyJob, { maxLength: 4 }),
   instances: anyInstances,
   intents: anyIntents,
@@ -136,7 +136,7 @@ describe('a scale plan', () => {
         const before = planScale(any, anyBounds).wanted;
         const { depth } = any;
 
-        const deeper = { ...any, depth: { ...depth, visible: depth.visible + tasks } };
+        const deeper = { ...any, depth: depth && { ...depth, visible: depth.visible + tasks } };
         const slower = {
           ...any,
           jobs: any.jobs.map((each) => ({
@@ -147,7 +147,7 @@ describe('a scale plan', () => {
         const oneJobMore = {
           ...any,
           jobs: [...any.jobs, another],
-          depth: { ...depth, visible: depth.visible + another.openTasks },
+          depth: depth && { ...depth, visible: depth.visible + another.openTasks },
         };
 
         for (const wider of [deeper, slower, oneJobMore]) {
@@ -248,6 +248,29 @@ describe('a scale plan', () => {
       '10 messages on the queues, but no open task for them',
       '10 messages on the queues, but no open task for them',
     ]);
+  });
+
+  describe('of queues that do not tell their depth', () => {
+    const untold = (overrides: Partial<ScaleSnapshot> = {}) =>
+      planScale(snapshot({ depth: null, ...overrides }), limits);
+
+    it('takes every open task for one that waits', () => {
+      expect(untold()).toEqual(planScale(snapshot({ depth: { visible: 10, inFlight: 0, delayed: 0 } }), limits));
+    });
+
+    it('takes what living machines can hold for held', () => {
+      const busy = untold({ jobs: [job({ openTasks: 2 })], instances: machines(['READY', 'READY']) });
+
+      expect(busy).toMatchObject({ wanted: 2, launch: 0 });
+      expect(busy.reasons[0]).toBe('every open task is being worked on, as far as can be counted');
+    });
+
+    it('wants nothing when nothing is open', () => {
+      const idle = untold({ jobs: [job({ openTasks: 0 })], instances: machines(['READY']) });
+
+      expect(idle).toMatchObject({ wanted: 0, launch: 0 });
+      expect(idle.reasons[0]).toBe('no open task');
+    });
   });
 
   it('launches for delayed tasks that are due before a machine could start', () => {

@@ -37,7 +37,8 @@ export type { OpenWork, QueueDepth };
 
 export interface ScaleSnapshot {
   readonly now: Date;
-  readonly depth: QueueDepth;
+  /** `null` where the queues do not tell: then the open tasks are counted in its place. */
+  readonly depth: QueueDepth | null;
   readonly jobs: readonly OpenWork[];
   readonly instances: readonly Instance[];
   readonly intents: readonly LaunchIntent[];
@@ -225,6 +226,7 @@ function affordableMachines(
 }
 
 function whyNoWork({ depth }: ScaleSnapshot, { phantomTasks, heldSlots }: Outstanding): string {
+  if (!depth) return heldSlots > 0 ? 'every open task is being worked on, as far as can be counted' : 'no open task';
   if (depth.visible > 0) return `${depth.visible} messages on the queues, but no open task for them`;
   if (heldSlots > 0) return 'every task on the queues is being worked on';
   if (phantomTasks > 0)

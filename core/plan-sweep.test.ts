@@ -65,6 +65,30 @@ describe('the second look', () => {
   });
 });
 
+describe('a queue that does not tell what waits on it', () => {
+  const untold = (seconds: number, mark: Partial<SweepMark> | null, foundEmptyAt: string | null) =>
+    plan(seconds, mark, { visible: null, foundEmptyAt });
+
+  it('is quiet when a machine found it empty, as of then', () => {
+    expect(untold(200, null, at(100))).toEqual({ kind: 'mark', mark: { quietAt: at(100), sentAt: null, chunk: 0 } });
+  });
+
+  it.each([
+    ['when no machine did', untold(10_000, null, null)],
+    ['when one did before, or while, the tasks were sent', untold(10_000, null, at(50))],
+    ['when one did before they were sent again', untold(10_000, { sentAt: at(9_000) }, at(8_000))],
+    ['a second time, when it was only once', untold(100 + LEASE + 61, { quietAt: at(100) }, at(100))],
+  ])('is not believed to be quiet %s', (_when, step) => {
+    expect(step).toEqual({ kind: 'nothing' });
+  });
+
+  it('is walked when a machine found it empty again a lease later, or three leases after the first time', () => {
+    const found = at(100 + LEASE + 61);
+    expect(untold(2_000, { quietAt: at(100) }, found)).toMatchObject({ kind: 'walk', heardBy: new Date(at(40)) });
+    expect(untold(100 + 3 * LEASE + 61, { quietAt: at(100) }, at(100)).kind).toBe('walk');
+  });
+});
+
 describe('a message that nears the end of its retention', () => {
   const day = 86_400;
 

@@ -7,6 +7,10 @@
  * and a whole lease later, is lost, if the queue is quiet again. (A queue that other jobs never let be quiet is believed
  * after three leases: a task sent twice is harmless, one that is not sent is not.)
  *
+ * Where a queue does not tell what waits (Pub/Sub), its machines do: one that ended because its queues stayed empty saw
+ * that nothing waited then, and its end takes the place of a look. What is open draws machines (`outstanding-work.ts`), so
+ * one comes and finds nothing, if it is all lost.
+ *
  * SQS keeps a message for 14 days: what waited for 13 is sent again without any look.
  */
 import type { Job, SweepMark } from './job.ts';
@@ -23,8 +27,10 @@ export interface SweepSnapshot {
   readonly now: Date;
   readonly job: Pick<Job, 'timeoutSeconds' | 'code' | 'enqueuedAt' | 'sweep'>;
   readonly openTasks: number;
-  /** Messages of the job's queue that nobody has leased. */
-  readonly visible: number;
+  /** Messages of the job's queue that nobody has leased; `null` where the queue does not tell. */
+  readonly visible: number | null;
+  /** When a machine of the fleet last ended because its queues stayed empty: asked for only where they do not tell. */
+  readonly foundEmptyAt?: string | null;
 }
 
 export type SweepStep =
@@ -49,30 +55,37 @@ function longestLeaseSeconds({ timeoutSeconds, code }: SweepSnapshot['job'], lim
 }
 
 /** What to do for one job now. Pure. */
-export function planSweep({ now, job, openTasks, visible }: SweepSnapshot, limits: SweepLimits): SweepStep {
+export function planSweep(snapshot: SweepSnapshot, limits: SweepLimits): SweepStep {
+  const { now, job, openTasks } = snapshot;
   // Before it is enqueued, its state machine sends.
   if (openTasks === 0 || job.enqueuedAt === null) return { kind: 'nothing' };
   const mark = job.sweep ?? NEVER_SWEPT;
   const passedMs = (since: string): number => now.getTime() - Date.parse(since);
   const settleMs = limits.settleSeconds * 1_000;
+  const emptyAt = lastEmptyAt(snapshot);
   const lastSentAt = mark.sentAt ?? job.enqueuedAt;
   if (passedMs(lastSentAt) > RETENTION_MS) {
     return { kind: 'walk', fromChunk: mark.chunk, heardBy: new Date(now.getTime() - RETENTION_MS) };
   }
   if (mark.quietAt === null) {
-    const settled = passedMs(lastSentAt) > settleMs;
-    return visible === 0 && settled
-      ? { kind: 'mark', mark: { ...mark, quietAt: now.toISOString(), chunk: 0 } }
-      : { kind: 'nothing' };
+    const isQuiet = emptyAt !== null && Date.parse(emptyAt) - Date.parse(lastSentAt) > settleMs;
+    return isQuiet ? { kind: 'mark', mark: { ...mark, quietAt: emptyAt, chunk: 0 } } : { kind: 'nothing' };
   }
   const heardBy = new Date(Date.parse(mark.quietAt) - settleMs);
   // Half-way: what was sent again waits on the queue now, which says nothing of the other chunks.
   if (mark.chunk > 0) return { kind: 'walk', fromChunk: mark.chunk, heardBy };
   const leaseMs = longestLeaseSeconds(job, limits) * 1_000;
   const waitedMs = passedMs(mark.quietAt) - settleMs;
-  const isTime = waitedMs > leaseMs && (visible === 0 || waitedMs > BELIEVED_AFTER_LEASES * leaseMs);
+  const isQuietAgain = emptyAt !== null && Date.parse(emptyAt) - Date.parse(mark.quietAt) - settleMs > leaseMs;
+  const isTime = isQuietAgain || waitedMs > BELIEVED_AFTER_LEASES * leaseMs;
   return isTime ? { kind: 'walk', fromChunk: 0, heardBy } : { kind: 'nothing' };
 }
+
+/** The last time at which the queue is known to have been empty. */
+const lastEmptyAt = ({ now, visible, foundEmptyAt = null }: SweepSnapshot): string | null => {
+  if (visible === null) return foundEmptyAt;
+  return visible === 0 ? now.toISOString() : null;
+};
 
 /** Whether a task, by its row or the lack of one, is lost: it was sent before, and not heard of since. Pure. */
 export function isLost(task: TaskRecord | undefined, job: Pick<Job, 'enqueuedAt' | 'sweep'>, heardBy: Date): boolean {

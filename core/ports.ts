@@ -59,8 +59,8 @@ export interface TaskQueue {
   acknowledge(leases: readonly Pick<Lease, 'receiptHandle'>[]): Promise<void>;
   /** Sets the time left of a lease; 0 returns the message at once. */
   changeLease(leases: readonly Pick<Lease, 'receiptHandle'>[], leaseSeconds: number): Promise<void>;
-  /** Approximate, as the queue knows it. */
-  depth(): Promise<QueueDepth>;
+  /** Approximate, as the queue knows it; `null` from one that does not tell (Pub/Sub). */
+  depth(): Promise<QueueDepth | null>;
 }
 
 export type TaskQueues = (fleet: string, priority: Priority) => TaskQueue;

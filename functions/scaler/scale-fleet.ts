@@ -87,7 +87,7 @@ async function offersFor(fleet: Fleet, { offersOf }: ScalePorts) {
 interface Gathered {
   readonly known: FleetRead;
   readonly work: readonly OpenWork[];
-  readonly depth: QueueDepth;
+  readonly depth: QueueDepth | null;
   readonly choices: readonly Choice[];
   readonly reportsUntil: () => Promise<Date | null>;
 }
@@ -120,10 +120,12 @@ async function planned(
   );
 }
 
-/** Of the queues that open jobs use: nothing on another is work. */
-async function depthOf(fleet: Fleet, jobs: readonly JobProgress[], queues: TaskQueues): Promise<QueueDepth> {
+/** Of the queues that open jobs use: nothing on another is work. `null` if one of them does not tell. */
+async function depthOf(fleet: Fleet, jobs: readonly JobProgress[], queues: TaskQueues): Promise<QueueDepth | null> {
   const priorities = [...new Set(jobs.map(({ job }) => job.priority))];
-  const depths = await Promise.all(priorities.map((priority) => queues(fleet.name, priority).depth()));
+  const told = await Promise.all(priorities.map((priority) => queues(fleet.name, priority).depth()));
+  const depths = told.filter((depth) => depth !== null);
+  if (depths.length < told.length) return null;
   const sum = (of: 'visible' | 'inFlight' | 'delayed'): number => depths.reduce((total, depth) => total + depth[of], 0);
   return { visible: sum('visible'), inFlight: sum('inFlight'), delayed: sum('delayed') };
 }

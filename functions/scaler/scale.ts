@@ -11,6 +11,7 @@ import type { SweepLimits } from '../../core/plan-sweep.ts';
 import type {
   Clock,
   CompletionSignal,
+  FleetStore,
   InstanceProvider,
   JobMachine,
   JobProgress,
@@ -30,6 +31,7 @@ const READS_AT_ONCE = 8;
 const ABANDONED_SECONDS = 60;
 
 export interface TickPorts extends Omit<ScalePorts, 'observe' | 'jobs'>, SweepPorts, PausePorts {
+  readonly fleets: FleetStore;
   readonly jobs: JobStore;
   readonly machine: JobMachine;
   /** Told when one fleet fails, or a job of it cannot be started; the others go on. */
@@ -126,7 +128,7 @@ function depthsOnce(queues: TaskQueues): TaskQueues {
 }
 
 function depthOnce(queue: TaskQueue): TaskQueue {
-  let depth: Promise<QueueDepth> | undefined;
+  let depth: Promise<QueueDepth | null> | undefined;
   return {
     send: (messages) => queue.send(messages),
     receive: (options) => queue.receive(options),

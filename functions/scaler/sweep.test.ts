@@ -3,10 +3,12 @@ import { TransientError } from '../../core/errors.ts';
 import { taskIdOf } from '../../core/ids.ts';
 import type { Job, SweepMark } from '../../core/job.ts';
 import type { TaskRecord } from '../../core/task.ts';
+import { instanceFactory } from '../../test/factories/instance.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
 import { at, ManualClock } from '../../test/factories/manual-clock.ts';
 import { taskRecordFactory } from '../../test/factories/task-record.ts';
 import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
+import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
 import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
@@ -21,17 +23,19 @@ function prepare(overrides: Partial<Job> = {}) {
   const tables = new InMemoryTables();
   const queues = inMemoryTaskQueues({ clock });
   const delayed = new InMemoryDelayedQueue({ clock });
+  const fleets = new InMemoryFleetStore();
   const failures: unknown[] = [];
   const job = jobFactory({ status: 'RUNNING', timeoutSeconds: 240, enqueuedAt: at(0), taskCount: 3, ...overrides });
   tables.jobs.set(job.jobId, { job, counters: countersFactory() });
-  const ports: SweepPorts = {
+  const ports = {
     jobs: new InMemoryJobStore(tables),
     tasks: new InMemoryTaskStore(tables),
     queues,
     delayed,
+    fleets,
     clock,
-    onSweepFailed: (_jobId, error) => failures.push(error),
-  };
+    onSweepFailed: (_jobId: string, error: unknown): void => void failures.push(error),
+  } satisfies SweepPorts;
   const mark = (): SweepMark | null | undefined => tables.jobs.get(job.jobId)?.job.sweep;
   return {
     job,
@@ -143,5 +147,40 @@ describe('a job that is well', () => {
 
     expect(await run()).toBe(0);
     expect(mark()).toBeNull();
+  });
+});
+
+describe('a queue that does not tell what waits on it', () => {
+  it('has its lost tasks sent again when machines found it empty twice, a lease apart', async () => {
+    const { clock, run, ports, sent } = prepare();
+    const { queues, fleets } = ports;
+    const untold: SweepPorts['queues'] = (fleet, priority) => {
+      const queue = queues(fleet, priority);
+      return {
+        send: (messages) => queue.send(messages),
+        receive: (options) => queue.receive(options),
+        acknowledge: (leases) => queue.acknowledge(leases),
+        changeLease: (leases, seconds) => queue.changeLease(leases, seconds),
+        depth: async () => null,
+      };
+    };
+    const over = { queues: untold, fleets };
+    const ends = async (instanceId: string, reason: string): Promise<void> => {
+      const now = clock.now().toISOString();
+      await ports.fleets.addInstances([instanceFactory({ instanceId, state: 'READY' })]);
+      await ports.fleets.updateInstance('default', instanceId, { state: 'TERMINATED', reason, at: now });
+    };
+
+    await ends('i-1', 'lifetime');
+    expect([await run(over), await run(over)]).toEqual([0, 0]);
+    await ends('i-2', 'idle');
+    await run(over);
+    clock.advance(LEASE + 61);
+    expect(await run(over)).toBe(0);
+    await ends('i-3', 'idle');
+    clock.advance(60);
+
+    expect(await run(over)).toBe(3);
+    expect(await sent()).toHaveLength(3);
   });
 });

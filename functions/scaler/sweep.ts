@@ -1,8 +1,17 @@
 /** Sends lost tasks again (core/plan-sweep.ts): a bounded number in one run, the rest in the next ones. */
 import { inParallel } from '../../adapters/in-parallel.ts';
 import { chunksOf } from '../../core/ids.ts';
+import { ENDED_IDLE } from '../../core/instance.ts';
 import { isLost, NEVER_SWEPT, planSweep, type SweepLimits } from '../../core/plan-sweep.ts';
-import type { Clock, DelayedQueue, JobProgress, JobStore, TaskQueues, TaskStore } from '../../core/ports.ts';
+import type {
+  Clock,
+  DelayedQueue,
+  FleetStore,
+  JobProgress,
+  JobStore,
+  TaskQueues,
+  TaskStore,
+} from '../../core/ports.ts';
 import { sendAttempts } from '../accounting/apply-reports.ts';
 import { currentAttempt, unfinishedTasks } from '../accounting/unfinished-tasks.ts';
 import { asksForNothing } from './scale-snapshot.ts';
@@ -12,6 +21,7 @@ export interface SweepPorts {
   readonly tasks: TaskStore;
   readonly queues: TaskQueues;
   readonly delayed: DelayedQueue;
+  readonly fleets: Pick<FleetStore, 'listEnded'>;
   readonly clock: Clock;
   /** Told when one job cannot be swept; the others are. */
   readonly onSweepFailed: (jobId: string, error: unknown) => void;
@@ -21,6 +31,9 @@ const JOBS_AT_ONCE = 4;
 /** Of one job, in one run. */
 const MAX_CHUNKS = 10;
 const MAX_SENT = 1_000;
+
+/** Machines that ended lately, among which one is looked for that found nothing to do. */
+const LOOKED_AT = 20;
 
 /** @returns how many tasks were sent again */
 export async function sweep(jobs: readonly JobProgress[], ports: SweepPorts, limits: SweepLimits): Promise<number> {
@@ -39,8 +52,9 @@ export async function sweep(jobs: readonly JobProgress[], ports: SweepPorts, lim
 async function sweepJob({ job, counters }: JobProgress, ports: SweepPorts, limits: SweepLimits): Promise<number> {
   const openTasks = job.taskCount - counters.completed - counters.failed - counters.cancelled;
   if (openTasks === 0 || job.enqueuedAt === null) return 0;
-  const { visible } = await ports.queues(job.fleet, job.priority).depth();
-  const step = planSweep({ now: ports.clock.now(), job, openTasks, visible }, limits);
+  const depth = await ports.queues(job.fleet, job.priority).depth();
+  const seen = depth ?? { visible: null, foundEmptyAt: await foundEmptyAt(job.fleet, ports) };
+  const step = planSweep({ now: ports.clock.now(), job, openTasks, ...seen }, limits);
   if (step.kind === 'nothing') return 0;
   if (step.kind === 'mark') {
     await ports.jobs.markSweep(job.jobId, step.mark);
@@ -68,4 +82,10 @@ async function sweepJob({ job, counters }: JobProgress, ports: SweepPorts, limit
     isDone ? { quietAt: null, sentAt: ports.clock.now().toISOString(), chunk: 0 } : { ...mark, chunk: next },
   );
   return sent;
+}
+
+/** When a machine of the fleet last ended because its queues stayed empty, as it said itself. */
+async function foundEmptyAt(fleet: string, { fleets }: SweepPorts): Promise<string | null> {
+  const ended = await fleets.listEnded(fleet, LOOKED_AT);
+  return ended.find(({ stateReason }) => stateReason === ENDED_IDLE)?.endedAt ?? null;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TaskMessage } from '../../core/messages.ts';
+import type { QueueDepth } from '../../core/plan-scale.ts';
 import type { Lease, TaskQueue } from '../../core/ports.ts';
 import { taskIdFactory } from '../factories/ids.ts';
 import { taskMessageFactory } from '../factories/task-message.ts';
@@ -9,6 +10,8 @@ export interface TaskQueueSetup {
   readonly queue: TaskQueue;
   /** Puts a body on the queue that no task queue would send. */
   sendRaw(body: string): Promise<void>;
+  /** What is on it, where the queue itself does not tell. */
+  counted?(): Promise<QueueDepth>;
   /** Lets time pass for the queue. */
   elapse(seconds: number): Promise<void>;
   /** `false`: it counts what is leased among what waits. */
@@ -35,6 +38,14 @@ async function leaseOne(queue: TaskQueue, leaseSeconds = LEASE_SECONDS): Promise
 }
 const receiveNow = (queue: TaskQueue) =>
   queue.receive({ maxMessages: 10, waitSeconds: 0, leaseSeconds: LEASE_SECONDS });
+
+/** What is on the queue, by its own word or, where it has none, by the test's. */
+async function depthOf({ queue, counted }: TaskQueueSetup): Promise<QueueDepth | null> {
+  const told = await queue.depth();
+  if (!counted) return told;
+  expect(told).toBeNull();
+  return counted();
+}
 
 export function describeTaskQueueContract(name: string, setup: () => Promise<TaskQueueSetup>): void {
   describe(`TaskQueue: ${name}`, () => {
@@ -76,14 +87,15 @@ export function describeTaskQueueContract(name: string, setup: () => Promise<Tas
     });
 
     it('removes an acknowledged message for good', async () => {
-      const { queue, elapse } = await setup();
+      const setUp = await setup();
+      const { queue, elapse } = setUp;
       await queue.send([message()]);
 
       await queue.acknowledge([await leaseOne(queue, 1)]);
       await elapse(1.1);
 
       expect((await receiveNow(queue)).leases).toEqual([]);
-      expect(await queue.depth()).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+      expect(await depthOf(setUp)).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
     });
 
     it('takes an acknowledgement twice', async () => {
@@ -125,7 +137,8 @@ export function describeTaskQueueContract(name: string, setup: () => Promise<Tas
     });
 
     it('sends 25 messages in one call, and acknowledges them in one', async () => {
-      const { queue } = await setup();
+      const setUp = await setup();
+      const { queue } = setUp;
       const sent = Array.from({ length: 25 }, (_, index) => message(index));
 
       await queue.send(sent);
@@ -135,7 +148,7 @@ export function describeTaskQueueContract(name: string, setup: () => Promise<Tas
       const ids = leases.map((lease) => lease.message.taskId);
       expect(ids.sort()).toEqual(sent.map((each) => each.taskId).sort());
       expect(new Set(leases.map((lease) => lease.leaseId)).size).toBe(25);
-      expect(await queue.depth()).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+      expect(await depthOf(setUp)).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
     });
 
     it('sends what together is more than one call can carry', async () => {
@@ -167,12 +180,13 @@ export function describeTaskQueueContract(name: string, setup: () => Promise<Tas
     });
 
     it('counts what waits and what is leased', async () => {
-      const { queue, countsLeasesApart = true } = await setup();
+      const setUp = await setup();
+      const { queue, countsLeasesApart = true } = setUp;
       await queue.send([0, 1, 2].map((index) => message(index)));
       await queue.receive({ maxMessages: 1, waitSeconds: 1, leaseSeconds: LEASE_SECONDS });
 
       const inFlight = countsLeasesApart ? 1 : 0;
-      expect(await queue.depth()).toEqual({ visible: 3 - inFlight, inFlight, delayed: 0 });
+      expect(await depthOf(setUp)).toEqual({ visible: 3 - inFlight, inFlight, delayed: 0 });
     });
 
     it.each([
@@ -213,12 +227,13 @@ export function describeTaskQueueContract(name: string, setup: () => Promise<Tas
     });
 
     it('lets an unreadable message be acknowledged', async () => {
-      const { queue, sendRaw } = await setup();
+      const setUp = await setup();
+      const { queue, sendRaw } = setUp;
       await sendRaw('not json');
 
       await queue.acknowledge((await receiveUntilUnreadable(queue)).unreadable);
 
-      expect(await queue.depth()).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+      expect(await depthOf(setUp)).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
     });
 
     it('never hands one message to two receivers at the same time', async () => {

@@ -1,4 +1,5 @@
 /** Leases tasks while there are free slots or short tasks may wait for one, until the machine drains. */
+import { ENDED_IDLE } from '../../core/instance.ts';
 import type { TaskMessage } from '../../core/messages.ts';
 import type { TaskQueues } from '../../core/ports.ts';
 import type { Capacity } from './capacity.ts';
@@ -56,7 +57,7 @@ export async function leaseLoop(tools: LeaseLoopTools): Promise<void> {
     const idleMs = clock.now().getTime() - bench.lastBusyAt;
     const idle = idleMs >= settings.idleSeconds * 1_000;
     if (idle && (outbox.failing || outbox.isEmpty)) {
-      lifecycle.drain(outbox.failing ? 'the status channel cannot be reached' : 'idle');
+      lifecycle.drain(outbox.failing ? 'the status channel cannot be reached' : ENDED_IDLE);
       break;
     }
     if (outbox.failing || outbox.isFull || (idle && !outbox.isEmpty)) {
