@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
+import { pubSubTaskQueues } from '../../adapters/gcp/pubsub-task-queue.ts';
 import { taskQueueName } from '../../core/ids.ts';
 import { ManualClock } from '../factories/manual-clock.ts';
 import { InMemoryTaskQueue } from '../fakes/in-memory-task-queue.ts';
 import { useAwsWorld } from './aws-world.ts';
+import { useGcpWorld } from './gcp-world.ts';
 import { serviceBusTaskQueueSetup } from './service-bus-task-queue-setup.ts';
 import { describeTaskQueueContract } from './task-queue.ts';
 
@@ -35,3 +37,21 @@ describeTaskQueueContract('SQS', async () => {
 });
 
 describeTaskQueueContract('Service Bus', serviceBusTaskQueueSetup());
+
+const gcp = useGcpWorld();
+describeTaskQueueContract('Pub/Sub', async () => {
+  const { time: clock, queueUrlPrefix, pubSub } = gcp();
+  const { fleet, subscription } = gcp().fleet();
+  const after = clock.after.bind(clock);
+  return {
+    queue: pubSubTaskQueues({ queueUrlPrefix, stage: 'test', token: null, clock, after })(fleet, 'normal'),
+    sendRaw: async (body) => {
+      pubSub.broker.publish(subscription.config.topic, { messages: [{ data: Buffer.from(body) }] });
+    },
+    counted: async () => {
+      const { waiting, outstanding } = subscription.backlog;
+      return { visible: waiting, inFlight: outstanding, delayed: 0 };
+    },
+    elapse: (seconds) => clock.advance(seconds),
+  };
+});

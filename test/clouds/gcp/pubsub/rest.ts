@@ -29,13 +29,17 @@ const pathOf = (url: string): string => decodeURIComponent(new URL(url, 'http://
 
 export async function answerRest(request: IncomingMessage, broker: Broker, time: ServerTime): Promise<HttpAnswer> {
   const gone = new AbortController();
-  request.socket.once('close', () => gone.abort());
+  const { socket } = request;
+  const leave = (): void => gone.abort();
+  socket.once('close', leave);
   try {
     const body = await readBody(request);
     return json(200, await answer(request, body, broker, { time, gone: gone.signal }));
   } catch (error) {
     if (!(error instanceof PubSubError)) throw error;
     return failure(CODES[error.status].http, error.message, error.status);
+  } finally {
+    socket.off('close', leave);
   }
 }
 
