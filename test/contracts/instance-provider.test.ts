@@ -5,8 +5,12 @@ import { expect, it, vi } from 'vitest';
 import { createEc2Client } from '../../adapters/aws/ec2-clients.ts';
 import { launchTemplateName } from '../../adapters/aws/ec2-fleet-request.ts';
 import { Ec2InstanceProvider } from '../../adapters/aws/ec2-instance-provider.ts';
+import { GceInstanceProvider } from '../../adapters/gcp/gce-instance-provider.ts';
 import { LocalInstanceProvider } from '../../adapters/local/local-instance-provider.ts';
+import { GCP } from '../../worker-bootstrap/platforms/gcp.ts';
 import { renderUserData } from '../../worker-bootstrap/user-data.ts';
+import { ComputeServer } from '../clouds/gcp/compute-server.ts';
+import { gcpCloud } from '../clouds/gcp/gcp-cloud.ts';
 import { choiceFactory } from '../factories/choice.ts';
 import { ManualClock } from '../factories/manual-clock.ts';
 import { InMemoryInstanceProvider } from '../fakes/in-memory-instance-provider.ts';
@@ -101,5 +105,32 @@ describeInstanceProviderContract('EC2', async () => {
       client.destroy();
       await ec2.stop();
     },
+  };
+});
+
+describeInstanceProviderContract('Compute Engine', async () => {
+  const compute = new ComputeServer({ token: 'ya29.control' });
+  const gce = new GceInstanceProvider({
+    cloud: gcpCloud(await compute.start()),
+    stage: 'test',
+    token: async () => 'ya29.control',
+    startupScript: (environment) =>
+      renderUserData({ url: 'https://example.com', sha256: '', environment, platform: GCP }),
+  });
+  const choices = [choiceFactory({ provider: 'gcp', instanceType: 't2d-standard-1', zone: null })];
+  return {
+    provider: {
+      name: gce.name,
+      launch: (request) => gce.launch({ ...request, choices }),
+      list: (...fleets) => gce.list(...fleets),
+      terminate: (instanceIds) => gce.terminate(instanceIds),
+    },
+    environmentOf: async (instanceId) => {
+      const { items } = compute.machines.get(instanceId)?.request.instanceProperties.metadata ?? { items: [] };
+      const script = items.find(({ key }) => key === 'startup-script')?.value ?? '';
+      return Object.fromEntries([...script.matchAll(/^export (\w+)='(.*)'$/gm)].map(([, key, value]) => [key, value]));
+    },
+    lose: async (instanceId) => compute.preempt(instanceId),
+    cleanUp: () => compute.stop(),
   };
 });
