@@ -95,7 +95,7 @@ describe('a machine on Azure', () => {
     const machine = await onAzure('echo "no luck"; exit 7');
 
     expect(reasonIn(machine.reports[0])).toMatch(/^bootstrap.sh ended with 7: .*no luck/s);
-    const report = `request: POST ${QUEUE}/messages [Authorization: Bearer for https://servicebus.azure.net ]`;
+    const report = `request: POST ${QUEUE}/messages [Authorization: Bearer for https://servicebus.azure.net]`;
     expect(machine.log.indexOf(report)).toBeGreaterThan(0);
     expect(machine.log.indexOf(DELETED)).toBeGreaterThan(machine.log.indexOf(report));
   });
