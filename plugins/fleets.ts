@@ -1,16 +1,18 @@
 /**
  * Serverless plugin: makes CloudFormation resources of `fleets.yml`, as the variables `${fleets:queues}`,
- * `${fleets:alarms}`, `${fleets:launchTemplates}`, `${fleets:network}` and `${fleets:subnetIds}`.
+ * `${fleets:alarms}`, `${fleets:launchTemplates}`, `${fleets:network}`, `${fleets:subnetIds}` and `${fleets:otherClouds}`.
  * A `fleets.yml` that the functions would refuse at run time is refused here, before anything is deployed.
  */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import type { Clouds } from '../core/clouds.ts';
 import { type Fleet, fleetsFileSchema, fleetsOf } from '../core/fleet.ts';
 import type { CloudFormationResources } from '../resources/cloudformation.ts';
 import { fleetAlarmResources } from '../resources/fleet-alarms.ts';
 import { launchTemplateResources } from '../resources/launch-templates.ts';
 import { type Network, networkResources, networkSchema, subnetIds } from '../resources/network.ts';
+import { otherCloudResources } from '../resources/other-clouds.ts';
 import { taskQueueResources } from '../resources/task-queues.ts';
 import { artifactsOf } from './artifacts.ts';
 
@@ -28,7 +30,7 @@ const limitsSchema = z.strictObject({
 
 async function resolve(request: VariableRequest): Promise<{ value: unknown }> {
   const { address, serviceDir, resolveConfigurationProperty: read } = request;
-  const fleets = await readFleetsFile(`${serviceDir}/fleets.yml`);
+  const { fleets, clouds } = await readFleetsFile(`${serviceDir}/fleets.yml`);
   const names = fleets.map((fleet) => fleet.name);
   const stage = z.string().parse(await read(['provider', 'stage']));
   const resources = (Resources: CloudFormationResources) => ({ value: { Resources } });
@@ -49,15 +51,20 @@ async function resolve(request: VariableRequest): Promise<{ value: unknown }> {
       return resources(networkResources(await network(), stage));
     case 'subnetIds':
       return { value: subnetIds(await network()) };
+    case 'otherClouds':
+      return resources(otherCloudResources(clouds, stage));
     default:
       throw new Error(`\${fleets:${address}} is unknown: there are ${ADDRESSES.join(', ')}`);
   }
 }
 
-const ADDRESSES = ['queues', 'alarms', 'launchTemplates', 'network', 'subnetIds'].map((name) => `\${fleets:${name}}`);
+const ADDRESSES = ['queues', 'alarms', 'launchTemplates', 'network', 'subnetIds', 'otherClouds'].map(
+  (name) => `\${fleets:${name}}`,
+);
 
-async function readFleetsFile(path: string): Promise<Fleet[]> {
-  return fleetsOf(parsed(fleetsFileSchema, parse(await readFile(path, 'utf8')), 'fleets.yml'));
+async function readFleetsFile(path: string): Promise<{ fleets: Fleet[]; clouds: Clouds }> {
+  const file = parsed(fleetsFileSchema, parse(await readFile(path, 'utf8')), 'fleets.yml');
+  return { fleets: fleetsOf(file), clouds: file.clouds };
 }
 
 function parsed<Schema extends z.ZodType>(schema: Schema, document: unknown, name: string): z.infer<Schema> {

@@ -4,6 +4,7 @@ import { taskQueueName } from '../../core/ids.ts';
 import type { Subscription } from '../clouds/gcp/pubsub/subscription.ts';
 import { VirtualTime } from '../clouds/gcp/server-time.ts';
 import { type PubSubServer, startPubSub } from '../clouds/gcp/start-pubsub.ts';
+import { type StorageServer, startStorage } from '../clouds/gcp/start-storage.ts';
 
 const PROJECT = 'projects/shoal-tests';
 const DEAD_LETTERS = `${PROJECT}/topics/shoal-dead-letters-test`;
@@ -13,22 +14,32 @@ const ACK_DEADLINE_SECONDS = 60;
 export class GcpWorld {
   readonly time: VirtualTime;
   readonly pubSub: PubSubServer;
+  readonly storage: StorageServer;
   #fleets = 0;
+  #buckets = 0;
 
-  private constructor(pubSub: PubSubServer, time: VirtualTime) {
+  private constructor(pubSub: PubSubServer, storage: StorageServer, time: VirtualTime) {
     this.pubSub = pubSub;
+    this.storage = storage;
     this.time = time;
   }
 
   static async start(): Promise<GcpWorld> {
     const time = new VirtualTime();
-    const world = new GcpWorld(await startPubSub({ time, grpcPort: null }), time);
+    const world = new GcpWorld(await startPubSub({ time, grpcPort: null }), await startStorage(), time);
     world.pubSub.broker.createTopic(DEAD_LETTERS);
     return world;
   }
 
   async stop(): Promise<void> {
-    await this.pubSub.stop();
+    await Promise.all([this.pubSub.stop(), this.storage.stop()]);
+  }
+
+  /** The address of an empty bucket. */
+  bucketUrl(): string {
+    this.#buckets += 1;
+    this.storage.buckets.create(`bucket-${this.#buckets}`);
+    return `${this.storage.url}/bucket-${this.#buckets}`;
   }
 
   get queueUrlPrefix(): string {

@@ -1,0 +1,127 @@
+/**
+ * Who may become whom between AWS and the other clouds, as CloudFormation: only for clouds that `fleets.yml` declares.
+ *
+ * - Functions that talk to a cloud may have AWS sign who they are, for that cloud's audience and no other.
+ * - The bridge of a cloud may become a role that sends reports and dead letters, and can do nothing else. The role's trust
+ *   names one subject and one audience ("Available keys for AWS OIDC federation", IAM).
+ */
+import { AZURE_AUDIENCE } from '../adapters/identity/azure-from-aws.ts';
+import { gcpAudience } from '../adapters/identity/gcp-from-aws.ts';
+import { type AzureCloud, bridgeRoleName, type Clouds, type GcpCloud, gcpBridgeAudience } from '../core/clouds.ts';
+import type { CloudFormationResource, CloudFormationResources } from './cloudformation.ts';
+
+/** Those that reach queues, buckets or machines of a fleet, wherever it is. */
+export const REACHING_FUNCTIONS = [
+  'submit',
+  'cancel',
+  'amend',
+  'query',
+  'status-consumer',
+  'delayed',
+  'dead-letter',
+  'scaler',
+  'job-steps',
+] as const;
+
+/** As the framework calls the role of a function. */
+export const functionRoleLogicalId = (name: string): string =>
+  `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll('-', 'Dash')}IamRoleLambdaExecution`;
+
+export function otherCloudResources({ gcp, azure }: Clouds, stage: string): CloudFormationResources {
+  const audiences = [...(gcp ? [gcpAudience(gcp)] : []), ...(azure ? [AZURE_AUDIENCE] : [])];
+  return {
+    ...(audiences.length > 0 && { OtherCloudsPolicy: identityPolicy(audiences, stage) }),
+    ...(gcp && { GcpBridgeRole: gcpBridgeRole(gcp, stage) }),
+    ...(azure && azureResources(azure, stage)),
+  };
+}
+
+function identityPolicy(audiences: readonly string[], stage: string): CloudFormationResource {
+  return {
+    Type: 'AWS::IAM::Policy',
+    Properties: {
+      PolicyName: `shoal-other-clouds-${stage}`,
+      Roles: REACHING_FUNCTIONS.map((name) => ({ Ref: functionRoleLogicalId(name) })),
+      PolicyDocument: {
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Effect: 'Allow',
+            Action: 'sts:GetWebIdentityToken',
+            Resource: '*', // STS knows none: the condition narrows it
+            Condition: {
+              // A request may name several audiences: each must be one of these, and there must be one.
+              'ForAllValues:StringEquals': { 'sts:IdentityTokenAudience': audiences },
+              Null: { 'sts:IdentityTokenAudience': 'false' },
+              NumericLessThanEquals: { 'sts:DurationSeconds': 300 },
+            },
+          },
+        ],
+      },
+    },
+  };
+}
+
+/**
+ * Of a token by Google for a service account, AWS takes `azp` for `aud` and `aud` for `oaud`; `azp` and `sub` are both the
+ * account's unique id. An address could be given to another account one day; an id cannot.
+ */
+const gcpBridgeRole = ({ bridgeServiceAccountId: id }: GcpCloud, stage: string): CloudFormationResource =>
+  bridgeRole(bridgeRoleName('gcp', stage), 'accounts.google.com', {
+    'accounts.google.com:sub': id,
+    'accounts.google.com:aud': id,
+    'accounts.google.com:oaud': gcpBridgeAudience(stage),
+  });
+
+function azureResources(azure: AzureCloud, stage: string): CloudFormationResources {
+  const { tenantId, bridgePrincipalId, bridgeAudience, awsOidcProviderArn } = azure;
+  const issuer = `sts.windows.net/${tenantId}/`;
+  const provider = {
+    Type: 'AWS::IAM::OIDCProvider',
+    Properties: { Url: `https://${issuer}`, ClientIdList: [bridgeAudience] },
+  };
+  return {
+    ...(awsOidcProviderArn === undefined && { AzureTenantProvider: provider }),
+    AzureBridgeRole: bridgeRole(
+      bridgeRoleName('azure', stage),
+      awsOidcProviderArn ?? { 'Fn::GetAtt': ['AzureTenantProvider', 'Arn'] },
+      { [`${issuer}:sub`]: bridgePrincipalId, [`${issuer}:aud`]: bridgeAudience },
+    ),
+  };
+}
+
+function bridgeRole(name: string, provider: unknown, pinned: Readonly<Record<string, string>>): CloudFormationResource {
+  return {
+    Type: 'AWS::IAM::Role',
+    Properties: {
+      RoleName: name,
+      Description: 'Sends the reports and dead letters of another cloud to the queues of this stage.',
+      AssumeRolePolicyDocument: {
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Effect: 'Allow',
+            Principal: { Federated: provider },
+            Action: 'sts:AssumeRoleWithWebIdentity',
+            Condition: { StringEquals: pinned },
+          },
+        ],
+      },
+      Policies: [
+        {
+          PolicyName: 'bridge',
+          PolicyDocument: {
+            Version: '2012-10-17',
+            Statement: [
+              {
+                Effect: 'Allow',
+                Action: 'sqs:SendMessage',
+                Resource: ['StatusQueue', 'DeadLetterQueue'].map((queue) => ({ 'Fn::GetAtt': [queue, 'Arn'] })),
+              },
+            ],
+          },
+        },
+      ],
+    },
+  };
+}
