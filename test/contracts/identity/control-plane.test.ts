@@ -1,4 +1,5 @@
 /** The control plane, a role of AWS, as somebody of GCP and of Azure. */
+import { IdentityPoolClient } from 'google-auth-library';
 import { describe, expect, it } from 'vitest';
 import { awsWebIdentity } from '../../../adapters/identity/aws-web-identity.ts';
 import { azureTokenFromAws } from '../../../adapters/identity/azure-from-aws.ts';
@@ -184,6 +185,34 @@ describe('GCP', () => {
   });
 });
 
+describe("Google's own library", () => {
+  it('sends the same', async () => {
+    const { google, token } = await toGcp();
+    await token();
+    const library = new IdentityPoolClient({
+      type: 'external_account',
+      audience: `//iam.googleapis.com/${PROVIDER}`,
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      token_url: `${google.url}/v1/token`,
+      service_account_impersonation_url: `${google.url}/v1/projects/-/serviceAccounts/${CONTROL}:generateAccessToken`,
+      subject_token_supplier: {
+        getSubjectToken: async () => `header.https://iam.googleapis.com/${PROVIDER}.signature`,
+      },
+    });
+
+    await library.getAccessToken();
+
+    const sent = google.requests.map(({ method, path, form, body, headers: { authorization } }) => ({
+      method,
+      path,
+      authorization,
+      content: Object.keys(form).length > 0 ? form : JSON.parse(body),
+    }));
+    expect(sent).toHaveLength(4);
+    expect(sent.slice(0, 2)).toEqual(sent.slice(2));
+  });
+});
+
 describe('Azure', () => {
   it("takes AWS's token as proof of being the application", async () => {
     const { login, token } = await toAzure();
@@ -224,7 +253,7 @@ describe('Azure', () => {
     const error = await token().catch((thrown: unknown) => thrown);
 
     expect(error).toBeInstanceOf(PermanentError);
-    expect(String(error)).toContain(`for ${CLIENT} in ${TENANT} (invalid_request, AADSTS700213)`);
+    expect(String(error)).toContain(`for ${CLIENT} in ${TENANT} (AADSTS700213)`);
     expect(String(error)).toContain("this role's ARN as its subject and api://AzureADTokenExchange as its audience");
   });
 
@@ -237,7 +266,7 @@ describe('Azure', () => {
 
   it('may be asked later when it fails for longer, has too much to do, or nobody listens', async () => {
     const { login, token } = await toAzure();
-    login.failures.push({ status: 503 }, { status: 503 }, { status: 503 }, { status: 429 });
+    login.failures.push({ status: 503 }, { status: 503 }, { status: 503 }, ...Array(3).fill({ status: 429 }));
 
     await expect(token()).rejects.toThrow('Entra gives out no tokens at the moment');
     await expect(token()).rejects.toThrow('Entra gives out no tokens at the moment');
