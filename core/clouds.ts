@@ -91,6 +91,12 @@ export type Clouds = z.infer<typeof cloudsSchema>;
 export const servicesOf = ({ provider }: Pick<Fleet, 'provider'>, clouds: Clouds): Services =>
   (provider === 'gcp' || provider === 'azure') && clouds[provider] ? provider : 'aws';
 
+/** @returns `undefined` for AWS, whose addresses are in each function's environment */
+export function addressesIn(services: Services, { gcp, azure }: Clouds, stage: string): CloudAddresses | undefined {
+  if (services === 'gcp' && gcp) return gcpAddresses(gcp, stage);
+  return services === 'azure' && azure ? azureAddresses(azure, stage) : undefined;
+}
+
 /** Where a cloud's queues, status channel and bucket are: what machines and control plane are told of them. */
 export interface CloudAddresses {
   /** A queue's address begins with it. */

@@ -1,4 +1,5 @@
 /** What a machine needs to know: the environment of its bootstrap and agent. Pure. */
+import { addressesIn, type Clouds, servicesOf } from './clouds.ts';
 import type { Fleet } from './fleet.ts';
 import type { Services } from './ids.ts';
 
@@ -17,6 +18,17 @@ export interface MachineSettings {
 
 /** An agent that has not said that it is ready by then is ended. */
 export const READY_DEADLINE_SECONDS = 300;
+
+/** The settings for machines of a fleet: with the addresses of the cloud that it is in. */
+export function settingsFor(fleet: Fleet, settings: MachineSettings, clouds: Clouds): MachineSettings {
+  const services = servicesOf(fleet, clouds);
+  const addresses = addressesIn(services, clouds, settings.stage);
+  if (!addresses) return settings;
+  const { bucketUrl: bucket, ...queues } = addresses;
+  // What machines run is in each cloud's bucket, under its hash; only a local run has it elsewhere.
+  const agentUrl = settings.agentUrl || `${bucket}/artifacts/${settings.agentSha256}/agent.mjs`;
+  return { ...settings, ...queues, services, bucket, agentUrl };
+}
 
 /** @param slots how many tasks it runs at a time; without it the machine goes by what it has */
 export const machineEnvironment = (

@@ -6,28 +6,32 @@ import { DynamoFleetStore } from '../adapters/aws/dynamodb-fleet-store.ts';
 import { DynamoJobStore } from '../adapters/aws/dynamodb-job-store.ts';
 import { DynamoTaskStore } from '../adapters/aws/dynamodb-task-store.ts';
 import { SqsDelayedQueue } from '../adapters/aws/sqs-delayed-queue.ts';
-import { sqsTaskQueues } from '../adapters/aws/sqs-task-queue.ts';
 import { StepFunctionsJobMachine } from '../adapters/aws/step-functions-job-machine.ts';
-import type { FleetStore } from '../core/ports.ts';
+import type { FleetStore, TaskQueues } from '../core/ports.ts';
 import type { ApplyPorts } from './accounting/apply-reports.ts';
 import { MachinePrices } from './accounting/machine-prices.ts';
 
 interface AccountingConfig {
-  readonly STAGE: string;
   readonly JOBS_TABLE: string;
   readonly TASKS_TABLE: string;
   readonly FLEETS_TABLE: string;
-  readonly QUEUE_URL_PREFIX: string;
   readonly DELAYED_QUEUE_URL: string;
   /** Where executions are started, too. */
   readonly STATE_MACHINE_ARN?: string;
 }
 
+interface AccountingClients {
+  readonly dynamodb: DynamoDBDocumentClient;
+  readonly sqs: SQSClient;
+  /** Of every fleet (clouds/deployment-services.ts). */
+  readonly queues: TaskQueues;
+}
+
 export function accountingPorts(
   config: AccountingConfig,
-  { dynamodb, sqs }: { readonly dynamodb: DynamoDBDocumentClient; readonly sqs: SQSClient },
+  { dynamodb, sqs, queues }: AccountingClients,
 ): ApplyPorts & { readonly fleets: FleetStore } {
-  const { STAGE: stage, JOBS_TABLE: jobsTable, TASKS_TABLE: tasksTable, STATE_MACHINE_ARN: stateMachineArn } = config;
+  const { JOBS_TABLE: jobsTable, TASKS_TABLE: tasksTable, STATE_MACHINE_ARN: stateMachineArn } = config;
   const clock = { now: () => new Date() };
   const fleets = new DynamoFleetStore({ client: dynamodb, table: config.FLEETS_TABLE });
   return {
@@ -35,7 +39,7 @@ export function accountingPorts(
     tasks: new DynamoTaskStore({ client: dynamodb, tasksTable, jobsTable }),
     fleets,
     prices: new MachinePrices(fleets),
-    queues: sqsTaskQueues({ client: sqs, queueUrlPrefix: config.QUEUE_URL_PREFIX, stage }),
+    queues,
     delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
     machine: new StepFunctionsJobMachine({
       client: createSfnClient(),

@@ -1,13 +1,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { AwsSpotNotices } from '../adapters/aws/spot-notices.ts';
+import { AzureScheduledEvents } from '../adapters/azure/scheduled-events.ts';
+import { GcpPreemptionNotices } from '../adapters/gcp/preemption-notices.ts';
 import { LocalInstanceProvider } from '../adapters/local/local-instance-provider.ts';
 import { temporaryFolder } from '../adapters/local/testing/temporary-folder.ts';
 import { until } from '../adapters/local/testing/until.ts';
+import type { NoticeSource } from '../core/ports.ts';
+import { systemClock } from '../test/factories/manual-clock.ts';
 import { startMetadataStub } from './metadata-stub.ts';
 
 /** A machine that runs until it is ended and does nothing about notices, and its metadata server. */
-async function machine() {
+async function machine(fleetProvider = 'aws') {
   const stateDir = temporaryFolder();
   const bootstrapPath = join(stateDir, 'boot.sh');
   writeFileSync(bootstrapPath, 'mkdir -p "$SHOAL_WORK_DIR"\nenv > ../env.new\nmv ../env.new ../env\nsleep 60\n');
@@ -18,7 +23,7 @@ async function machine() {
     await stub.stop();
     await provider.terminateAll();
   });
-  const request = { fleet: 'default', intentId: 'one', count: 1, environment: { SHOAL_PROVIDER: 'gcp' } };
+  const request = { fleet: 'default', intentId: 'one', count: 1, environment: { SHOAL_PROVIDER: fleetProvider } };
   const instanceId = (await provider.launch(request)).launched[0]?.instanceId ?? '';
   const isRunning = async () => (await provider.list()).some((each) => each.instanceId === instanceId && each.running);
   const environment = await until(() => {
@@ -31,6 +36,7 @@ async function machine() {
   return { stub, instanceId, isRunning, environment, url: `${stub.url}/${instanceId}` };
 }
 
+const never = new AbortController().signal;
 const post = async (url: string): Promise<number> => (await fetch(url, { method: 'POST' })).status;
 
 describe('the metadata server of a local machine', () => {
@@ -47,6 +53,32 @@ describe('the metadata server of a local machine', () => {
     expect(await action.json()).toMatchObject({ action: 'terminate', time: expect.stringMatching(/:\d\dZ$/) });
     await until(async () => !(await isRunning()), `${instanceId} is gone`);
     expect(await post(`${url}/interrupt`)).toBe(404);
+  });
+
+  it.each([
+    ['aws', (url: string) => new AwsSpotNotices({ url, clock: systemClock })],
+    ['gcp', (url: string) => new GcpPreemptionNotices({ url, waitSeconds: 5 })],
+    ['azure', (url: string) => new AzureScheduledEvents({ url, clock: systemClock })],
+  ] as [string, (url: string) => NoticeSource][])(
+    'speaks to a machine of %s as it is used to',
+    async (provider, sourceAt) => {
+      const { url, environment } = await machine(provider);
+      expect(environment).toContain(`SHOAL_PROVIDER=${provider}\n`);
+      const source = sourceAt(url);
+      expect(await source.next(never)).toBeNull();
+
+      const [notice] = await Promise.all([
+        until(async () => (await source.next(never)) ?? undefined, 'it is told'),
+        post(`${url}/interrupt?seconds=30`),
+      ]);
+
+      expect(notice).toMatchObject({ kind: 'interruption', reason: expect.stringContaining('spot interruption') });
+      await source.letGo?.();
+    },
+  );
+
+  it('speaks as AWS to a machine of your own', async () => {
+    expect((await machine('external')).environment).toContain('SHOAL_PROVIDER=aws\n');
   });
 
   it('lets a machine vanish without a word', async () => {

@@ -1,6 +1,6 @@
 /**
- * The metadata server of local machines, so that the loss of a spot machine can be tried by hand: it speaks as EC2 does
- * (IMDSv2), a folder a machine, and takes machines back when it is asked to.
+ * The metadata server of local machines, so that the loss of a spot machine can be tried by hand: it speaks as each provider
+ * does (metadata-dialects.ts), a folder a machine, and takes machines back when it is asked to.
  *
  *     POST /{instanceId}/interrupt?seconds=120    a notice; when the time is up, the machine is gone, ready or not
  *     POST /{instanceId}/rebalance                a rebalance recommendation
@@ -10,10 +10,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { endRemains, isMachineAlive, readMachine } from '../adapters/local/local-machine.ts';
 import { signalGroup } from '../adapters/local/process-liveness.ts';
 import { listenOnLoopback } from './emulators/protocol/loopback-server.ts';
+import { DIALECTS, type Told } from './metadata-dialects.ts';
 
 /** What EC2 gives. */
 const NOTICE_SECONDS = 120;
-const TOKEN = 'local-metadata-token';
 
 export interface MetadataStub {
   readonly url: string;
@@ -27,16 +27,15 @@ export interface MetadataStub {
 
 /** @param instancesDirectory where the machines of the run are written down */
 export async function startMetadataStub(instancesDirectory: string): Promise<MetadataStub> {
-  const metadata = new Map<string, Map<string, string>>();
+  const told = new Map<string, Told>();
   const timers = new Set<NodeJS.Timeout>();
   const running = async (instanceId: string) => {
     const machine = await readMachine(instancesDirectory, instanceId);
     return machine && (await isMachineAlive(machine)) ? machine : undefined;
   };
-  const tell = async (instanceId: string, path: string, document: object): Promise<boolean> => {
+  const tell = async (instanceId: string, news: Partial<Told>): Promise<boolean> => {
     if (!(await running(instanceId))) return false;
-    const known = metadata.get(instanceId) ?? new Map<string, string>();
-    metadata.set(instanceId, known.set(path, JSON.stringify(document)));
+    told.set(instanceId, { ...(told.get(instanceId) ?? NOTHING), ...news });
     return true;
   };
   const vanish = async (instanceId: string): Promise<boolean> => {
@@ -48,23 +47,21 @@ export async function startMetadataStub(instancesDirectory: string): Promise<Met
     return true;
   };
   const interrupt = async (instanceId: string, seconds = NOTICE_SECONDS): Promise<boolean> => {
-    const time = isoSeconds(Date.now() + seconds * 1_000);
-    const told = await tell(instanceId, 'spot/instance-action', { action: 'terminate', time });
-    if (told) {
+    const known = await tell(instanceId, { endsAt: new Date(Date.now() + seconds * 1_000) });
+    if (known) {
       const timer = setTimeout(() => {
         timers.delete(timer);
         void vanish(instanceId);
       }, seconds * 1_000);
       timers.add(timer.unref());
     }
-    return told;
+    return known;
   };
-  const rebalance = (instanceId: string): Promise<boolean> =>
-    tell(instanceId, 'events/recommendations/rebalance', { noticeTime: isoSeconds(Date.now()) });
+  const rebalance = (instanceId: string): Promise<boolean> => tell(instanceId, { rebalanceAt: new Date() });
 
   const commands = { interrupt, rebalance, vanish };
   const server = await listenOnLoopback('metadata', 0, (request, response) => {
-    void answer(request, response, { metadata, commands });
+    void answer(request, response, { told, commands });
   });
   const stop = async (): Promise<void> => {
     for (const timer of timers) clearTimeout(timer);
@@ -73,28 +70,30 @@ export async function startMetadataStub(instancesDirectory: string): Promise<Met
   return { url: server.url, ...commands, stop };
 }
 
-/** As EC2 writes times: no fractions. */
-const isoSeconds = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
+const NOTHING: Told = { endsAt: null, rebalanceAt: null };
 
 type Commands = Pick<MetadataStub, 'interrupt' | 'rebalance' | 'vanish'>;
 
 interface Known {
-  readonly metadata: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  readonly told: ReadonlyMap<string, Told>;
   readonly commands: Commands;
 }
 
 const isCommand = (commands: Commands, path: string): path is keyof Commands => Object.hasOwn(commands, path);
 
-async function answer(request: IncomingMessage, response: ServerResponse, { metadata, commands }: Known) {
+async function answer(request: IncomingMessage, response: ServerResponse, { told, commands }: Known) {
   const reply = (status: number, text: string): void => void response.writeHead(status).end(`${text}\n`);
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
   const [, instanceId = '', ...rest] = pathname.split('/');
   const path = rest.join('/');
-  if (request.method === 'PUT' && path === 'latest/api/token') return void response.end(TOKEN);
-  if (request.method === 'GET' && path.startsWith('latest/meta-data/')) {
-    if (request.headers['x-aws-ec2-metadata-token'] !== TOKEN) return reply(401, 'Unauthorized');
-    const document = metadata.get(instanceId)?.get(path.slice('latest/meta-data/'.length));
-    return document === undefined ? reply(404, 'Not Found') : void response.end(document);
+  const dialect = DIALECTS.find(({ prefix }) => path.startsWith(prefix));
+  if (dialect) {
+    return dialect.answer(request, response, {
+      instanceId,
+      path: path.slice(dialect.prefix.length),
+      query: searchParams,
+      told: () => told.get(instanceId) ?? NOTHING,
+    });
   }
   if (request.method !== 'POST' || !isCommand(commands, path)) return reply(404, 'there is no such path');
   const seconds = Number(searchParams.get('seconds') ?? NOTICE_SECONDS);

@@ -28,6 +28,8 @@ describe('buildAgent', () => {
     expect(has('@aws-sdk/client-s3/')).toBe(false);
     expect(has('@aws-sdk/client-ssm/')).toBe(false);
     expect(has('adapters/git/')).toBe(false);
+    expect(has('adapters/gcp/pubsub')).toBe(false);
+    expect(has('adapters/azure/service-bus')).toBe(false);
     // Node's own second HTTP client: an `import` of `node:http` would bring it.
     const tell =
       'process.on("exit", () => console.log(process.moduleLoadList.some((name) => name.includes("undici"))))';

@@ -10,7 +10,7 @@ export interface BuiltAgent {
   /** Of the file, in hex: bootstrap.sh runs nothing else. */
   readonly sha256: string;
   readonly bytes: number;
-  /** Modules that are evaluated when the program starts; all others when they are first needed. */
+  /** Modules that are evaluated when the program starts on AWS; all others when they are first needed. */
   readonly evaluatedAtStart: readonly string[];
 }
 
@@ -122,8 +122,12 @@ export async function buildAgent(
   };
 }
 
+/** Loaded at the start, by the name of the cloud; on another cloud that one's. */
+const ON_AWS = 'services-on-aws.ts';
+
 function evaluatedAtStart({ inputs }: Metafile, entry: string): string[] {
   const found = new Set([relative(process.cwd(), entry)]);
+  for (const path of Object.keys(inputs)) if (basename(path) === ON_AWS) found.add(path);
   for (const path of found) {
     for (const imported of inputs[path]?.imports ?? []) {
       if (imported.kind !== 'dynamic-import' && !imported.external) found.add(imported.path);

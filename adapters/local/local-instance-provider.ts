@@ -132,7 +132,7 @@ export class LocalInstanceProvider implements InstanceProvider {
         SHOAL_POLL_SECONDS: POLL_SECONDS,
         ...baseEnvironment,
         ...request.environment,
-        ...noticesOf(instanceId, baseEnvironment['SHOAL_METADATA_URL']),
+        ...noticesOf(instanceId, request.environment['SHOAL_PROVIDER'], baseEnvironment['SHOAL_METADATA_URL']),
         SHOAL_INSTANCE_ID: instanceId,
         SHOAL_WORK_DIR: work,
       },
@@ -159,9 +159,12 @@ export class LocalInstanceProvider implements InstanceProvider {
   }
 }
 
-/** Whatever its fleet's provider would be: what gives notice here, if anything does, speaks as AWS. */
-const noticesOf = (instanceId: string, url: string | undefined): Readonly<Record<string, string>> =>
-  url ? { SHOAL_PROVIDER: 'aws', SHOAL_METADATA_URL: `${url}/${instanceId}` } : { SHOAL_PROVIDER: 'external' };
+/** What gives notice here, if anything does, speaks as the fleet's provider would; as AWS where that is the user. */
+function noticesOf(instanceId: string, provider = 'aws', url?: string): Readonly<Record<string, string>> {
+  if (!url) return { SHOAL_PROVIDER: 'external' };
+  const own = provider === 'external' ? 'aws' : provider;
+  return { SHOAL_PROVIDER: own, SHOAL_METADATA_URL: `${url}/${instanceId}` };
+}
 
 const launchedInstance = (instanceId: string, launchedAt: string): LaunchedInstance => ({
   instanceId,

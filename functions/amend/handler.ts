@@ -1,8 +1,8 @@
 /** `PATCH /v1/jobs/{jobId}`: wiring only. */
-import { createDynamoClient, createS3Client } from '../../adapters/aws/clients.ts';
+import { createDynamoClient, createS3Client, createSqsClient } from '../../adapters/aws/clients.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { DynamoKeyStore } from '../../adapters/aws/dynamodb-key-store.ts';
-import { S3ControlChannel } from '../../adapters/aws/s3-control-channel.ts';
+import { deploymentServices } from '../clouds/deployment-services.ts';
 import { apiHandler } from '../http/api-handler.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { jobIdOf } from '../http/path-parameters.ts';
@@ -18,7 +18,7 @@ const clock = { now: () => new Date() };
 
 const ports: AmendPorts = {
   jobs: new DynamoJobStore({ client, table: config.JOBS_TABLE }),
-  control: new S3ControlChannel({ client: createS3Client(), bucket: config.BUCKET }),
+  control: deploymentServices(config, { sqs: createSqsClient(), s3: createS3Client() }).control,
   waker: scalerWaker(config.SCALER_FUNCTION_NAME),
   clock,
 };

@@ -1,8 +1,8 @@
 /** `DELETE /v1/jobs/{jobId}` and `DELETE /v1/tasks/{taskId}`: wiring only. */
 import { createDynamoClient, createS3Client, createSqsClient } from '../../adapters/aws/clients.ts';
 import { DynamoKeyStore } from '../../adapters/aws/dynamodb-key-store.ts';
-import { S3ControlChannel } from '../../adapters/aws/s3-control-channel.ts';
 import { accountingPorts } from '../accounting-ports.ts';
+import { deploymentServices } from '../clouds/deployment-services.ts';
 import { apiHandler } from '../http/api-handler.ts';
 import { jobIdOf, taskPositionOf } from '../http/path-parameters.ts';
 import { cancelJob } from './cancel-job.ts';
@@ -11,10 +11,10 @@ import { config } from './config.ts';
 
 const dynamodb = createDynamoClient();
 
-const ports: CancelTaskPorts = {
-  ...accountingPorts(config, { dynamodb, sqs: createSqsClient() }),
-  control: new S3ControlChannel({ client: createS3Client(), bucket: config.BUCKET }),
-};
+const sqs = createSqsClient();
+const { queues, control } = deploymentServices(config, { sqs, s3: createS3Client() });
+
+const ports: CancelTaskPorts = { ...accountingPorts(config, { dynamodb, sqs, queues }), control };
 
 export const handler = apiHandler({
   keys: new DynamoKeyStore({ client: dynamodb, table: config.KEYS_TABLE }),

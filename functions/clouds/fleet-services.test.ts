@@ -11,7 +11,6 @@ import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
 import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
 import { fleetServices } from './fleet-services.ts';
-import { linksHome } from './places-of-blobs.ts';
 
 const FLEETS = { near: { provider: 'aws' }, far: { provider: 'gcp' }, further: { provider: 'azure' } };
 
@@ -148,14 +147,12 @@ describe('blobs in several clouds', () => {
   });
 
   it('are linked to at home, wherever they were written', async () => {
-    const { aws, gcp } = deployment();
+    const { services, aws, gcp } = deployment();
     const key = blobKeys.result(jobId, 'a', 1, 'l');
     await gcp.blobs.put(key, '"large"', 'application/json');
-    const links = linksHome(aws.blobs, [
-      { services: 'aws', blobs: async () => aws.blobs },
-      { services: 'gcp', blobs: async () => gcp.blobs },
-    ]);
 
-    expect(await links.link(key, 60)).toBe(`data:application/json;base64,${btoa('"large"')}`);
+    const link = await services.linksOf(aws.blobs).link(key, 60);
+
+    expect(link).toBe(`data:application/json;base64,${btoa('"large"')}`);
   });
 });

@@ -5,9 +5,9 @@
 import type { Clouds } from '../../core/clouds.ts';
 import { servicesOf } from '../../core/clouds.ts';
 import type { Services } from '../../core/ids.ts';
-import type { BlobStore, ControlChannel, TaskQueue, TaskQueues } from '../../core/ports.ts';
+import type { BlobLinks, BlobStore, ControlChannel, TaskQueue, TaskQueues } from '../../core/ports.ts';
 import type { Deployment } from '../fleets-file.ts';
-import { carryBlobs, type Place, PlacesOfBlobs } from './places-of-blobs.ts';
+import { carryBlobs, linksHome, type Place, PlacesOfBlobs } from './places-of-blobs.ts';
 
 /** What fleets of one cloud share. */
 export interface CloudServices {
@@ -16,12 +16,17 @@ export interface CloudServices {
   readonly blobs: BlobStore;
 }
 
+export interface FleetServices extends CloudServices {
+  /** Addresses of blobs, wherever they are. */
+  readonly linksOf: (home: BlobLinks) => BlobLinks;
+}
+
 export type OpenCloud = (cloud: keyof Clouds) => Promise<CloudServices>;
 
 /** @param home AWS's: the place of all inputs, and of every fleet that is in no other cloud */
-export function fleetServices({ fleets, clouds }: Deployment, home: CloudServices, open: OpenCloud): CloudServices {
+export function fleetServices({ fleets, clouds }: Deployment, home: CloudServices, open: OpenCloud): FleetServices {
   const declared = (['gcp', 'azure'] as const).filter((cloud) => clouds[cloud]);
-  if (declared.length === 0) return home;
+  if (declared.length === 0) return { ...home, linksOf: (links) => links };
   const opened = new Map<Services, Promise<CloudServices>>([['aws', Promise.resolve(home)]]);
   const servicesAt = (services: Services): Promise<CloudServices> => {
     const known = opened.get(services);
@@ -50,6 +55,7 @@ export function fleetServices({ fleets, clouds }: Deployment, home: CloudService
       update: async (fleet, change) => (await servicesAt(at(fleet))).control.update(fleet, change),
     },
     blobs: new PlacesOfBlobs(places),
+    linksOf: (links) => linksHome(links, places),
   };
 }
 

@@ -3,6 +3,7 @@ import { parseEnvironment } from '../environment.ts';
 
 export const config = parseEnvironment(
   z.object({
+    LAMBDA_TASK_ROOT: z.string().min(1),
     STAGE: z.string().min(1),
     JOBS_TABLE: z.string().min(1),
     TASKS_TABLE: z.string().min(1),

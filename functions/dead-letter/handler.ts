@@ -5,22 +5,21 @@ import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { createDynamoClient, createS3Client, createSqsClient } from '../../adapters/aws/clients.ts';
-import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
 import { BlobDeadLetters } from '../../adapters/blob-dead-letters.ts';
 import { accountingPorts } from '../accounting-ports.ts';
+import { deploymentServices } from '../clouds/deployment-services.ts';
 import { acknowledgeBatch, toQueueRecord } from '../queue-batch.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { config } from './config.ts';
 import { type JudgePorts, judgeDeadLetters } from './judge-dead-letters.ts';
 
-const accounting = accountingPorts(config, { dynamodb: createDynamoClient(), sqs: createSqsClient() });
+const sqs = createSqsClient();
+const { queues, blobs } = deploymentServices(config, { sqs, s3: createS3Client() });
+const accounting = accountingPorts(config, { dynamodb: createDynamoClient(), sqs, queues });
 
 const ports: JudgePorts = {
   ...accounting,
-  deadLetters: new BlobDeadLetters({
-    blobs: new S3BlobStore({ client: createS3Client(), bucket: config.BUCKET }),
-    clock: accounting.clock,
-  }),
+  deadLetters: new BlobDeadLetters({ blobs, clock: accounting.clock }),
 };
 
 export const handler = middy<SQSEvent, SQSBatchResponse, Error, Context>()

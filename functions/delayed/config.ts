@@ -3,6 +3,7 @@ import { parseEnvironment } from '../environment.ts';
 
 export const config = parseEnvironment(
   z.object({
+    LAMBDA_TASK_ROOT: z.string().min(1),
     STAGE: z.string().min(1),
     BUCKET: z.string().min(1),
     QUEUE_URL_PREFIX: z.string().min(1),

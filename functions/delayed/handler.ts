@@ -5,10 +5,9 @@ import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { createS3Client, createSqsClient } from '../../adapters/aws/clients.ts';
-import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
 import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
-import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { BlobDeadLetters } from '../../adapters/blob-dead-letters.ts';
+import { deploymentServices } from '../clouds/deployment-services.ts';
 import { acknowledgeBatch, toQueueRecord } from '../queue-batch.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { config } from './config.ts';
@@ -17,13 +16,12 @@ import { type ForwardPorts, forwardDelayed } from './forward-delayed.ts';
 const sqs = createSqsClient();
 const clock = { now: () => new Date() };
 
+const { queues, blobs } = deploymentServices(config, { sqs, s3: createS3Client() });
+
 const ports: ForwardPorts = {
-  queues: sqsTaskQueues({ client: sqs, queueUrlPrefix: config.QUEUE_URL_PREFIX, stage: config.STAGE }),
+  queues,
   delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
-  deadLetters: new BlobDeadLetters({
-    blobs: new S3BlobStore({ client: createS3Client(), bucket: config.BUCKET }),
-    clock,
-  }),
+  deadLetters: new BlobDeadLetters({ blobs, clock }),
   clock,
 };
 

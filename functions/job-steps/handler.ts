@@ -7,21 +7,16 @@ import { z } from 'zod';
 import { createDynamoClient, createS3Client, createSfnClient, createSqsClient } from '../../adapters/aws/clients.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
-import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
-import { S3ControlChannel } from '../../adapters/aws/s3-control-channel.ts';
 import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
-import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
 import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-machine.ts';
 import { parseDocument } from '../../core/validation.ts';
+import { deploymentServices } from '../clouds/deployment-services.ts';
 import { scalerWaker } from '../scaler-waker.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { awaitCompletion } from './await-completion.ts';
 import { config } from './config.ts';
 import { enqueueChunk } from './enqueue-chunk.ts';
 import { finishJob } from './finish-job.ts';
-
-const s3 = createS3Client();
-const { BUCKET: bucket, STAGE: stage, QUEUE_URL_PREFIX: queueUrlPrefix } = config;
 
 const client = createDynamoClient();
 const sqs = createSqsClient();
@@ -30,9 +25,7 @@ const clock = { now: () => new Date() };
 const ports = {
   jobs: new DynamoJobStore({ client, table: config.JOBS_TABLE }),
   tasks: new DynamoTaskStore({ client, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE }),
-  blobs: new S3BlobStore({ client: s3, bucket }),
-  control: new S3ControlChannel({ client: s3, bucket }),
-  queues: sqsTaskQueues({ client: sqs, queueUrlPrefix, stage }),
+  ...deploymentServices(config, { sqs, s3: createS3Client() }),
   delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
   machine: new StepFunctionsJobMachine({ client: createSfnClient() }),
   waker: scalerWaker(config.SCALER_FUNCTION_NAME),

@@ -5,8 +5,7 @@ import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { DynamoKeyStore } from '../../adapters/aws/dynamodb-key-store.ts';
 import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
 import { S3BlobLinks } from '../../adapters/aws/s3-blob-links.ts';
-import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
-import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
+import { deploymentServices } from '../clouds/deployment-services.ts';
 import { readFleets } from '../fleets-file.ts';
 import { apiHandler } from '../http/api-handler.ts';
 import { offerSource } from '../offer-source.ts';
@@ -22,14 +21,9 @@ import { taskRoutes } from './tasks.ts';
 const client = createDynamoClient();
 const jobs = new DynamoJobStore({ client, table: config.JOBS_TABLE });
 const tasks = new DynamoTaskStore({ client, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE });
-const bucket = { client: createS3Client(), bucket: config.BUCKET };
-const blobs = new S3BlobStore(bucket);
-const links = new S3BlobLinks(bucket);
-const queues = sqsTaskQueues({
-  client: createSqsClient(),
-  queueUrlPrefix: config.QUEUE_URL_PREFIX,
-  stage: config.STAGE,
-});
+const s3 = createS3Client();
+const { queues, blobs, linksOf } = deploymentServices(config, { sqs: createSqsClient(), s3 });
+const links = linksOf(new S3BlobLinks({ client: s3, bucket: config.BUCKET }));
 
 export const handler = apiHandler({
   keys: new DynamoKeyStore({ client, table: config.KEYS_TABLE }),

@@ -8,10 +8,10 @@ import { createDynamoClient, createS3Client, createSqsClient } from '../../adapt
 import { createEc2Client, createPricingClient } from '../../adapters/aws/ec2-clients.ts';
 import { Ec2OfferSource } from '../../adapters/aws/ec2-offer-source.ts';
 import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
-import { S3ControlChannel } from '../../adapters/aws/s3-control-channel.ts';
 import { SqsStatusFlow } from '../../adapters/aws/sqs-status-flow.ts';
 import { accountingPorts } from '../accounting-ports.ts';
-import { readFleets } from '../fleets-file.ts';
+import { deploymentServices } from '../clouds/deployment-services.ts';
+import { readDeployment } from '../fleets-file.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { config } from './config.ts';
 import { takeBackTasks } from './lost-machines.ts';
@@ -19,10 +19,11 @@ import { providersFor } from './providers.ts';
 import { scale, type TickPorts } from './scale.ts';
 
 const { QUEUE_URL_PREFIX: queueUrlPrefix, STAGE: stage } = config;
-const fleets = readFleets(config.LAMBDA_TASK_ROOT);
+const { fleets, clouds } = readDeployment(config.LAMBDA_TASK_ROOT);
 
 const settings = {
   stage,
+  clouds,
   queueUrlPrefix,
   region: config.AWS_REGION,
   bucket: config.BUCKET,
@@ -43,7 +44,8 @@ const settings = {
 const dynamodb = createDynamoClient();
 const sqs = createSqsClient();
 /** What it takes to give a lost machine's tasks to others, too. */
-const accounting = accountingPorts(config, { dynamodb, sqs });
+const { queues, control } = deploymentServices(config, { sqs, s3: createS3Client() });
+const accounting = accountingPorts(config, { dynamodb, sqs, queues });
 const { clock } = accounting;
 
 function localMachines() {
@@ -66,7 +68,7 @@ function ec2Machines() {
 }
 
 const ports: TickPorts = {
-  control: new S3ControlChannel({ client: createS3Client(), bucket: config.BUCKET }),
+  control,
   ...accounting,
   statusFlow: new SqsStatusFlow({
     sqs,

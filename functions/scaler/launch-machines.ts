@@ -3,7 +3,7 @@ import type { Choice } from '../../core/choose-instances.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { LaunchIntent } from '../../core/instance.ts';
 import type { LaunchError } from '../../core/launch.ts';
-import { machineEnvironment } from '../../core/machine-environment.ts';
+import { machineEnvironment, settingsFor } from '../../core/machine-environment.ts';
 import type { ScalePlan } from '../../core/plan-scale.ts';
 import type { FleetState, InstanceProvider } from '../../core/ports.ts';
 import { rememberStockOuts } from '../../core/stock-outs.ts';
@@ -49,7 +49,11 @@ export async function launchMachines(
     fleet: fleet.name,
     intentId: intent.intentId,
     count: intent.count,
-    environment: machineEnvironment(fleet, settings, choices.length > 0 ? undefined : settings.slotsPerInstance),
+    environment: machineEnvironment(
+      fleet,
+      settingsFor(fleet, settings, settings.clouds ?? {}),
+      choices.length > 0 ? undefined : settings.slotsPerInstance,
+    ),
     choices,
     expiresAt: after(fleet.maxLifetimeHours * 3_600 + LIFETIME_MARGIN_SECONDS),
   });

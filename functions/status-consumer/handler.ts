@@ -4,11 +4,12 @@ import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { createDynamoClient, createSqsClient } from '../../adapters/aws/clients.ts';
+import { createDynamoClient, createS3Client, createSqsClient } from '../../adapters/aws/clients.ts';
 import { SqsDeadLetterChannel } from '../../adapters/aws/sqs-dead-letter-channel.ts';
 import { DynamoStatusNotes } from '../../adapters/aws/sqs-status-flow.ts';
 import { TransientError } from '../../core/errors.ts';
 import { accountingPorts } from '../accounting-ports.ts';
+import { deploymentServices } from '../clouds/deployment-services.ts';
 import { acknowledgeBatch, toQueueRecord } from '../queue-batch.ts';
 import { scalerWaker } from '../scaler-waker.ts';
 import { logger, metrics } from '../telemetry.ts';
@@ -18,7 +19,8 @@ import { HeardMachines } from './heard-machines.ts';
 
 const dynamodb = createDynamoClient();
 const sqs = createSqsClient();
-const accounting = accountingPorts(config, { dynamodb, sqs });
+const { queues } = deploymentServices(config, { sqs, s3: createS3Client() });
+const accounting = accountingPorts(config, { dynamodb, sqs, queues });
 const { fleets, clock } = accounting;
 
 const ports: ConsumePorts = {

@@ -3,11 +3,12 @@
  * client of the bucket comes with the first lease, the one of the parameter store with the first private repository.
  */
 import type { CredentialUser } from '../../adapters/git/repository-credentials.ts';
-import type { BlobStore, Clock, ControlChannel } from '../../core/ports.ts';
+import type { Clock } from '../../core/ports.ts';
 import type { AgentConfig } from './config.ts';
+import type { Bucket } from './services.ts';
 
-export function lateBucket(bucket: string): { readonly control: ControlChannel; readonly blobs: BlobStore } {
-  const opened = once(async () => (await import('./bucket.ts')).openBucket(bucket));
+export function lateBucket(open: () => Promise<Bucket>): Bucket {
+  const opened = once(open);
   return {
     control: {
       read: async (...asked) => (await opened()).control.read(...asked),

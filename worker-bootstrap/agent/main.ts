@@ -1,7 +1,4 @@
-/** The agent as a program: wires the AWS adapters, listens for signals, runs until the machine's life ends. */
-import { createSqsClient } from '../../adapters/aws/sqs-client.ts';
-import { SqsStatusChannel } from '../../adapters/aws/sqs-status-channel.ts';
-import { sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.ts';
+/** The agent as a program: wires the adapters, listens for signals, runs until the machine's life ends. */
 import { type AgentPorts, runAgent } from './agent.ts';
 import { systemClock } from './clock.ts';
 import { parseAgentConfig } from './config.ts';
@@ -12,20 +9,18 @@ import { watchNotices } from './notice-watch.ts';
 import { noticesFor } from './notices.ts';
 import { withReadyFile } from './ready-file.ts';
 import { runAsProgram } from './run-as-program.ts';
+import { openServices } from './services.ts';
 
 void runAsProgram(async () => {
   const config = parseAgentConfig();
-  const { bucket, queueUrlPrefix, stage, statusQueueUrl, instanceId, fleet } = config;
+  const { instanceId, fleet } = config;
   const clock = systemClock;
   const log = createJsonLog((line) => process.stdout.write(line), clock, { fleet, instanceId });
-  const sqs = createSqsClient();
+  const { queues, status, openBucket } = await openServices(config, clock);
   const ports: AgentPorts = {
-    queues: sqsTaskQueues({ client: sqs, queueUrlPrefix, stage }),
-    status: withReadyFile(
-      new SqsStatusChannel({ client: sqs, queueUrl: statusQueueUrl, source: instanceId }),
-      config.workDir,
-    ),
-    ...lateBucket(bucket),
+    queues,
+    status: withReadyFile(status, config.workDir),
+    ...lateBucket(openBucket),
     credentials: lateCredentials(config, clock),
     clock,
     random: Math.random,
