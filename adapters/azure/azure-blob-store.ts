@@ -6,6 +6,8 @@ import { type AzureContainer, askForBlob, putHeaders, unexpectedOfBlobs } from '
 
 const NOT_FOUND = 404;
 const CREATED = 201;
+/** The range begins where the blob has ended. */
+const NOTHING_THERE = 416;
 
 export class AzureBlobStore implements BlobStore {
   readonly #container: AzureContainer;
@@ -26,6 +28,7 @@ export class AzureBlobStore implements BlobStore {
     const headers = range ? { range: `bytes=${range.offset}-${range.offset + range.bytes - 1}` } : {};
     const answer = await askForBlob(this.#container, key, { method: 'GET', headers });
     if (answer.status === NOT_FOUND) return undefined;
+    if (range && answer.status === NOTHING_THERE) return new Uint8Array();
     if (answer.status !== (range ? 206 : 200)) throw unexpectedOfBlobs('Get Blob', answer);
     return answer.bytes;
   }

@@ -4,6 +4,7 @@
  */
 import { TransientError } from '../../core/errors.ts';
 import type { ByteStream } from '../../core/ports.ts';
+import { backoff } from '../backoff.ts';
 import {
   type AzureContainer,
   authorizedBlobHeaders,
@@ -18,6 +19,7 @@ import { mayPass, permitted, unanswered } from './azure-request.ts';
 
 /** Nothing moved for so long: nothing will. */
 const STALLED_MS = 60_000;
+const MAX_TRIES = 6;
 
 /** @throws TransientError when it did not arrive; whatever the stream or the signal throws */
 export async function putBlobStream(
@@ -45,12 +47,23 @@ export async function putBlobStream(
   }
 }
 
-/** `undefined` if there is none. What breaks off half way throws TransientError. */
+/** `undefined` if there is none. What breaks off half way throws TransientError: until then it is tried again. */
 export async function getBlobStream(
   container: AzureContainer,
   key: string,
   signal?: AbortSignal,
 ): Promise<ByteStream | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await getOnce(container, key, signal);
+    } catch (error) {
+      if (!(error instanceof TransientError) || tries === MAX_TRIES) throw error;
+      await backoff(tries);
+    }
+  }
+}
+
+async function getOnce(container: AzureContainer, key: string, signal?: AbortSignal): Promise<ByteStream | undefined> {
   const progress = new Progress(signal);
   try {
     const response = await ask(container, key, { method: 'GET' }, progress);
@@ -62,25 +75,21 @@ export async function getBlobStream(
     }
     if (response.status !== 200 || !response.body) throw await refusal('Get Blob', response);
     const bytes = Number(response.headers.get('content-length') ?? 0);
-    return {
-      bytes,
-      chunks: readable(
-        progress.watch(response.body, () => undefined),
-        signal,
-      ),
-    };
+    return { bytes, chunks: readable(response.body, progress) };
   } catch (error) {
     progress.end();
     throw error;
   }
 }
 
-async function* readable(chunks: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* readable(body: AsyncIterable<Uint8Array>, progress: Progress): AsyncGenerator<Uint8Array> {
   try {
-    yield* chunks;
+    yield* progress.watch(body);
   } catch (cause) {
-    signal?.throwIfAborted();
+    progress.callerSignal?.throwIfAborted();
     throw new TransientError(`${BLOBS} broke off`, { cause });
+  } finally {
+    progress.end();
   }
 }
 
@@ -114,8 +123,8 @@ class Progress {
     this.signal = callerSignal ? AbortSignal.any([callerSignal, stalled.signal]) : stalled.signal;
   }
 
-  /** The same chunks; each is progress, and the last one ends it. */
-  async *watch(chunks: AsyncIterable<Uint8Array>, onError: (error: unknown) => void): AsyncGenerator<Uint8Array> {
+  /** The same chunks: each is progress. */
+  async *watch(chunks: AsyncIterable<Uint8Array>, onError?: (error: unknown) => void): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of chunks) {
         this.#timer.refresh();
@@ -123,7 +132,7 @@ class Progress {
         this.#timer.refresh();
       }
     } catch (error) {
-      onError(error);
+      onError?.(error);
       throw error;
     }
   }
