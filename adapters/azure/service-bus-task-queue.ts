@@ -83,10 +83,13 @@ export class ServiceBusTaskQueue implements TaskQueue {
     }
   }
 
-  /** Locked messages are counted among the active ones: nobody says how many of them are leased. */
-  async depth(): Promise<QueueDepth> {
+  /**
+   * Locked messages are counted among the active ones ("Message counters"): how many of those wait, Service Bus does not tell. An
+   * empty queue is one.
+   */
+  async depth(): Promise<QueueDepth | null> {
     const { active, scheduled } = await this.#client.counts();
-    return { visible: active, inFlight: 0, delayed: scheduled };
+    return active === 0 ? { visible: 0, inFlight: 0, delayed: scheduled } : null;
   }
 
   /** Stops at the first that is not there. */

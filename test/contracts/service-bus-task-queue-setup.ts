@@ -26,7 +26,10 @@ export function serviceBusTaskQueueSetup(
       sendRaw: async (body) => {
         stored.send({ messageId: crypto.randomUUID(), body: Buffer.from(body), properties: {} });
       },
-      countsLeasesApart: false,
+      counted: async () => {
+        const { active, locked, scheduled } = stored.counts();
+        return { visible: active - locked, inFlight: locked, delayed: scheduled };
+      },
       elapse: (seconds) => clock.advance(seconds, () => queue.renewal.idle()),
     };
   };

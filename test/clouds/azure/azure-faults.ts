@@ -1,6 +1,4 @@
 /** What the emulated Azure does on a bad day, switched by a test. */
-import { seededRandom } from '../../../local/emulators/faults/faults.ts';
-
 export const AZURE_OPERATIONS = ['send', 'receive', 'settle', 'renew', 'count', 'read', 'write'] as const;
 export type AzureOperation = (typeof AZURE_OPERATIONS)[number];
 
@@ -16,38 +14,44 @@ export interface AzureFault {
   readonly kind: AzureFaultKind;
   /** Without them, every operation. */
   readonly operations?: readonly AzureOperation[];
-  /** Of a call that the fault is about; without it every one. */
-  readonly probability?: number;
+  /** Strikes every so many of the calls that it is about; without it each. */
+  readonly every?: number;
   /** At most so often; without it no end. */
   readonly times?: number;
 }
 
-/** The same seed, and the same calls in the same order, make the same faults. */
+interface Active {
+  readonly fault: AzureFault;
+  asked: number;
+  struck: number;
+}
+
+/** By counting, not by chance: what strikes every third call never fails one that is tried three times. */
 export class AzureFaults {
-  #faults: readonly AzureFault[] = [];
-  #struck: number[] = [];
-  #random = seededRandom(1);
+  #active: readonly Active[] = [];
 
   /** Replaces all faults, and counts from zero. */
-  set(faults: readonly AzureFault[], seed = 1): void {
-    this.#faults = faults;
-    this.#struck = faults.map(() => 0);
-    this.#random = seededRandom(seed);
+  set(...faults: readonly AzureFault[]): void {
+    this.#active = faults.map((fault) => ({ fault, asked: 0, struck: 0 }));
   }
 
   /** How often each has struck. */
   get struck(): readonly number[] {
-    return this.#struck;
+    return this.#active.map(({ struck }) => struck);
   }
 
+  /** The fault that a call is to meet: the first whose turn it is. */
   draw(operation: AzureOperation): AzureFaultKind | undefined {
-    for (const [index, { kind, operations, probability = 1, times }] of this.#faults.entries()) {
-      const struck = this.#struck[index] ?? 0;
-      if (operations?.includes(operation) === false || struck >= (times ?? Number.POSITIVE_INFINITY)) continue;
-      if (this.#random() >= probability) continue;
-      this.#struck[index] = struck + 1;
-      return kind;
+    let drawn: Active | undefined;
+    for (const active of this.#active) {
+      const { operations, every = 1, times = Number.POSITIVE_INFINITY } = active.fault;
+      if (operations?.includes(operation) === false || active.struck >= times) continue;
+      active.asked += 1;
+      if (active.asked >= every) drawn ??= active;
     }
-    return undefined;
+    if (!drawn) return undefined;
+    drawn.asked = 0;
+    drawn.struck += 1;
+    return drawn.fault.kind;
   }
 }

@@ -40,6 +40,8 @@ export type LockedMessage = StoredMessage & { readonly lock: NonNullable<StoredM
 export interface QueueCounts {
   /** Locked ones too. */
   readonly active: number;
+  /** Of the active ones; the service does not tell. */
+  readonly locked: number;
   readonly scheduled: number;
   readonly deadLetters: number;
 }
@@ -140,7 +142,12 @@ export class ServiceBusQueue {
     this.#expire();
     const all = [...this.#messages.values()];
     const scheduled = all.filter(({ scheduledAt }) => scheduledAt > this.#now()).length;
-    return { active: all.length - scheduled, scheduled, deadLetters: this.deadLetters?.counts().active ?? 0 };
+    return {
+      active: all.length - scheduled,
+      locked: this.#byToken.size,
+      scheduled,
+      deadLetters: this.deadLetters?.counts().active ?? 0,
+    };
   }
 
   /** Messages as they stand, locked or not, from a sequence number on. */
