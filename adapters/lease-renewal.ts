@@ -131,7 +131,7 @@ export class LeaseRenewal {
     const over = due.filter(({ endsAt }) => endsAt <= now);
     const going = due.filter(({ endsAt }) => endsAt > now);
     for (const { receiptHandle } of over) this.#kept.delete(receiptHandle);
-    await Promise.all([this.#giveBack(over.filter(({ hiddenUntil }) => hiddenUntil > now)), this.#renew(going, now)]);
+    await Promise.all([this.#giveBack(over), this.#renew(going, now)]);
   }
 
   async #giveBack(over: readonly Kept[]): Promise<void> {

@@ -10,6 +10,10 @@ export class ServiceBusBroker {
     this.#clock = clock;
   }
 
+  now(): Date {
+    return this.#clock.now();
+  }
+
   /** Makes a queue; one that is there stays as it is. */
   create(name: string, settings: QueueSettings = {}): ServiceBusQueue {
     const key = name.toLowerCase();

@@ -44,7 +44,11 @@ export const serveServiceBusRest = ({ broker, port = 0, ...options }: RestFrontO
     port,
     ...options,
     operationOf,
-    handle: (call) => answer(call, broker),
+    // Its own time, by which its locks end.
+    handle: async (call) => {
+      const answered = await answer(call, broker);
+      return { ...answered, headers: { ...answered.headers, date: broker.now().toUTCString() } };
+    },
     refusals: {
       // "Throttling operations on Azure Service Bus" knows both.
       throttle: [
