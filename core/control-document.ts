@@ -7,6 +7,7 @@ import type { Job } from './job.ts';
 
 const cancelledJobSchema = z.object({ jobId: z.string(), at: z.iso.datetime() });
 const pausedJobSchema = z.object({ jobId: z.string(), at: z.iso.datetime() });
+const leftJobSchema = z.object({ jobId: z.string(), at: z.iso.datetime() });
 const cancelledTaskSchema = z.object({ taskId: z.string(), at: z.iso.datetime() });
 
 export const controlDocumentSchema = z.object({
@@ -16,6 +17,8 @@ export const controlDocumentSchema = z.object({
   cancelledTasks: z.array(cancelledTaskSchema).default([]),
   /** Nothing of them starts; what runs may finish. */
   pausedJobs: z.array(pausedJobSchema).default([]),
+  /** They went to other fleets: of what is still here nothing starts, and its messages can go. What runs may finish. */
+  leftJobs: z.array(leftJobSchema).default([]),
   drainingInstances: z.array(z.string()),
 });
 export type ControlDocument = z.infer<typeof controlDocumentSchema>;
@@ -25,6 +28,7 @@ export const emptyControlDocument: ControlDocument = {
   cancelledJobs: [],
   cancelledTasks: [],
   pausedJobs: [],
+  leftJobs: [],
   drainingInstances: [],
 };
 
@@ -72,6 +76,17 @@ export const withPauseOf = (
   { jobId, status }: Pick<Job, 'jobId' | 'status'>,
   now: Date,
 ): ControlDocument => (status === 'PAUSED' ? withPausedJob(document, jobId, now) : withoutPausedJob(document, jobId));
+
+/** The document with that job gone to other fleets; the very same one if it says so. */
+export function withLeftJob(document: ControlDocument, jobId: string, now: Date): ControlDocument {
+  if (hasJobLeft(document, jobId)) return document;
+  const others = document.leftJobs.filter(({ at }) => now.getTime() - Date.parse(at) < RETENTION_MS);
+  const { pausedJobs } = withoutPausedJob(document, jobId);
+  return { ...document, pausedJobs, leftJobs: [...others, { jobId, at: now.toISOString() }] };
+}
+
+export const hasJobLeft = (document: ControlDocument, jobId: string): boolean =>
+  document.leftJobs.some((entry) => entry.jobId === jobId);
 
 export const isJobPaused = (document: ControlDocument, jobId: string): boolean =>
   document.pausedJobs.some((entry) => entry.jobId === jobId);

@@ -16,6 +16,11 @@ export interface Counters {
   /** The part of it that brought no result: interruptions, lost machines, failures that were tried again. */
   readonly lostSeconds: number;
   readonly lostUsd: number;
+  /**
+   * Of a job over several fleets: tasks that have ended, by the fleet that had them at first. They change with the others, in
+   * the same write, and tell what each fleet has open.
+   */
+  readonly endedByFleet?: Readonly<Record<string, number>>;
 }
 
 /** A change of counters; the same shape, its numbers may be negative. */
@@ -33,6 +38,7 @@ export const zeroCounters: Counters = {
 };
 
 export const addCounters = (a: Counters, b: Counters): Counters => ({
+  ...addEnded(a.endedByFleet, b.endedByFleet),
   running: a.running + b.running,
   completed: a.completed + b.completed,
   failed: a.failed + b.failed,
@@ -42,6 +48,14 @@ export const addCounters = (a: Counters, b: Counters): Counters => ({
   lostSeconds: a.lostSeconds + b.lostSeconds,
   lostUsd: a.lostUsd + b.lostUsd,
 });
+
+type EndedByFleet = NonNullable<Counters['endedByFleet']>;
+
+function addEnded(a: EndedByFleet | undefined, b: EndedByFleet | undefined): Pick<Counters, 'endedByFleet'> {
+  if (!a || !b) return a || b ? { endedByFleet: { ...a, ...b } } : {};
+  const fleets = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+  return { endedByFleet: Object.fromEntries(fleets.map((fleet) => [fleet, (a[fleet] ?? 0) + (b[fleet] ?? 0)])) };
+}
 
 const COUNTED = {
   PENDING: null,

@@ -53,9 +53,41 @@ const uniqueKeys = (tasks: readonly (Partial<TaskInput> | null)[], context: z.Re
   }
 };
 
+const fleetNameSchema = z.string().regex(FLEET_NAME, 'must be the name of a fleet');
+const MAX_FLEETS = 10;
+
+const distinct = (names: readonly unknown[], context: z.RefinementCtx): void => {
+  for (const [index, name] of names.entries()) {
+    const first = names.indexOf(name);
+    if (first === index) continue;
+    context.addIssue({ code: 'custom', path: [index], message: `is named already by fleet[${first}]` });
+  }
+};
+
+const fleetListSchema = z
+  .array(fleetNameSchema)
+  .min(1, 'needs at least one fleet')
+  .max(MAX_FLEETS, `takes at most ${MAX_FLEETS} fleets`)
+  .superRefine(distinct, { when: isList });
+
+// No z.union: it would say of a list only that it is no valid input. The cast is safe because nothing else passes.
+const fleetNamesSchema = (
+  z
+    .unknown()
+    .superRefine((names, context) => {
+      const faults = (Array.isArray(names) ? fleetListSchema : fleetNameSchema).safeParse(names).error?.issues ?? [];
+      for (const { path, message } of faults) context.addIssue({ code: 'custom', path, message });
+    })
+    .meta({ type: ['string', 'array'], items: { type: 'string' } }) as z.ZodType<
+    string | readonly string[],
+    string | readonly string[]
+  >
+).transform((names) => (typeof names !== 'string' && names.length === 1 ? (names[0] ?? '') : names));
+
 export const jobSubmissionSchema = z.strictObject({
   name: z.string().min(1).max(200).default('unnamed'),
-  fleet: z.string().regex(FLEET_NAME, 'must be the name of a fleet').default('default'),
+  /** One fleet, or several that share the tasks by price and capacity. */
+  fleet: fleetNamesSchema.default('default'),
   code: codeSchema.refine((code) => toAsciiJson(code).length <= MAX_CODE_BYTES, {
     error: `must not exceed ${MAX_CODE_BYTES / 1024} KB altogether`,
     when: isObject,

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { pinnedCodeSchema } from './code.ts';
 import { jobSubmissionSchema } from './job-submission.ts';
+import { moveMarkSchema, placementSchema } from './placement.ts';
 
 export const JOB_STATUSES = [
   'PENDING',
@@ -64,7 +65,12 @@ export const jobSchema = z.object({
   status: jobStatusSchema,
   /** Why it is in this status, in a sentence for people. */
   statusReason: z.string().nullable(),
-  fleet: z.string(),
+  /** As it was submitted: one fleet, or several that share its tasks. */
+  fleet: z.union([z.string(), z.array(z.string()).min(1).readonly()]),
+  /** Of several fleets: which has which tasks. Closed jobs keep it. */
+  placement: placementSchema.nullable().default(null),
+  /** How far tasks of fleets that it left were sent again; `null`: it left none. */
+  moved: moveMarkSchema.nullable().default(null),
   code: z.object(pinnedCodeSchema.shape),
   taskCount: z.int().positive(),
   /** Whether any task has a key of its own; only then are inputs read to show one. */

@@ -64,6 +64,13 @@ export const hasLeft = ({ placement }: Pick<Placed, 'placement'>, fleet: string)
 export const fleetsInUse = (job: Pick<Placed, 'fleet' | 'placement'>): readonly string[] =>
   fleetsNamed(job).filter((fleet) => !hasLeft(job, fleet));
 
+/** The fleets that have tasks of it now, ended ones included. */
+export function fleetsWithTasks(job: Pick<Placed, 'fleet' | 'placement'>): readonly string[] {
+  if (!job.placement) return fleetsNamed(job);
+  const tasks = tasksByFleet(job.placement);
+  return fleetsNamed(job).filter((fleet) => (tasks.get(fleet) ?? 0) > 0);
+}
+
 /** The fleet on which this task runs, or would. */
 export function fleetOf(job: Placed, index: number): string {
   const { placement } = job;

@@ -5,6 +5,7 @@
 
 import type { ControlDocument } from './control-document.ts';
 import type { CounterDelta, Counters } from './counters.ts';
+import type { FleetTrouble } from './fleet-trouble.ts';
 import type { Priority } from './ids.ts';
 import type { FleetDay, Instance, LaunchIntent } from './instance.ts';
 import type { Job, JobProblem, JobStatus, JobSummary, SweepMark } from './job.ts';
@@ -13,6 +14,7 @@ import type { LaunchOutcome, LaunchRequest } from './launch.ts';
 import type { BootRecord } from './launch-breaker.ts';
 import type { DelayedMessage, StatusEvent, TaskMessage } from './messages.ts';
 import type { Offer } from './offer.ts';
+import type { MoveMark, Placement } from './placement.ts';
 import type { QueueDepth, ScalePlan } from './plan-scale.ts';
 import type { ObservedInstance, Suspect } from './reconcile-instances.ts';
 import type { StockOut } from './stock-outs.ts';
@@ -151,6 +153,13 @@ export interface JobStore {
   requestCancel(jobId: string): Promise<boolean>;
   /** Keeps the latest trouble of a machine with this job's tasks. No-op on a closed job. */
   reportProblem(jobId: string, problem: JobProblem): Promise<void>;
+  /**
+   * Writes the placement of a job that leaves one fleet more, by compare-and-set: `false` if the job is closed, or has left
+   * another one since it was read.
+   */
+  place(jobId: string, placement: Placement): Promise<boolean>;
+  /** Remembers how far tasks of fleets that were left are sent again. No-op on a closed job. */
+  markMoved(jobId: string, mark: MoveMark): Promise<void>;
   /** Remembers how far the sweep got. No-op on a closed job. */
   markSweep(jobId: string, mark: SweepMark): Promise<void>;
   /**
@@ -206,6 +215,8 @@ export interface FleetState {
   readonly suspects?: readonly Suspect[] | undefined;
   /** Pools that had nothing to rent. */
   readonly stockOuts?: readonly StockOut[] | undefined;
+  /** What is wrong with the fleet as a whole. */
+  readonly trouble?: FleetTrouble | null | undefined;
   /** Grows with every write of the intents. */
   readonly version: number;
 }

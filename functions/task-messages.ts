@@ -4,6 +4,7 @@ import { blobKeys, CHUNK_SIZE, chunkOf, taskIdOf } from '../core/ids.ts';
 import type { Job } from '../core/job.ts';
 import type { TaskInput } from '../core/job-submission.ts';
 import { MAX_MESSAGE_INPUT_BYTES, type TaskMessage } from '../core/messages.ts';
+import { fleetOf } from '../core/placement.ts';
 import type { ByteRange } from '../core/ports.ts';
 
 function envelope(job: Job, index: number, attempt: number): Omit<TaskMessage, 'input' | 'inputRef' | 'key'> {
@@ -13,7 +14,7 @@ function envelope(job: Job, index: number, attempt: number): Omit<TaskMessage, '
     jobId: job.jobId,
     taskId: taskIdOf(job.jobId, index),
     attempt,
-    fleet: job.fleet,
+    fleet: fleetOf(job, index),
     priority: job.priority,
     code,
     ...(job.resources ? { resources: job.resources } : {}),

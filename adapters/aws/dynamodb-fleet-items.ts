@@ -1,5 +1,6 @@
 /** The items of a fleet's partition. */
 import { z } from 'zod';
+import { fleetTroubleSchema } from '../../core/fleet-trouble.ts';
 import { type Instance, instanceSchema, launchIntentSchema } from '../../core/instance.ts';
 import type { BootRecord } from '../../core/launch-breaker.ts';
 import type { InstanceChange } from '../../core/ports.ts';
@@ -22,6 +23,7 @@ export const fleetStateSchema = z.object({
   lastPlan: planSchema.nullable(),
   suspects: z.array(suspectSchema).optional(),
   stockOuts: z.array(stockOutSchema).optional(),
+  trouble: fleetTroubleSchema.nullish(),
   version: z.int(),
 });
 

@@ -1,12 +1,13 @@
 /** The shapes of the items beside a job in its table. */
 import { z } from 'zod';
+import type { Counters } from '../../core/counters.ts';
 import { type Job, jobSchema } from '../../core/job.ts';
 import type { IdempotencyRecord } from '../../core/ports.ts';
 
 const count = z.number().default(0);
 
 /** A counter shard; a number that was never added to is absent. */
-export const countersSchema = z.object({
+const countersSchema = z.object({
   running: count,
   completed: count,
   failed: count,
@@ -16,6 +17,16 @@ export const countersSchema = z.object({
   lostSeconds: count,
   lostUsd: count,
 });
+
+/** Before the name of a fleet: an attribute that counts what has ended of the tasks that it had at first. */
+export const ENDED_PREFIX = 'ended#';
+
+export function countersFromItem(item: Record<string, unknown>): Counters {
+  const ended = Object.entries(item).filter(([name]) => name.startsWith(ENDED_PREFIX));
+  if (ended.length === 0) return countersSchema.parse(item);
+  const byFleet = ended.map(([name, value]) => [name.slice(ENDED_PREFIX.length), count.parse(value)]);
+  return { ...countersSchema.parse(item), endedByFleet: Object.fromEntries(byFleet) };
+}
 
 /** A set has no order of its own; ids of jobs sort by their time. */
 const retriesSchema = z

@@ -14,9 +14,10 @@ import {
   type SweepMark,
 } from '../../core/job.ts';
 import type { JobOutcome } from '../../core/job-outcome.ts';
+import type { MoveMark, Placement } from '../../core/placement.ts';
 import type { IdempotencyRecord, JobAmendment, JobProgress, JobStore, Page } from '../../core/ports.ts';
 import {
-  countersSchema,
+  countersFromItem,
   idempotencyItem,
   idempotencySchema,
   jobFromItem,
@@ -104,7 +105,7 @@ export class DynamoJobStore implements JobStore {
     );
     const item = Items.find((each) => each['item'] === 'job');
     if (!item) return undefined;
-    const shards = Items.filter((each) => each !== item).map((each) => countersSchema.parse(each));
+    const shards = Items.filter((each) => each !== item).map(countersFromItem);
     return { job: jobFromItem(item), counters: shards.reduce(addCounters, zeroCounters) };
   }
 
@@ -197,6 +198,26 @@ export class DynamoJobStore implements JobStore {
       ConditionExpression: '#state = :open',
       ExpressionAttributeNames: { '#state': 'state' },
       ExpressionAttributeValues: { ':token': taskToken, ':awaits': awaits, ':open': 'open' },
+    });
+  }
+
+  /** Each placement has one fleet left more than the one before. */
+  async place(jobId: string, placement: Placement): Promise<boolean> {
+    const placed = await this.#update(jobId, {
+      UpdateExpression: 'SET placement = :placement',
+      ConditionExpression: '#state = :open AND size(placement.#left) = :before',
+      ExpressionAttributeNames: { '#state': 'state', '#left': 'left' },
+      ExpressionAttributeValues: { ':placement': placement, ':before': placement.left.length - 1, ':open': 'open' },
+    });
+    return placed.kind === 'written';
+  }
+
+  async markMoved(jobId: string, mark: MoveMark): Promise<void> {
+    await this.#update(jobId, {
+      UpdateExpression: 'SET moved = :mark',
+      ConditionExpression: '#state = :open',
+      ExpressionAttributeNames: { '#state': 'state' },
+      ExpressionAttributeValues: { ':mark': mark, ':open': 'open' },
     });
   }
 

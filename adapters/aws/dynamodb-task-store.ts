@@ -10,6 +10,7 @@ import { type CommitOutcome, MAX_TASKS_PER_COMMIT, type TaskStore, type TaskWrit
 import type { TaskRecord } from '../../core/task.ts';
 import { backoff } from '../backoff.ts';
 import { chunked, inParallel } from '../in-parallel.ts';
+import { ENDED_PREFIX } from './dynamodb-job-items.ts';
 import { chunkId, counterKey, taskKey } from './dynamodb-keys.ts';
 import { taskFromItem, taskToItem } from './dynamodb-task-items.ts';
 import { type TransactionItems, transact } from './dynamodb-transaction.ts';
@@ -160,13 +161,16 @@ function counterChange(table: string, jobId: string, shard: number, delta: Count
     Key: counterKey(jobId, shard),
     ConditionExpression: 'attribute_not_exists(closedAt)',
   };
-  const changes = Object.entries(delta).filter(([, by]) => by !== 0);
+  const { endedByFleet = {}, ...counts } = delta;
+  const ended = Object.entries(endedByFleet).map(([fleet, by]) => [ENDED_PREFIX + fleet, by] as const);
+  const changes = [...Object.entries(counts), ...ended].filter(([, by]) => by !== 0);
   if (changes.length === 0) return { ConditionCheck: target };
   return {
     Update: {
       ...target,
-      UpdateExpression: `ADD ${changes.map(([name]) => `${name} :${name}`).join(', ')}`,
-      ExpressionAttributeValues: Object.fromEntries(changes.map(([name, by]) => [`:${name}`, by])),
+      UpdateExpression: `ADD ${changes.map((_, at) => `#c${at} :c${at}`).join(', ')}`,
+      ExpressionAttributeNames: Object.fromEntries(changes.map(([name], at) => [`#c${at}`, name])),
+      ExpressionAttributeValues: Object.fromEntries(changes.map(([, by], at) => [`:c${at}`, by])),
     },
   };
 }

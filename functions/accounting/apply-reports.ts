@@ -4,12 +4,13 @@
  * report comes again, and completion is looked at after every report, applied or stale.
  */
 import { chunked, inParallel } from '../../adapters/in-parallel.ts';
-import { addCounters, zeroCounters } from '../../core/counters.ts';
+import { addCounters, type CounterDelta, zeroCounters } from '../../core/counters.ts';
 import { TransientError } from '../../core/errors.ts';
 import { parseTaskId } from '../../core/ids.ts';
 import { isClosed, type Job } from '../../core/job.ts';
 import { isSettled } from '../../core/job-outcome.ts';
 import { type MachineTrouble, problemAfter } from '../../core/machine-trouble.ts';
+import { firstFleetOf, fleetsNamed } from '../../core/placement.ts';
 import {
   type Clock,
   type DelayedQueue,
@@ -23,6 +24,7 @@ import {
 import type { TaskRecord } from '../../core/task.ts';
 import type { TaskReport } from '../../core/task-report.ts';
 import type { JobRules, NextAttempt, ReportContext } from '../../core/transition.ts';
+import { sendTasks } from '../send-tasks.ts';
 import { laterAttempt } from '../task-messages.ts';
 import { type Delivered, type FoldedTask, foldTask } from './fold-reports.ts';
 import type { MachinePrices } from './machine-prices.ts';
@@ -60,7 +62,7 @@ export async function applyReports(
   const byTask = Map.groupBy(events, ({ event }) => event.taskId);
   const read = isClosed(job.status) ? [...byTask] : [...byTask].filter(([, ofTask]) => mayHaveRow(ofTask));
   const rows = await ports.tasks.getMany(read.map(([taskId]) => taskId));
-  const usdPerSecond = await ports.prices.of(job.fleet, machinesOf(events, rows));
+  const usdPerSecond = await ports.prices.of(fleetsNamed(job), machinesOf(events, rows));
   const context = (): ReportContext => ({ now: ports.clock.now(), random: ports.random(), usdPerSecond });
   const batches = chunked([...byTask], MAX_TASKS_PER_COMMIT);
   const commits = await inParallel(batches, COMMITS_AT_ONCE, (batch) => commitBatch(job, batch, rows, context, ports));
@@ -110,7 +112,7 @@ async function commitBatch(
     // Nothing to change, nothing to contend for: all of it is known.
     if (writes.length === 0) return folded;
     const counts = folded.some((task) => task.counts);
-    const delta = counts ? folded.reduce((sum, task) => addCounters(sum, task.delta), zeroCounters) : null;
+    const delta = counts ? folded.reduce((sum, task) => addCounters(sum, deltaAt(job, task)), zeroCounters) : null;
     const outcome = await ports.tasks.commit(job.jobId, writes, delta);
     switch (outcome.kind) {
       case 'committed':
@@ -124,6 +126,14 @@ async function commitBatch(
     }
   }
   throw new TransientError('the tasks are contended', { context: { jobId: job.jobId, tasks: batch.length } });
+}
+
+/** What the task's change counts, by its fleet too where its job has several. */
+function deltaAt(job: Job, { taskId, delta }: FoldedTask): CounterDelta {
+  const ended = delta.completed + delta.failed + delta.cancelled;
+  const index = parseTaskId(taskId)?.index;
+  const fleet = ended === 0 || index === undefined ? null : firstFleetOf(job, index);
+  return fleet === null ? delta : { ...delta, endedByFleet: { [fleet]: ended } };
 }
 
 /** Sends recorded attempts: at once, or through the delayed queue when they are to wait. */
@@ -140,8 +150,8 @@ export async function sendAttempts(
   const waits = ({ dueAt }: { dueAt: string | null }): boolean => dueAt !== null && Date.parse(dueAt) > now;
   const due = messages.filter((each) => !waits(each)).map(({ message }) => message);
   const later = messages.flatMap(({ message, dueAt }) => (dueAt && waits({ dueAt }) ? [{ message, dueAt }] : []));
-  if (due.length > 0) await queues(job.fleet, job.priority).send(due);
   if (later.length > 0) await delayed.send(later);
+  await sendTasks(due, queues);
   return messages.length;
 }
 

@@ -25,7 +25,7 @@ describe('the price of a slot', () => {
   it('is its share of the machine, a second', async () => {
     const { prices } = await prepare(instanceFactory({ hourlyPriceUsd: 0.36, slots: 4 }));
 
-    const usdPerSecond = await prices.of(FLEET, new Set(['i-1']));
+    const usdPerSecond = await prices.of([FLEET], new Set(['i-1']));
 
     expect(usdPerSecond('i-1')).toBeCloseTo(0.36 / 4 / 3_600, 12);
   });
@@ -33,17 +33,17 @@ describe('the price of a slot', () => {
   it('is not known of a machine that nobody recorded, of none, and of one that costs nothing', async () => {
     const { prices } = await prepare(instanceFactory({ hourlyPriceUsd: 0 }));
 
-    const usdPerSecond = await prices.of(FLEET, new Set(['i-1', 'i-9']));
+    const usdPerSecond = await prices.of([FLEET], new Set(['i-1', 'i-9']));
 
     expect(['i-1', 'i-9', null].map(usdPerSecond)).toEqual([null, null, null]);
   });
 
   it('is looked up once a machine, also after that has ended', async () => {
     const { prices, asked, store } = await prepare(instanceFactory({ hourlyPriceUsd: 0.36 }));
-    await prices.of(FLEET, new Set(['i-1']));
+    await prices.of([FLEET], new Set(['i-1']));
     await store.updateInstance(FLEET, 'i-1', { state: 'TERMINATED', reason: null, at: at(60) });
 
-    const usdPerSecond = await prices.of(FLEET, new Set(['i-1']));
+    const usdPerSecond = await prices.of([FLEET], new Set(['i-1']));
 
     expect(usdPerSecond('i-1')).not.toBeNull();
     expect(asked).toEqual(['i-1']);
@@ -52,10 +52,10 @@ describe('the price of a slot', () => {
   it('is looked up again where the machine reported before its launch was recorded', async () => {
     const { prices, store } = await prepare();
     await store.updateInstance(FLEET, 'i-1', { state: 'READY', reason: null, at: at(5) });
-    const before = (await prices.of(FLEET, new Set(['i-1'])))('i-1');
+    const before = (await prices.of([FLEET], new Set(['i-1'])))('i-1');
     await store.addInstances([instanceFactory({ hourlyPriceUsd: 0.36 })]);
 
-    const after = (await prices.of(FLEET, new Set(['i-1'])))('i-1');
+    const after = (await prices.of([FLEET], new Set(['i-1'])))('i-1');
 
     expect(before).toBeNull();
     expect(after).not.toBeNull();

@@ -18,14 +18,22 @@ export class MachinePrices {
   /**
    * Dollars a second of one slot on each of those machines; `null` for one that is not recorded (yet), or has no price:
    * such a cost is unknown, not zero.
+   * @param fleets among which the machines are
    */
-  async of(fleet: string, instanceIds: ReadonlySet<string>): Promise<(instanceId: string | null) => number | null> {
+  async of(
+    fleets: readonly string[],
+    instanceIds: ReadonlySet<string>,
+  ): Promise<(instanceId: string | null) => number | null> {
     if (this.#known.size > MAX_KNOWN) this.#known = new Map();
     const known = this.#known;
     const missing = [...instanceIds].filter((instanceId) => !known.has(instanceId));
     await inParallel(missing, READS_AT_ONCE, async (instanceId) => {
-      const machine = await this.#fleets.find(fleet, instanceId);
-      if (machine && machine.provider !== 'unknown') known.set(instanceId, slotPrice(machine));
+      for (const fleet of fleets) {
+        const machine = await this.#fleets.find(fleet, instanceId);
+        if (!machine) continue;
+        if (machine.provider !== 'unknown') known.set(instanceId, slotPrice(machine));
+        break;
+      }
     });
     return (instanceId) => (instanceId === null ? null : known.get(instanceId) || null);
   }

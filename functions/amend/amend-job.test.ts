@@ -17,7 +17,7 @@ function prepare(overrides: Partial<Job> = {}, costUsd = 0) {
   const waker = new InMemoryWaker();
   const ports = { jobs: new InMemoryJobStore(tables), control, waker, clock: new ManualClock() };
   const paused = async (): Promise<string[]> => {
-    const read = await control.read(job.fleet);
+    const read = await control.read('default');
     return read.kind === 'document' ? read.document.pausedJobs.map(({ jobId }) => jobId) : [];
   };
   const stored = (): Job | undefined => tables.jobs.get(job.jobId)?.job;

@@ -10,6 +10,7 @@ import { jobSubmissionSchema } from '../../core/job-submission.ts';
 import { usd } from '../../core/money.ts';
 import type { Clock, ControlChannel, JobProgress, JobStore, Waker } from '../../core/ports.ts';
 import { parseDocument } from '../../core/validation.ts';
+import { tellFleets } from '../tell-fleets.ts';
 
 export interface AmendPorts {
   readonly jobs: JobStore;
@@ -60,7 +61,7 @@ export async function amendJob(jobId: string, body: unknown, ports: AmendPorts):
   const after = await ports.jobs.progress(jobId);
   if (!after) throw new NotFoundError('there is no such job', { context: { jobId } });
   // The control document says what the job's row says.
-  await ports.control.update(job.fleet, (document) => withPauseOf(document, after.job, ports.clock.now()));
+  await tellFleets(after.job, ports.control, (document) => withPauseOf(document, after.job, ports.clock.now()));
   if (after.job.status !== 'PAUSED') await ports.waker.wake();
   return after;
 }

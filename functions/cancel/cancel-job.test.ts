@@ -18,7 +18,7 @@ function prepare(overrides: Partial<Job> = {}) {
   const control = new InMemoryControlChannel();
   const ports = { jobs: new InMemoryJobStore(tables), control, machine, clock: new ManualClock() };
   const cancelled = async () => {
-    const read = await control.read(job.fleet);
+    const read = await control.read('default');
     return read.kind === 'document' ? read.document.cancelledJobs : [];
   };
   return { job, ports, machine, control, tables, cancelled, cancel: () => cancelJob(job.jobId, ports) };

@@ -6,6 +6,7 @@ import { withCancelledJob } from '../../core/control-document.ts';
 import { NotFoundError } from '../../core/errors.ts';
 import type { JobStatus } from '../../core/job.ts';
 import type { Clock, ControlChannel, JobMachine, JobStore } from '../../core/ports.ts';
+import { tellFleets } from '../tell-fleets.ts';
 
 export interface CancelPorts {
   readonly jobs: JobStore;
@@ -22,9 +23,9 @@ export async function cancelJob(jobId: string, ports: CancelPorts): Promise<{ jo
   await ports.jobs.requestCancel(jobId);
   const progress = await ports.jobs.progress(jobId);
   if (!progress) throw new NotFoundError('there is no such job', { context: { jobId } });
-  const { status, fleet, taskToken, awaits } = progress.job;
+  const { status, taskToken, awaits } = progress.job;
   if (status === 'CANCELLING') {
-    await ports.control.update(fleet, (document) => withCancelledJob(document, jobId, ports.clock.now()));
+    await tellFleets(progress.job, ports.control, (document) => withCancelledJob(document, jobId, ports.clock.now()));
     // The second wait, for the machines, is not cut short by being asked again.
     if (taskToken && awaits === 'completion') await ports.machine.signal(taskToken, 'cancelling');
   }

@@ -10,6 +10,7 @@ import type { ControlChannel } from '../../core/ports.ts';
 import { isTerminal, type TaskRecord, type TaskStatus } from '../../core/task.ts';
 import { taskAsSeen } from '../../core/task-as-seen.ts';
 import { type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
+import { tellFleets } from '../tell-fleets.ts';
 
 export interface CancelTaskPorts extends ApplyPorts {
   readonly control: ControlChannel;
@@ -49,7 +50,7 @@ export async function cancelTask(
   }
   const task = hadEnded ? before : await seen();
   if (task.cancelRequested && !isClosed(job.status)) {
-    await ports.control.update(job.fleet, (document) =>
+    await tellFleets(job, ports.control, (document) =>
       isTaskCancelled(document, taskId) ? document : withCancelledTask(document, taskId, ports.clock.now()),
     );
   }

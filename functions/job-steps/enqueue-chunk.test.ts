@@ -30,7 +30,7 @@ async function prepare(tasks: readonly TaskInput[], overrides: Partial<Job> = {}
   }
   const ports = { jobs, blobs, queues, delayed, clock, tasks: new InMemoryTaskStore(tables) };
   const received = async () => {
-    const { leases } = await queues(job.fleet, job.priority).receive({
+    const { leases } = await queues('default', job.priority).receive({
       maxMessages: 10,
       waitSeconds: 0,
       leaseSeconds: 60,
@@ -124,7 +124,7 @@ describe('a chunk', () => {
 
   it('that a queue does not take is an error, so that the step is tried again (lesson 6)', async () => {
     const { ports, enqueue, job } = await prepare([{ input: 1 }]);
-    ports.queues(job.fleet, job.priority).send = async () => {
+    ports.queues('default', job.priority).send = async () => {
       throw new TransientError('1 of 1 could not be sent');
     };
 

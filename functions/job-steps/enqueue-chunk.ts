@@ -1,5 +1,5 @@
 /**
- * Puts the tasks of one chunk on their fleet's queue. Safe to repeat: repeats are duplicates of the same attempt, and
+ * Puts the tasks of one chunk on the queues of their fleets. Safe to repeat: repeats are duplicates of the same attempt, and
  * what has ended since is left out.
  */
 import { PermanentError } from '../../core/errors.ts';
@@ -9,6 +9,7 @@ import { taskSchema } from '../../core/job-submission.ts';
 import type { BlobStore, Clock, DelayedQueue, JobStore, TaskQueues, TaskStore } from '../../core/ports.ts';
 import { sendAttempts } from '../accounting/apply-reports.ts';
 import { currentAttempt, unfinishedTasks } from '../accounting/unfinished-tasks.ts';
+import { sendTasks } from '../send-tasks.ts';
 import { firstAttempt } from '../task-messages.ts';
 
 export interface EnqueuePorts {
@@ -37,7 +38,7 @@ export async function enqueueChunk(jobId: string, chunk: number, ports: EnqueueP
     const { line, ...range } = found;
     return firstAttempt(job, index, taskSchema.parse(JSON.parse(line)), range);
   });
-  await ports.queues(job.fleet, job.priority).send(messages);
+  await sendTasks(messages, ports.queues);
   // Only a repeat finds any: an execution that was started anew, a step that died half-way.
   const begun = unfinished.filter(({ row }) => row !== undefined);
   const sentAgain = await sendAttempts(

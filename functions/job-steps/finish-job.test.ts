@@ -19,7 +19,7 @@ function prepare(overrides: Partial<Job> = {}, counters: Partial<Counters> = {})
   const ports = { jobs: new InMemoryJobStore(tables), control, clock: new ManualClock() };
   const finish = (cause: FinishCause = 'settled', error?: string) => finishJob(job.jobId, cause, error, ports);
   const machinesWereTold = async (): Promise<boolean> => {
-    const read = await control.read(job.fleet);
+    const read = await control.read('default');
     return read.kind === 'document' && isJobCancelled(read.document, job.jobId);
   };
   return { job, ports, tables, control, finish, machinesWereTold, stored: () => tables.jobs.get(job.jobId)?.job };

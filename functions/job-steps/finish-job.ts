@@ -4,6 +4,7 @@ import { PermanentError } from '../../core/errors.ts';
 import { isClosed, type JobStatus } from '../../core/job.ts';
 import { allEnded, type FinishCause, outcomeOf } from '../../core/job-outcome.ts';
 import type { Clock, ControlChannel, JobProgress, JobStore } from '../../core/ports.ts';
+import { tellFleets } from '../tell-fleets.ts';
 
 export interface FinishPorts {
   readonly jobs: JobStore;
@@ -37,7 +38,7 @@ export async function finishJob(
  * only by counters that can change no more.
  */
 async function stopTasks({ job }: JobProgress, now: Date, { jobs, control }: FinishPorts): Promise<JobProgress> {
-  await control.update(job.fleet, (document) => withCancelledJob(document, job.jobId, now));
+  await tellFleets(job, control, (document) => withCancelledJob(document, job.jobId, now));
   await jobs.fence(job.jobId, now);
   const fenced = await jobs.progress(job.jobId);
   if (!fenced) throw new PermanentError('the job does not exist', { context: { jobId: job.jobId } });

@@ -89,6 +89,10 @@ const ports: TickPorts = {
     metrics.addMetric('SweepsFailed', MetricUnit.Count, 1);
     logger.error('the job could not be swept', { jobId, error: error as Error });
   },
+  onJobFailed: (jobId, error) => {
+    metrics.addMetric('JobsNotServed', MetricUnit.Count, 1);
+    logger.error('something could not be done for the job', { jobId, error: error as Error });
+  },
   onFleetFailed: (fleet, error) => {
     metrics.addMetric('FleetsFailed', MetricUnit.Count, 1);
     logger.error('the fleet could not be scaled', { fleet, error: error as Error });
@@ -99,7 +103,7 @@ export const handler = middy()
   .use(injectLambdaContext(logger, { resetKeys: true }))
   .use(logMetrics(metrics))
   .handler(async () => {
-    const { fleets: scaled, sentAgain } = await scale(fleets, ports, settings);
+    const { fleets: scaled, sentAgain, moved } = await scale(fleets, ports, settings);
     for (const { fleet, plan, launched, terminated } of scaled) {
       logger.info('fleet planned', { fleet, launched, terminated, reasons: plan.reasons });
     }
@@ -109,6 +113,7 @@ export const handler = middy()
     // A metric costs by the month in which it was sent at all.
     if (stopped > 0) metrics.addMetric('FleetsNotBooting', MetricUnit.Count, stopped);
     metrics.addMetric('TasksSentAgain', MetricUnit.Count, sentAgain);
+    if (moved > 0) logger.warn('tasks were sent to other fleets', { tasks: moved });
     if (sentAgain > 0) logger.warn('lost tasks were sent again', { tasks: sentAgain });
     return { fleets: scaled.length, launched, sentAgain };
   });

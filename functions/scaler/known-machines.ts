@@ -31,7 +31,9 @@ export async function knownMachines(
   const found = reconcileInstances(known.instances, observed, intents, askedAt, settings.listGraceSeconds);
   // First, while their rows still say that they run: a run that dies here finds them again.
   const lost = found.ended.filter(({ state }) => state !== 'TERMINATED');
-  await ports.takeBackTasks(lost.map(({ instanceId, stateReason }) => ({ instanceId, reason: stateReason ?? 'gone' })));
+  await ports.takeBackTasks(
+    lost.map(({ instanceId, stateReason }) => ({ fleet: fleet.name, instanceId, reason: stateReason ?? 'gone' })),
+  );
   for (const { instanceId, state, stateReason: reason, endedAt } of found.ended) {
     await ports.fleets.updateInstance(fleet.name, instanceId, { state, reason, at: endedAt ?? '' });
   }

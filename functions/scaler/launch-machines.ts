@@ -16,6 +16,8 @@ const LIFETIME_MARGIN_SECONDS = 600;
 export interface Launched {
   readonly count: number;
   readonly errors: readonly LaunchError[];
+  /** Another run launches, or did. */
+  readonly isLost?: boolean;
 }
 
 export async function launchMachines(
@@ -26,6 +28,7 @@ export async function launchMachines(
   choices: readonly Choice[],
   ports: ScalePorts,
   settings: ScaleSettings,
+  troubleAfter: (launched: Launched) => FleetState['trouble'],
 ): Promise<Launched> {
   const now = ports.clock.now();
   const after = (seconds: number): string => new Date(now.getTime() + seconds * 1_000).toISOString();
@@ -41,9 +44,10 @@ export async function launchMachines(
     lastPlan: { ...plan, at: now.toISOString() },
     suspects,
     stockOuts: state.stockOuts,
+    trouble: state.trouble,
   };
   // Lost the race: another run saw the same need and launches for it.
-  if (!(await ports.fleets.writeState(fleet.name, next, state.version))) return { count: 0, errors: [] };
+  if (!(await ports.fleets.writeState(fleet.name, next, state.version))) return { count: 0, errors: [], isLost: true };
 
   const { launched, errors } = await provider.launch({
     fleet: fleet.name,
@@ -68,6 +72,7 @@ export async function launchMachines(
     lastPlan: { ...plan, reasons, at: now.toISOString() },
     suspects,
     stockOuts: rememberStockOuts(state.stockOuts ?? [], errors, now),
+    trouble: troubleAfter({ count: launched.length, errors }),
   };
   await ports.fleets.writeState(fleet.name, settled, state.version + 1);
   return { count: launched.length, errors };

@@ -8,7 +8,7 @@ import { applyReports } from '../accounting/apply-reports.ts';
 import { accountingWorld } from '../accounting/testing/accounting-world.ts';
 import { takeBackTasks } from './lost-machines.ts';
 
-const GONE = { instanceId: 'i-gone', reason: 'the machine is gone without a goodbye' };
+const GONE = { fleet: 'default', instanceId: 'i-gone', reason: 'the machine is gone without a goodbye' };
 
 function prepare() {
   const world = accountingWorld();
@@ -16,7 +16,7 @@ function prepare() {
   const { queues } = ports;
   /** A machine of the fleet leases the job's task and says that it started. */
   const start = async (job: Job, index: number, instanceId: string, receiptHandle = true): Promise<void> => {
-    const queue = queues(job.fleet, job.priority);
+    const queue = queues('default', job.priority);
     await queue.send([taskMessageFactory({ jobId: job.jobId, taskId: taskIdFactory(index, job.jobId) })]);
     const { leases } = await queue.receive({ maxMessages: 1, waitSeconds: 0, leaseSeconds: 36_000 });
     const [lease] = leases;

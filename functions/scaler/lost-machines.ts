@@ -11,6 +11,8 @@ import type { Delivered } from '../accounting/fold-reports.ts';
 const MACHINES_AT_ONCE = 8;
 
 export interface GoneMachine {
+  /** Whose queues its tasks came from. */
+  readonly fleet: string;
   readonly instanceId: string;
   readonly reason: string;
 }
@@ -43,7 +45,6 @@ async function takeBack(
     return [{ event, messageId: taskId, redelivered: true }];
   });
   await applyReports(progress, reports, ports);
-  const { fleet, priority } = progress.job;
   const handles = tasks.flatMap(({ receiptHandle }) => (receiptHandle === null ? [] : [{ receiptHandle }]));
-  if (handles.length > 0) await ports.queues(fleet, priority).changeLease(handles, 0);
+  if (handles.length > 0) await ports.queues(machine.fleet, progress.job.priority).changeLease(handles, 0);
 }

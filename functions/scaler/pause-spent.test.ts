@@ -7,7 +7,7 @@ import { at, ManualClock } from '../../test/factories/manual-clock.ts';
 import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
-import { pauseSpent } from './pause-spent.ts';
+import { pauseSpent, tellMachines } from './pause-spent.ts';
 
 function prepare(overrides: Partial<Job>, costUsd: number, completed = 1) {
   const tables = new InMemoryTables();
@@ -19,11 +19,16 @@ function prepare(overrides: Partial<Job>, costUsd: number, completed = 1) {
     jobs: new InMemoryJobStore(tables),
     control,
     clock: new ManualClock(),
+    onJobFailed: (_jobId: string, error: unknown) => failures.push(error),
     onFleetFailed: (_fleet: string, error: unknown) => failures.push(error),
   };
-  const run = () => pauseSpent([...tables.jobs.values()], ports);
+  const run = async () => {
+    const now = await pauseSpent([...tables.jobs.values()], ports);
+    await tellMachines(now, ports);
+    return now;
+  };
   const paused = async (): Promise<string[]> => {
-    const read = await control.read(job.fleet);
+    const read = await control.read('default');
     return read.kind === 'document' ? read.document.pausedJobs.map(({ jobId }) => jobId) : [];
   };
   return { job, control, failures, run, paused, stored: () => tables.jobs.get(job.jobId)?.job };
@@ -63,7 +68,7 @@ describe('a job that has spent its budget', () => {
 describe('a job that goes on', () => {
   it('is paused for its machines no longer, though whoever let it go on died, or was overtaken, before it could tell', async () => {
     const { job, control, run, paused } = prepare({ budgetUsd: null }, 1);
-    await control.update(job.fleet, (document) => withPausedJob(document, job.jobId, new Date(0)));
+    await control.update('default', (document) => withPausedJob(document, job.jobId, new Date(0)));
 
     await run();
 
@@ -74,8 +79,8 @@ describe('a job that goes on', () => {
 describe('the control document', () => {
   it('forgets jobs that ended while they were paused, but none that was paused a moment ago', async () => {
     const { job, control, run, paused } = prepare({ status: 'PAUSED', pausedFor: 'request' }, 0);
-    await control.update(job.fleet, (document) => withPausedJob(document, 'job_long_ago', new Date(at(-601))));
-    await control.update(job.fleet, (document) => withPausedJob(document, 'job_lately', new Date(at(-1))));
+    await control.update('default', (document) => withPausedJob(document, 'job_long_ago', new Date(at(-601))));
+    await control.update('default', (document) => withPausedJob(document, 'job_lately', new Date(at(-1))));
 
     await run();
 

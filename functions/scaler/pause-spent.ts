@@ -1,7 +1,11 @@
-/** Pauses jobs that have spent their budget: the row first, then the machines; a run that died in between is made good. */
+/**
+ * Pauses jobs that have spent their budget, and tells machines of it: the row first, then the machines; a run that died in
+ * between is made good.
+ */
 import { inParallel } from '../../adapters/in-parallel.ts';
 import { whyPause } from '../../core/budget.ts';
-import { type ControlDocument, withoutPausedJob, withPauseOf } from '../../core/control-document.ts';
+import { type ControlDocument, withLeftJob, withoutPausedJob, withPauseOf } from '../../core/control-document.ts';
+import { fleetsNamed, fleetsWithTasks, hasLeft } from '../../core/placement.ts';
 import type { Clock, ControlChannel, JobProgress, JobStore } from '../../core/ports.ts';
 
 export interface PausePorts {
@@ -9,6 +13,8 @@ export interface PausePorts {
   readonly control: ControlChannel;
   readonly clock: Clock;
   /** Told when one job could not be paused; the others are, and this one at the next look. */
+  readonly onJobFailed: (jobId: string, error: unknown) => void;
+  /** Told when the machines of one fleet could not be told. */
   readonly onFleetFailed: (fleet: string, error: unknown) => void;
 }
 
@@ -18,13 +24,9 @@ const JOBS_AT_ONCE = 4;
 export async function pauseSpent(jobs: readonly JobProgress[], ports: PausePorts): Promise<readonly JobProgress[]> {
   const now = await inParallel(jobs, JOBS_AT_ONCE, (progress) =>
     pauseIfSpent(progress, ports).catch((error: unknown) => {
-      ports.onFleetFailed(progress.job.fleet, error);
+      ports.onJobFailed(progress.job.jobId, error);
       return progress;
     }),
-  );
-  const fleets = [...Map.groupBy(now, ({ job }) => job.fleet)];
-  await inParallel(fleets, JOBS_AT_ONCE, ([fleet, ofFleet]) =>
-    tellMachines(fleet, ofFleet, ports).catch((error: unknown) => ports.onFleetFailed(fleet, error)),
   );
   return now;
 }
@@ -36,20 +38,25 @@ async function pauseIfSpent(progress: JobProgress, { jobs }: PausePorts): Promis
   return { job: { ...job, status: 'PAUSED', statusReason: reason, pausedFor: 'budget' }, counters };
 }
 
+/** Tells the machines of every fleet of these jobs which of them are paused, and which have left it. */
+export async function tellMachines(jobs: readonly JobProgress[], ports: PausePorts): Promise<void> {
+  const fleets = [...new Set(jobs.flatMap(({ job }) => fleetsNamed(job)))];
+  await inParallel(fleets, JOBS_AT_ONCE, (fleet) => {
+    const ofFleet = jobs.filter(({ job }) => fleetsWithTasks(job).includes(fleet) || hasLeft(job, fleet));
+    return tellFleet(fleet, ofFleet, ports).catch((error: unknown) => ports.onFleetFailed(fleet, error));
+  });
+}
+
 /**
  * The control document says what the rows say, in both directions: whoever paused a job, or let it go on, may have died
  * before it could tell, or been overtaken by one that had read the row before. A job that goes on and is paused for its
  * machines only would never end, and they would start, give its tasks back and end for as long as it lasts.
  */
-async function tellMachines(
-  fleet: string,
-  jobs: readonly JobProgress[],
-  { control, clock }: PausePorts,
-): Promise<void> {
+async function tellFleet(fleet: string, jobs: readonly JobProgress[], { control, clock }: PausePorts): Promise<void> {
   const now = clock.now();
   const told = (document: ControlDocument): ControlDocument =>
     jobs.reduce(
-      (said, { job }) => withPauseOf(said, job, now),
+      (said, { job }) => (hasLeft(job, fleet) ? withLeftJob(said, job.jobId, now) : withPauseOf(said, job, now)),
       leftovers(document, jobs, now).reduce(withoutPausedJob, document),
     );
   const read = await control.read(fleet);

@@ -6,13 +6,15 @@
  */
 import type { Choice } from '../../core/choose-instances.ts';
 import type { Fleet } from '../../core/fleet.ts';
+import { type Sighting, troubleAfter } from '../../core/fleet-trouble.ts';
 import { hasEnded, isBooting } from '../../core/instance.ts';
 import { type BootFailure, type BootRecord, type LaunchAllowance, launchAllowance } from '../../core/launch-breaker.ts';
 import { type OpenWork, planScale, type QueueDepth, type ScalePlan } from '../../core/plan-scale.ts';
-import type { FleetRead, FleetState, InstanceProvider, JobProgress, TaskQueues } from '../../core/ports.ts';
+import type { FleetRead, FleetState, InstanceProvider, TaskQueues } from '../../core/ports.ts';
 import { chooseMachines, type MachineChoice } from './choose-machines.ts';
+import type { FleetJob } from './fleet-job.ts';
 import { endUnknown, type KnownMachines, knownMachines } from './known-machines.ts';
-import { launchMachines, liveIntents } from './launch-machines.ts';
+import { type Launched, launchMachines, liveIntents } from './launch-machines.ts';
 import type { ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { openWork } from './scale-snapshot.ts';
 import { tellJobs } from './tell-jobs.ts';
@@ -27,13 +29,13 @@ export interface ScaledFleet {
 }
 
 /**
- * @param jobs the fleet's open jobs
+ * @param jobs the fleet's open jobs, each with the fleet's part of it
  * @returns undefined for a fleet in which nothing is and nothing is to be
  * @throws whatever a port throws; nothing is launched without a recorded intent
  */
 export async function scaleFleet(
   fleet: Fleet,
-  jobs: readonly JobProgress[],
+  jobs: readonly FleetJob[],
   ports: ScalePorts,
   settings: ScaleSettings,
 ): Promise<ScaledFleet | undefined> {
@@ -63,14 +65,50 @@ export async function scaleFleet(
   const allowance = launchAllowance(boots, bootingOf(known, ports.clock.now()), began);
   const allowed = limitedTo(plan, allowance, problem, ended);
   const state = { ...known.state, suspects };
+  const sight = (launched: Launched): FleetState['trouble'] =>
+    troubleAfter(
+      known.state.trouble ?? null,
+      sightingOf({ plan, allowance, launched, problem, known }, ports.clock.now()),
+      ports.clock.now(),
+    );
   const launched =
     allowed.launch > 0
-      ? await launchMachines(fleet, allowed, state, provider, choices, ports, settings)
-      : { count: 0, errors: [] };
-  if (allowed.launch === 0) await recordPlan(fleet, allowed, known.state, suspects, ports);
+      ? await launchMachines(fleet, allowed, state, provider, choices, ports, settings, sight)
+      : NOTHING_LAUNCHED;
+  if (allowed.launch === 0) {
+    await recordPlan(fleet, allowed, known.state, { suspects, trouble: sight(NOTHING_LAUNCHED) }, ports);
+  }
   await tellJobs(jobs, { plan, allowance, boots, launched, problem }, ports);
   const terminated = plan.terminate.length + ended.length;
   return { fleet: fleet.name, plan: allowed, launched: launched.count, terminated, breaker: allowance.state };
+}
+
+const NOTHING_LAUNCHED: Launched = { count: 0, errors: [] };
+
+interface Seen {
+  /** Before it was limited by the breaker. */
+  readonly plan: ScalePlan;
+  readonly allowance: LaunchAllowance;
+  readonly launched: Launched;
+  readonly problem: string | null;
+  readonly known: FleetRead;
+}
+
+/** What this look says of the fleet as a whole: whether work waits for machines that cannot be had. */
+function sightingOf({ plan, allowance, launched, problem, known }: Seen, now: Date): Sighting {
+  // As long as a machine works there, the work gets on.
+  if (known.instances.some(({ state }) => state === 'READY')) return { kind: 'well' };
+  if (plan.launch > 0 && allowance.state === 'open') {
+    const reason = known.boots.lastFailure?.reason ?? 'nobody knows why';
+    return { kind: 'boot', reason: `its machines do not boot: ${reason}` };
+  }
+  const isExpecting = liveIntents(known.state, now).length > 0 || known.instances.some((each) => isBooting(each.state));
+  // What boots, or is asked for, says nothing yet.
+  if (allowance.state !== 'closed' || launched.count > 0 || launched.isLost) return { kind: 'unclear' };
+  if (plan.launch === 0) return { kind: isExpecting ? 'unclear' : 'well' };
+  const [error] = launched.errors;
+  const why = problem ?? error?.message;
+  return why ? { kind: 'launch', reason: `it has no machines: ${why}` } : { kind: 'unclear' };
 }
 
 /** Without prices nothing is launched, but what must end is ended all the same. */
@@ -121,8 +159,12 @@ async function planned(
 }
 
 /** Of the queues that open jobs use: nothing on another is work. `null` if one of them does not tell. */
-async function depthOf(fleet: Fleet, jobs: readonly JobProgress[], queues: TaskQueues): Promise<QueueDepth | null> {
-  const priorities = [...new Set(jobs.map(({ job }) => job.priority))];
+export async function depthOf(
+  fleet: Pick<Fleet, 'name'>,
+  jobs: readonly FleetJob[],
+  queues: TaskQueues,
+): Promise<QueueDepth | null> {
+  const priorities = [...new Set(jobs.filter(({ part }) => part.openTasks > 0).map(({ job }) => job.priority))];
   const told = await Promise.all(priorities.map((priority) => queues(fleet.name, priority).depth()));
   const depths = told.filter((depth) => depth !== null);
   if (depths.length < told.length) return null;
@@ -139,7 +181,7 @@ async function endOverdue(
 ): Promise<readonly BootFailure[]> {
   if (plan.terminate.length === 0) return [];
   await provider.terminate(plan.terminate.map((each) => each.instanceId));
-  await takeBackTasks(plan.terminate);
+  await takeBackTasks(plan.terminate.map((each) => ({ ...each, fleet: fleet.name })));
   const at = clock.now().toISOString();
   const failed: BootFailure[] = [];
   const outlived = (reason: string): boolean => reason.endsWith('lifetime');
@@ -185,7 +227,7 @@ async function recordPlan(
   fleet: Fleet,
   plan: ScalePlan,
   state: FleetState,
-  suspects: FleetState['suspects'],
+  { suspects, trouble }: Pick<FleetState, 'suspects' | 'trouble'>,
   ports: ScalePorts,
 ): Promise<void> {
   const now = ports.clock.now();
@@ -193,9 +235,10 @@ async function recordPlan(
   const same =
     intents.length === state.intents.length &&
     JSON.stringify(state.lastPlan?.reasons) === JSON.stringify(plan.reasons) &&
-    JSON.stringify(state.suspects ?? []) === JSON.stringify(suspects ?? []);
+    JSON.stringify(state.suspects ?? []) === JSON.stringify(suspects ?? []) &&
+    JSON.stringify(state.trouble ?? null) === JSON.stringify(trouble ?? null);
   if (same) return;
-  const next = { intents, lastPlan: { ...plan, at: now.toISOString() }, suspects, stockOuts: state.stockOuts };
+  const next = { intents, lastPlan: { ...plan, at: now.toISOString() }, suspects, stockOuts: state.stockOuts, trouble };
   // Whoever wrote in between has the newer plan.
   await ports.fleets.writeState(fleet.name, next, state.version);
 }
@@ -203,7 +246,7 @@ async function recordPlan(
 async function recordOnly(fleet: Fleet, plan: ScalePlan, state: FleetState, ports: ScalePorts): Promise<ScaledFleet> {
   const reasons = [...plan.reasons, `this version cannot launch machines at "${fleet.provider}" yet`];
   const told = { ...plan, launch: 0, terminate: [], reasons };
-  await recordPlan(fleet, told, state, state.suspects, ports);
+  await recordPlan(fleet, told, state, state, ports);
   return { fleet: fleet.name, plan: told, launched: 0, terminated: 0, breaker: 'closed' };
 }
 

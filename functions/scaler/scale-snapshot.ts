@@ -1,6 +1,5 @@
 /** From what is stored to what `planScale` reads, and from a launch to what is stored. Pure. */
 
-import { budgetLeftUsd } from '../../core/budget.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { Instance } from '../../core/instance.ts';
 import { isClosed, type JobStatus } from '../../core/job.ts';
@@ -10,6 +9,7 @@ import type { OpenWork } from '../../core/plan-scale.ts';
 import type { JobProgress } from '../../core/ports.ts';
 import { slotsPerTask } from '../../core/slots.ts';
 import { secondsPerTask } from '../../core/task-seconds.ts';
+import type { FleetJob } from './fleet-job.ts';
 
 export interface LaunchSettings extends MachineSettings {
   /** How many tasks of a slot each a machine runs at a time. */
@@ -17,21 +17,20 @@ export interface LaunchSettings extends MachineSettings {
 }
 
 /**
- * What a job still asks for. A closed one asks for nothing; the index of open jobs may name it a while longer.
+ * What a job still asks of a fleet. A closed one asks for nothing; the index of open jobs may name it a while longer.
  */
-export function openWork(progress: JobProgress, slot: Fleet['slot'], now: Date): OpenWork {
-  const { job, counters } = progress;
-  const ended = counters.completed + counters.failed + counters.cancelled;
+export function openWork(progress: FleetJob, slot: Fleet['slot'], now: Date): OpenWork {
+  const { job, counters, part } = progress;
   return {
     jobId: job.jobId,
-    openTasks: asksForNothing(job.status) ? 0 : job.taskCount - ended,
-    running: counters.running,
+    openTasks: asksForNothing(job.status) ? 0 : part.openTasks,
+    running: Math.round(counters.running * part.share),
     runningForSeconds: counters.completed === 0 ? secondsSince(job.startedAt, now) : null,
     secondsPerTask: secondsPerTask(progress, now),
     slotsPerTask: slotsPerTask(job.resources, slot),
-    maxInstances: job.maxInstances,
+    maxInstances: part.maxInstances,
     deadlineAt: job.deadline,
-    budgetLeftUsd: budgetLeftUsd(job, counters),
+    budgetLeftUsd: part.budgetLeftUsd,
     troubled: isTroubled(progress, now),
   };
 }

@@ -104,6 +104,7 @@ async function prepare(scheduler: fc.Scheduler, tasks: number) {
       listEnded: store.listEnded.bind(store),
     },
     queues,
+    onJobFailed: () => undefined,
     providerOf: () => ({
       name: provider.name,
       launch: (request) => call('launch', () => provider.launch(request), 'launched'),

@@ -138,7 +138,7 @@ describe('a job without an execution', () => {
     const scaled = await tick();
 
     expect(scaled).toMatchObject([{ fleet: 'default', launched: 1 }]);
-    expect(failures).toMatchObject([['default', { name: 'TransientError' }]]);
+    expect(failures).toMatchObject([[job.jobId, { name: 'TransientError' }]]);
   });
 
   it('that waits for its tasks already is left alone', async () => {

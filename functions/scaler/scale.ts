@@ -4,8 +4,10 @@
  */
 import { inParallel } from '../../adapters/in-parallel.ts';
 import type { Fleet } from '../../core/fleet.ts';
-import { isClosed } from '../../core/job.ts';
+import { partOf } from '../../core/fleet-part.ts';
+import { isClosed, type Job } from '../../core/job.ts';
 import { allEnded } from '../../core/job-outcome.ts';
+import { fleetsNamed, fleetsWithTasks, hasLeft } from '../../core/placement.ts';
 import type { QueueDepth } from '../../core/plan-scale.ts';
 import type { SweepLimits } from '../../core/plan-sweep.ts';
 import type {
@@ -19,7 +21,11 @@ import type {
   TaskQueue,
   TaskQueues,
 } from '../../core/ports.ts';
-import { type PausePorts, pauseSpent } from './pause-spent.ts';
+import type { FleetJob } from './fleet-job.ts';
+import { type KnownFleets, leaveFleets } from './leave-fleets.ts';
+import { moveTasks } from './move-tasks.ts';
+import { noteOutage } from './note-outage.ts';
+import { type PausePorts, pauseSpent, tellMachines } from './pause-spent.ts';
 import { type ScaledFleet, scaleFleet } from './scale-fleet.ts';
 import type { Observation, ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { type SweepPorts, sweep } from './sweep.ts';
@@ -34,7 +40,7 @@ export interface TickPorts extends Omit<ScalePorts, 'observe' | 'jobs'>, SweepPo
   readonly fleets: FleetStore;
   readonly jobs: JobStore;
   readonly machine: JobMachine;
-  /** Told when one fleet fails, or a job of it cannot be started; the others go on. */
+  /** Told when one fleet fails; the others go on. */
   readonly onFleetFailed: (fleet: string, error: unknown) => void;
 }
 
@@ -46,41 +52,69 @@ export interface Tick {
   readonly fleets: readonly ScaledFleet[];
   /** Tasks that were lost, and are sent again. */
   readonly sentAgain: number;
+  /** Tasks of fleets that were left, sent to others. */
+  readonly moved: number;
 }
 
 export async function scale(fleets: readonly Fleet[], ports: TickPorts, settings: TickSettings): Promise<Tick> {
   const open = await ports.jobs.listOpen();
   const look = ports.clock.now().getUTCMinutes() % LOOK_EVERY_MINUTES === 0;
-  if (open.length === 0 && !look) return { fleets: [], sentAgain: 0 };
+  if (open.length === 0 && !look) return { fleets: [], sentAgain: 0, moved: 0 };
   const read = await inParallel(open, READS_AT_ONCE, (jobId) => ports.jobs.progress(jobId));
   const found = read.filter((progress): progress is JobProgress => progress !== undefined);
-  const jobs = await pauseSpent(found, ports);
+  const paused = await pauseSpent(found, ports);
+  const known = await sharedFleets(paused, ports);
+  const jobs = await leaveFleets(paused, fleets, known, ports, settings);
+  await tellMachines(jobs, ports);
   await inParallel(jobs.filter(isAbandoned(ports.clock.now())), READS_AT_ONCE, async ({ job }) => {
     // The next tick tries again; this one has fleets to look after.
-    await ports.machine.start(job).catch((error: unknown) => ports.onFleetFailed(job.fleet, error));
+    await ports.machine.start(job).catch((error: unknown) => ports.onJobFailed(job.jobId, error));
   });
   await inParallel(jobs, READS_AT_ONCE, async (progress) => {
-    const { taskToken, fleet } = progress.job;
+    const { taskToken, jobId } = progress.job;
     const signal = unheard(progress);
     if (taskToken === null || signal === null) return;
-    await ports.machine.signal(taskToken, signal).catch((error: unknown) => ports.onFleetFailed(fleet, error));
+    await ports.machine.signal(taskToken, signal).catch((error: unknown) => ports.onJobFailed(jobId, error));
   });
+  // Before the fleets: one that does not answer may take long to say so.
+  const moved = await moveTasks(jobs, ports);
 
   // Planning and sweeping ask for the same depths.
   const looking = { ...ports, queues: depthsOnce(ports.queues), observe: listedOnce(ports.clock) };
-  const working = fleets.filter((fleet) => look || jobs.some(({ job }) => job.fleet === fleet.name));
+  const working = fleets.filter((fleet) => look || jobs.some(({ job }) => isConcerned(job, fleet.name)));
   const gone = look ? await removedFleets(fleets, looking) : [];
   const scaled = await inParallel([...working, ...gone], READS_AT_ONCE, async (fleet) => {
+    const own = partsOf(fleet, jobs, known, ports.clock.now());
     try {
-      const own = jobs.filter(({ job }) => job.fleet === fleet.name);
       return await scaleFleet(fleet, own, looking, { ...settings, look });
     } catch (error) {
       ports.onFleetFailed(fleet.name, error);
+      const isShared = own.some(({ job }) => job.placement !== null);
+      if (isShared)
+        await noteOutage(fleet, own, looking).catch((failed: unknown) => ports.onFleetFailed(fleet.name, failed));
       return undefined;
     }
   });
   const sentAgain = await sweep(jobs, looking, settings.sweep);
-  return { fleets: scaled.filter((each) => each !== undefined), sentAgain };
+  return { fleets: scaled.filter((each) => each !== undefined), sentAgain, moved };
+}
+
+/** Whether the fleet has machines of the job, or may have: one that it left has them for a while. */
+const isConcerned = (job: Job, fleet: string): boolean => fleetsWithTasks(job).includes(fleet) || hasLeft(job, fleet);
+
+/** What jobs over several fleets must know of all of them: their trouble, and what runs there. */
+async function sharedFleets(jobs: readonly JobProgress[], { fleets }: Pick<TickPorts, 'fleets'>): Promise<KnownFleets> {
+  const names = [...new Set(jobs.flatMap(({ job }) => (job.placement ? fleetsNamed(job) : [])))];
+  const read = await inParallel(names, READS_AT_ONCE, async (name) => [name, await fleets.read(name)] as const);
+  return new Map(read);
+}
+
+/** The jobs that have work for the fleet, each with its part. */
+function partsOf(fleet: Fleet, jobs: readonly JobProgress[], known: KnownFleets, now: Date): FleetJob[] {
+  const machines = new Map([...known].map(([name, { instances }]) => [name, instances]));
+  return jobs
+    .filter(({ job }) => fleetsWithTasks(job).includes(fleet.name))
+    .map((progress) => ({ ...progress, part: partOf(progress, fleet.name, machines, now) }));
 }
 
 /** One list for all fleets of a provider: their number must not be what the provider's limits break at. */

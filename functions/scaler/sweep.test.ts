@@ -51,7 +51,7 @@ function prepare(overrides: Partial<Job> = {}) {
     },
     run: (over: Partial<SweepPorts> = {}) => sweep([...tables.jobs.values()], { ...ports, ...over }, limits),
     sent: async () => {
-      const queue = queues(job.fleet, job.priority);
+      const queue = queues('default', job.priority);
       const { leases } = await queue.receive({ maxMessages: 10, waitSeconds: 0, leaseSeconds: 60 });
       return leases.map(({ message }) => ({ taskId: message.taskId, attempt: message.attempt }));
     },

@@ -2,7 +2,8 @@
 import { inParallel } from '../../adapters/in-parallel.ts';
 import { chunksOf } from '../../core/ids.ts';
 import { ENDED_IDLE } from '../../core/instance.ts';
-import { isLost, NEVER_SWEPT, planSweep, type SweepLimits } from '../../core/plan-sweep.ts';
+import { fleetsWithTasks, openByFleet } from '../../core/placement.ts';
+import { isLost, NEVER_SWEPT, planSweep, type SweepLimits, type SweepSnapshot } from '../../core/plan-sweep.ts';
 import type {
   Clock,
   DelayedQueue,
@@ -52,8 +53,7 @@ export async function sweep(jobs: readonly JobProgress[], ports: SweepPorts, lim
 async function sweepJob({ job, counters }: JobProgress, ports: SweepPorts, limits: SweepLimits): Promise<number> {
   const openTasks = job.taskCount - counters.completed - counters.failed - counters.cancelled;
   if (openTasks === 0 || job.enqueuedAt === null) return 0;
-  const depth = await ports.queues(job.fleet, job.priority).depth();
-  const seen = depth ?? { visible: null, foundEmptyAt: await foundEmptyAt(job.fleet, ports) };
+  const seen = await lookAtQueues({ job, counters }, ports);
   const step = planSweep({ now: ports.clock.now(), job, openTasks, ...seen }, limits);
   if (step.kind === 'nothing') return 0;
   if (step.kind === 'mark') {
@@ -84,8 +84,25 @@ async function sweepJob({ job, counters }: JobProgress, ports: SweepPorts, limit
   return sent;
 }
 
+/** What waits on the queues of the fleets where the job has work, as far as they tell; else when their machines found nothing. */
+async function lookAtQueues(
+  { job, counters }: JobProgress,
+  ports: Pick<SweepPorts, 'queues' | 'fleets'>,
+): Promise<Pick<SweepSnapshot, 'visible' | 'foundEmptyAt'>> {
+  const open = job.placement && openByFleet(job.placement, counters.endedByFleet ?? {});
+  const fleets = fleetsWithTasks(job).filter((fleet) => !open || (open.get(fleet) ?? 0) > 0);
+  const depths = await Promise.all(fleets.map((fleet) => ports.queues(fleet, job.priority).depth()));
+  const visible = depths.reduce((sum, depth) => sum + (depth?.visible ?? 0), 0);
+  const silent = fleets.filter((_, at) => depths[at] === null);
+  if (visible > 0 || silent.length === 0) return { visible };
+  const empty = await Promise.all(silent.map((fleet) => foundEmptyAt(fleet, ports)));
+  const times = empty.filter((at) => at !== null);
+  // The earliest: nothing is known of that queue since.
+  return { visible: null, foundEmptyAt: times.length < empty.length ? null : (times.sort()[0] ?? null) };
+}
+
 /** When a machine of the fleet last ended because its queues stayed empty, as it said itself. */
-async function foundEmptyAt(fleet: string, { fleets }: SweepPorts): Promise<string | null> {
+async function foundEmptyAt(fleet: string, { fleets }: Pick<SweepPorts, 'fleets'>): Promise<string | null> {
   const ended = await fleets.listEnded(fleet, LOOKED_AT);
   return ended.find(({ stateReason }) => stateReason === ENDED_IDLE)?.endedAt ?? null;
 }

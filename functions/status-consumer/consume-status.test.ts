@@ -441,8 +441,8 @@ describe('reports on machines', () => {
       return find.apply(world.fleets, names);
     };
 
-    await world.heard.note('default', [completedEvent(), completedEvent()]);
-    await world.heard.note('default', [completedEvent()]);
+    await world.heard.note(['default'], [completedEvent(), completedEvent()]);
+    await world.heard.note(['default'], [completedEvent()]);
 
     expect(asked).toBe(1);
     expect(await world.fleets.find('default', 'i-1')).toMatchObject({ state: 'DRAINING' });

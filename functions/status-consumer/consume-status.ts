@@ -6,6 +6,7 @@ import { inParallel } from '../../adapters/in-parallel.ts';
 import { TransientError } from '../../core/errors.ts';
 import { parseTaskId } from '../../core/ids.ts';
 import type { InstanceEvent, TaskEvent } from '../../core/messages.ts';
+import { fleetsNamed } from '../../core/placement.ts';
 import type { DeadLetterChannel, FleetStore, StatusFlow, Waker } from '../../core/ports.ts';
 import type { TaskReport } from '../../core/task-report.ts';
 import { type AppliedJob, type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
@@ -59,7 +60,7 @@ export async function consumeStatus(records: readonly QueueRecord[], ports: Cons
     }
     if (outcome.sent > 0) await ports.waker.wake();
     const reporting = known.map(({ event }) => event);
-    if (progress) await ports.heard.note(progress.job.fleet, reporting);
+    if (progress) await ports.heard.note(fleetsNamed(progress.job), reporting);
   };
 
   const jobs = [...Map.groupBy(tasks, ({ event }) => event.jobId)];

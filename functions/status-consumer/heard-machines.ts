@@ -19,18 +19,22 @@ export class HeardMachines {
     this.#fleets = fleets;
   }
 
-  async note(fleet: string, events: readonly TaskEvent[]): Promise<void> {
+  /** @param fleets among which the machines are */
+  async note(fleets: readonly string[], events: readonly TaskEvent[]): Promise<void> {
     if (this.#ready.size > MAX_KNOWN) this.#ready = new Set();
     const latest = new Map(events.map(({ instanceId, at }) => [instanceId, at]));
     const unknown = [...latest].filter(([instanceId]) => !this.#ready.has(instanceId));
     await inParallel(unknown, READS_AT_ONCE, async ([instanceId, at]) => {
-      const machine = await this.#fleets.find(fleet, instanceId);
-      // Its launch may be recorded in a moment, as that of a machine that boots: then it is asked for again.
-      if (!machine) return;
-      if (isBooting(machine.state)) {
-        await this.#fleets.updateInstance(fleet, instanceId, { state: 'READY', reason: null, at });
+      for (const fleet of fleets) {
+        const machine = await this.#fleets.find(fleet, instanceId);
+        // Its launch may be recorded in a moment, as that of a machine that boots: then it is asked for again.
+        if (!machine) continue;
+        if (isBooting(machine.state)) {
+          await this.#fleets.updateInstance(fleet, instanceId, { state: 'READY', reason: null, at });
+        }
+        this.#ready.add(instanceId);
+        break;
       }
-      this.#ready.add(instanceId);
     });
   }
 }

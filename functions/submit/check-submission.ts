@@ -4,6 +4,7 @@ import { codeSchema } from '../../core/code.ts';
 import { type Fault, ValidationError } from '../../core/errors.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { type JobSubmission, jobSubmissionSchema } from '../../core/job-submission.ts';
+import { fleetsNamed } from '../../core/placement.ts';
 import type { CodeResolver } from '../../core/ports.ts';
 import { faultsOf } from '../../core/validation.ts';
 
@@ -55,11 +56,14 @@ const field = (document: unknown, name: string): unknown =>
     ? (document as Record<string, unknown>)[name] // an object with that own property
     : undefined;
 
-function fleetFaults(document: unknown, fleets: readonly Fleet[]): Fault[] {
-  const name = field(document, 'fleet') ?? 'default';
-  if (typeof name !== 'string' || fleets.some((fleet) => fleet.name === name)) return [];
-  const known = fleets.map((fleet) => fleet.name).join(', ');
-  return [{ path: 'fleet', message: `there is no such fleet; there are: ${known}` }];
+/** Fleets that are named and not there. */
+export function fleetFaults(document: unknown, fleets: readonly Fleet[]): Fault[] {
+  const named = field(document, 'fleet') ?? 'default';
+  const known = fleets.map((fleet) => fleet.name);
+  const message = `there is no such fleet; there are: ${known.join(', ')}`;
+  const isUnknown = (name: unknown): boolean => typeof name === 'string' && !known.includes(name);
+  if (!Array.isArray(named)) return isUnknown(named) ? [{ path: 'fleet', message }] : [];
+  return named.flatMap((name, at) => (isUnknown(name) ? [{ path: `fleet[${at}]`, message }] : []));
 }
 
 function deadlineFaults(document: unknown, now: Date): Fault[] {
@@ -68,16 +72,20 @@ function deadlineFaults(document: unknown, now: Date): Fault[] {
   return [{ path: 'deadline', message: 'is past' }];
 }
 
-/** A task that needs more than its fleet's slot would never run anywhere. */
-function resourceFaults({ fleet: name, resources }: JobSubmission, fleets: readonly Fleet[]): Fault[] {
-  const slot = fleets.find((fleet) => fleet.name === name)?.slot;
-  if (!slot || !resources) return [];
-  return (['vcpu', 'memoryMiB', 'diskGiB'] as const)
-    .filter((kind) => resources[kind] > slot[kind])
-    .map((kind) => ({
-      path: `resources.${kind}`,
-      message: `a slot of the fleet "${name}" has ${slot[kind]}; ask for less, or for a fleet with larger slots`,
-    }));
+/** A task that needs more than its fleet's slot would never run there. */
+function resourceFaults(submission: JobSubmission, fleets: readonly Fleet[]): Fault[] {
+  const { resources } = submission;
+  if (!resources) return [];
+  return fleetsNamed(submission).flatMap((name) => {
+    const slot = fleets.find((fleet) => fleet.name === name)?.slot;
+    if (!slot) return [];
+    return (['vcpu', 'memoryMiB', 'diskGiB'] as const)
+      .filter((kind) => resources[kind] > slot[kind])
+      .map((kind) => ({
+        path: `resources.${kind}`,
+        message: `a slot of the fleet "${name}" has ${slot[kind]}; ask for less, or for a fleet with larger slots`,
+      }));
+  });
 }
 
 /** Resolves the code even when other parts are wrong, so that an unknown ref is told with all the rest. */

@@ -1,24 +1,60 @@
-/** What a job will cost and how long its tasks take, as far as can be told when it is taken. */
+/** What a job will cost, how long its tasks take and where they run, as far as can be told when it is taken. */
 import type { Estimate } from '../../core/estimate.ts';
+import type { SplitEstimate } from '../../core/estimate-split.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { JobSubmission } from '../../core/job-submission.ts';
+import { fleetsNamed, type Placement } from '../../core/placement.ts';
+import type { OfferList } from '../../core/ports.ts';
 import { type MeasuredSeconds, measuredBefore } from './earlier-jobs.ts';
 import { estimateOn } from './estimate-work.ts';
+import { estimateOfSplit, splitWork } from './split-work.ts';
 import type { SubmitPorts } from './take-job.ts';
 
-/** An estimate is a courtesy: a job is taken without one rather than refused. */
+export interface SubmissionEstimate {
+  readonly measured: MeasuredSeconds | null;
+  readonly estimate: Estimate | SplitEstimate | null;
+  /** `null`: it names one fleet. */
+  readonly placement: Placement | null;
+}
+
+type EstimatePorts = Pick<SubmitPorts, 'jobs' | 'offers' | 'clock' | 'onNotEstimated' | 'fleetStates'>;
+
+/** An estimate is a courtesy: a job is taken without one rather than refused, and placed by what is known. */
 export async function estimateSubmission(
   submission: JobSubmission,
   fleets: readonly Fleet[],
-  { jobs, offers, clock, onNotEstimated }: Pick<SubmitPorts, 'jobs' | 'offers' | 'clock' | 'onNotEstimated'>,
-): Promise<{ readonly measured: MeasuredSeconds | null; readonly estimate: Estimate | null }> {
-  const fleet = fleets.find(({ name }) => name === submission.fleet);
+  ports: EstimatePorts,
+): Promise<SubmissionEstimate> {
+  const named = fleetsNamed(submission).flatMap((name) => fleets.find((fleet) => fleet.name === name) ?? []);
+  const { measured, prices } = await known(submission, ports);
+  const now = ports.clock.now();
+  const asked = { ...submission, taskCount: submission.tasks.length };
+  const [first] = named;
+  if (named.length < 2) {
+    const estimate = first && prices ? estimateOn(first, asked, measured, prices, now) : null;
+    return { measured, estimate, placement: null };
+  }
+  const inputBytes = submission.tasks.reduce((sum, { input }) => sum + JSON.stringify(input).length, 0);
+  const work = { ...asked, inputBytesPerTask: inputBytes / submission.tasks.length };
+  const placed = await splitWork(named, work, measured, prices, now, ports);
+  const estimate = prices && estimateOfSplit(named, placed, asked, measured, prices, now);
+  const { shares, reasons } = placed;
+  return {
+    measured,
+    estimate,
+    placement: { shares: [...shares], left: [], reasons: [...reasons], at: now.toISOString() },
+  };
+}
+
+async function known(
+  submission: JobSubmission,
+  { jobs, offers, onNotEstimated }: EstimatePorts,
+): Promise<{ readonly measured: MeasuredSeconds | null; readonly prices: OfferList | null }> {
   try {
     const [measured, prices] = await Promise.all([measuredBefore(submission, jobs), offers.list()]);
-    const asked = { ...submission, taskCount: submission.tasks.length };
-    return { measured, estimate: fleet ? estimateOn(fleet, asked, measured, prices, clock.now()) : null };
+    return { measured, prices };
   } catch (error) {
     onNotEstimated(error);
-    return { measured: null, estimate: null };
+    return { measured: null, prices: null };
   }
 }

@@ -8,7 +8,7 @@ import { slotsPerTask } from '../../core/slots.ts';
 import type { MeasuredSeconds } from './earlier-jobs.ts';
 
 /** From launch to the first task; the scaler goes by the boots it sees. */
-const BOOT_SECONDS = 60;
+export const BOOT_SECONDS = 60;
 
 export interface AskedWork {
   readonly taskCount: number;

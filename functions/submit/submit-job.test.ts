@@ -106,7 +106,9 @@ describe('a submission that is accepted', () => {
     const other = await submit(submissionFactory({ name: 'another' }));
 
     expect(tables.jobs.get(jobId)?.job.learnedSeconds).toBe(25);
-    expect(estimate?.secondsPerTask.basis).toBe('measured: 2 tasks of earlier jobs with this command');
+    expect(estimate).toMatchObject({
+      secondsPerTask: { basis: 'measured: 2 tasks of earlier jobs with this command' },
+    });
     expect(tables.jobs.get(other.jobId)?.job.learnedSeconds).toBeNull();
   });
 

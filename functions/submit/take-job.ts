@@ -6,9 +6,11 @@ import { createHash } from 'node:crypto';
 import { inParallel } from '../../adapters/in-parallel.ts';
 import { ConflictError, TransientError } from '../../core/errors.ts';
 import type { Estimate } from '../../core/estimate.ts';
+import type { SplitEstimate } from '../../core/estimate-split.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { blobKeys, CHUNK_SIZE, chunksOf, jobIdFromUlid } from '../../core/ids.ts';
 import type { Job } from '../../core/job.ts';
+import type { Placement } from '../../core/placement.ts';
 import type {
   BlobStore,
   Clock,
@@ -22,11 +24,12 @@ import { HttpError } from '../http/problem.ts';
 import type { CheckedSubmission } from './check-submission.ts';
 import type { MeasuredSeconds } from './earlier-jobs.ts';
 import { estimateSubmission } from './estimate-submission.ts';
+import type { SplitPorts } from './split-work.ts';
 
 const IDEMPOTENCY_HOURS = 24;
 const INPUT_UPLOADS_AT_ONCE = 8;
 
-export interface SubmitPorts {
+export interface SubmitPorts extends SplitPorts {
   readonly jobs: JobStore;
   readonly blobs: BlobStore;
   readonly machine: JobMachine;
@@ -64,7 +67,7 @@ export interface SubmitAnswer {
   /** Of a retry: the job whose tasks it runs again. */
   readonly retryOf?: string;
   /** `null`: prices or earlier jobs could not be read at that moment. */
-  readonly estimate: Estimate | null;
+  readonly estimate: Estimate | SplitEstimate | null;
   readonly links: { readonly self: string; readonly tasks: string; readonly results: string };
 }
 
@@ -86,8 +89,8 @@ export async function takeJob(
   if (earlier) return replay(earlier, idempotency.requestHash, ports);
 
   const checked = await check();
-  const { measured, estimate } = await estimateSubmission(checked.submission, fleets, ports);
-  const job = newJob(checked, measured, ports);
+  const { measured, estimate, placement } = await estimateSubmission(checked.submission, fleets, ports);
+  const job = newJob(checked, measured, placement, ports);
   const answer = answerOf(job, estimate);
   await writeInputs(job, checked, ports.blobs);
   const record = idempotency && {
@@ -140,6 +143,7 @@ async function replay(record: IdempotencyRecord, requestHash: string, ports: Sub
 function newJob(
   { submission, commit, retry }: CheckedJob,
   measured: MeasuredSeconds | null,
+  placement: Placement | null,
   { clock, ulid }: SubmitPorts,
 ): Job {
   const { tasks, code, startAt: _s, after: _a, notify: _n, ...settings } = submission;
@@ -165,6 +169,8 @@ function newJob(
     retries: [],
     enqueuedAt: null,
     sweep: null,
+    placement,
+    moved: null,
   };
 }
 
@@ -178,7 +184,7 @@ async function writeInputs(job: Job, { submission, retry }: CheckedJob, blobs: B
   if (retry) await blobs.put(blobKeys.origins(job.jobId), JSON.stringify(retry.origins), 'application/json');
 }
 
-const answerOf = ({ jobId, taskCount, retryOf }: Job, estimate: Estimate | null): SubmitAnswer => ({
+const answerOf = ({ jobId, taskCount, retryOf }: Job, estimate: SubmitAnswer['estimate']): SubmitAnswer => ({
   jobId,
   taskCount,
   ...(retryOf ? { retryOf } : {}),

@@ -10,6 +10,7 @@ const next = (intentId: string): Omit<FleetState, 'version'> => ({
   intents: [launchIntentFactory({ intentId })],
   suspects: [{ instanceId: 'i-8', since: START }],
   stockOuts: [{ pool: 'c7g.large/us-east-1a/spot', until: START }],
+  trouble: { kind: 'launch', reason: 'sold out', since: START, seenAt: START },
   lastPlan: {
     at: START,
     wanted: 1,

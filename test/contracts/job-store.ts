@@ -4,6 +4,7 @@ import { zeroCounters } from '../../core/counters.ts';
 import { NotFoundError } from '../../core/errors.ts';
 import { jobIdFromUlid } from '../../core/ids.ts';
 import type { Job, JobStatus, JobSummary, SweepMark } from '../../core/job.ts';
+import { leaveFleet, type Placement } from '../../core/placement.ts';
 import type { IdempotencyRecord, JobStore, TaskStore } from '../../core/ports.ts';
 import { jobIdFactory } from '../factories/ids.ts';
 import { jobFactory } from '../factories/job.ts';
@@ -263,6 +264,57 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
 
         expect((await jobs.progress(jobId))?.job).toMatchObject({ status: 'COMPLETED', sweep: null });
         expect(await jobs.progress(jobIdFactory(9))).toBeUndefined();
+      });
+    });
+
+    describe('place', () => {
+      const shares = [
+        { fleet: 'a', tasks: 2 },
+        { fleet: 'b', tasks: 1 },
+      ];
+      const placement: Placement = { shares, left: [], reasons: ['by price'], at: START };
+      const without = (before: Placement, fleet: string): Placement =>
+        leaveFleet(before, { fleet, at: at(60), reason: 'gone', to: [{ fleet: 'b', tasks: 2 }] }, ['gone']);
+
+      it('keeps the placement of a job over several fleets, which every list tells', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs, { fleet: ['a', 'b'], placement });
+
+        expect((await jobs.progress(jobId))?.job).toMatchObject({ fleet: ['a', 'b'], placement, moved: null });
+        expect((await listAll(jobs, 10))[0]?.fleet).toEqual(['a', 'b']);
+      });
+
+      it('writes that a fleet is left, once: who read the job before does not', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs, { fleet: ['a', 'b'], placement });
+
+        const first = await jobs.place(jobId, without(placement, 'a'));
+        const second = await jobs.place(jobId, without(placement, 'b'));
+
+        expect([first, second]).toEqual([true, false]);
+        expect((await jobs.progress(jobId))?.job.placement).toEqual(without(placement, 'a'));
+      });
+
+      it('remembers how far the tasks are moved', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs, { fleet: ['a', 'b'], placement });
+
+        await jobs.markMoved(jobId, { done: 0, chunk: 3 });
+
+        expect((await jobs.progress(jobId))?.job.moved).toEqual({ done: 0, chunk: 3 });
+      });
+
+      it('does nothing to a closed job, nor to one that is on one fleet', async () => {
+        const { jobs } = await setup();
+        const { jobId } = await create(jobs, { fleet: ['a', 'b'], placement });
+        const alone = await create(jobs, { jobId: jobIdFactory(2) });
+        await jobs.close(jobId, completed, new Date(START));
+
+        expect(await jobs.place(jobId, without(placement, 'a'))).toBe(false);
+        expect(await jobs.place(alone.jobId, without(placement, 'a'))).toBe(false);
+        await jobs.markMoved(jobId, { done: 0, chunk: 3 });
+
+        expect((await jobs.progress(jobId))?.job).toMatchObject({ placement, moved: null });
       });
     });
 

@@ -45,6 +45,21 @@ export function describeTaskStoreContract(name: string, setup: () => Promise<Tas
         expect(await tasks.getMany([taskIdFactory(0)])).toEqual(new Map([[taskIdFactory(0), taskRecordFactory()]]));
       });
 
+      it('counts what ended by its first fleet too, in the same write', async () => {
+        const { tasks, jobId, counters } = await prepare();
+        const by = (endedByFleet: Record<string, number>) => delta({ completed: 1, endedByFleet });
+
+        await tasks.commit(jobId, [first()], by({ 'aws-spot': 1 }));
+        await tasks.commit(jobId, [first({ index: 1 })], by({ 'gcp-spot': 1 }));
+        await tasks.commit(jobId, [first({ index: 8 })], by({ 'aws-spot': 1 }));
+
+        expect(await counters()).toEqual({
+          ...zeroCounters,
+          completed: 3,
+          endedByFleet: { 'aws-spot': 2, 'gcp-spot': 1 },
+        });
+      });
+
       it('keeps a row with everything in it as it was given', async () => {
         const { tasks, jobId } = await prepare();
         const full = taskRecordFactory({

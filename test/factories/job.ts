@@ -48,6 +48,8 @@ export const jobFactory = (overrides: Partial<Job> = {}): Job => ({
   pausedFor: null,
   enqueuedAt: null,
   sweep: null,
+  placement: null,
+  moved: null,
   ...overrides,
 });
 

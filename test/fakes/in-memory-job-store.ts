@@ -9,6 +9,7 @@ import {
   type SweepMark,
 } from '../../core/job.ts';
 import type { JobOutcome } from '../../core/job-outcome.ts';
+import type { MoveMark, Placement } from '../../core/placement.ts';
 import type { IdempotencyRecord, JobAmendment, JobProgress, JobStore, Page } from '../../core/ports.ts';
 import { copy } from './copy.ts';
 import type { InMemoryTables } from './in-memory-tables.ts';
@@ -63,6 +64,16 @@ export class InMemoryJobStore implements JobStore {
       status: job.status === 'PENDING' ? 'ENQUEUED' : job.status,
       enqueuedAt: job.enqueuedAt ?? at.toISOString(),
     }));
+  }
+
+  async place(jobId: string, placement: Placement): Promise<boolean> {
+    return this.#change(jobId, (job) =>
+      job.placement?.left.length === placement.left.length - 1 ? { placement: copy(placement) } : undefined,
+    );
+  }
+
+  async markMoved(jobId: string, moved: MoveMark): Promise<void> {
+    this.#change(jobId, () => ({ moved }));
   }
 
   async markSweep(jobId: string, sweep: SweepMark): Promise<void> {

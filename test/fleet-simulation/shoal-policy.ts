@@ -1,5 +1,6 @@
 /** Shoal's own policy: the real `planScale`, fed as the scaler feeds it, from the same job rows and counters. */
 import type { Fleet } from '../../core/fleet.ts';
+import { partOf } from '../../core/fleet-part.ts';
 import type { Instance } from '../../core/instance.ts';
 import type { Job } from '../../core/job.ts';
 import { planScale, type ScalePlan } from '../../core/plan-scale.ts';
@@ -41,7 +42,9 @@ export function shoalPolicy(options: ShoalOptions): Policy {
             jobs.set(each.jobId, job);
             const counters = countersFactory(each);
             const startedAt = each.firstStartSeconds === null ? null : dateOf(each.firstStartSeconds).toISOString();
-            const work = openWork({ job: { ...job, startedAt }, counters }, fleet.slot, now);
+            const progress = { job: { ...job, startedAt }, counters };
+            const part = partOf(progress, fleet.name, new Map(), now);
+            const work = openWork({ ...progress, part }, fleet.slot, now);
             return { ...work, budgetLeftUsd };
           }),
           instances: [...world.machines].map(instanceOf),

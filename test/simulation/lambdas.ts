@@ -117,6 +117,7 @@ export class Lambdas {
         takeBackTasks: (machines: Parameters<typeof takeBackTasks>[0]) => takeBackTasks(machines, ports),
         onSweepFailed: (jobId: string, error: unknown) =>
           trace.add(actor.name, `cannot sweep ${jobId}: ${String(error)}`),
+        onJobFailed: (jobId: string, error: unknown) => trace.add(actor.name, `fails ${jobId}: ${String(error)}`),
         onFleetFailed: (_: string, error: unknown) => trace.add(actor.name, `gives up: ${String(error)}`),
       };
       return scale([fleet], mutant?.scaler?.(tick) ?? tick, this.#world.scaleSettings);

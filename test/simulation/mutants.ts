@@ -3,10 +3,11 @@
  * it notices: every mutant breaks a promise in a recorded seed, and is found by search.
  */
 
-import { zeroCounters } from '../../core/counters.ts';
+import { addCounters, zeroCounters } from '../../core/counters.ts';
 import { PRIORITIES } from '../../core/ids.ts';
 import type { QueueRecord } from '../../functions/queue-batch.ts';
 import type { TickPorts } from '../../functions/scaler/scale.ts';
+import { sendTasks } from '../../functions/send-tasks.ts';
 import type { ConsumePorts } from '../../functions/status-consumer/consume-status.ts';
 import { laterAttempt } from '../../functions/task-messages.ts';
 import type { AgentPorts } from '../../worker-bootstrap/agent/agent.ts';
@@ -54,11 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
           if (outcome.kind !== 'committed' || !delta) return outcome;
           await ports.jobs.progress(jobId);
           const row = tables.jobs.get(jobId);
-          if (row) {
-            for (const name of Object.keys(delta) as (keyof typeof delta)[]) {
-              row.counters = { ...row.counters, [name]: row.counters[name] + delta[name] };
-            }
-          }
+          if (row) row.counters = addCounters(row.counters, delta);
           return outcome;
         },
       }),
@@ -128,7 +125,7 @@ export const MUTANTS: readonly Mutant[] = [
             const messages = next.map(({ task }) =>
               laterAttempt(job, task.index, task.attempt, task.checkpoint?.blob ?? null),
             );
-            await ports.queues(job.fleet, job.priority).send(messages);
+            await sendTasks(messages, ports.queues);
           }
           return ports.tasks.commit(jobId, writes, delta);
         },

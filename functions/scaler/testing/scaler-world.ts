@@ -3,6 +3,7 @@ import type { Counters } from '../../../core/counters.ts';
 import { type Fleet, fleetsFileSchema, fleetsOf } from '../../../core/fleet.ts';
 import type { Job } from '../../../core/job.ts';
 import type { Offer } from '../../../core/offer.ts';
+import { fleetOf } from '../../../core/placement.ts';
 import { taskIdFactory } from '../../../test/factories/ids.ts';
 import { countersFactory, jobFactory } from '../../../test/factories/job.ts';
 import { at, ManualClock } from '../../../test/factories/manual-clock.ts';
@@ -18,6 +19,7 @@ import { InMemoryStatusFlow } from '../../../test/fakes/in-memory-status-flow.ts
 import { InMemoryTables } from '../../../test/fakes/in-memory-tables.ts';
 import { inMemoryTaskQueues } from '../../../test/fakes/in-memory-task-queue.ts';
 import { InMemoryTaskStore } from '../../../test/fakes/in-memory-task-store.ts';
+import { sendTasks } from '../../send-tasks.ts';
 import { scale, type TickPorts, type TickSettings } from '../scale.ts';
 import type { ScaledFleet } from '../scale-fleet.ts';
 
@@ -111,6 +113,7 @@ export class ScalerWorld {
       control: this.control,
       tasks: surrounded(new InMemoryTaskStore(this.tables), around),
       delayed: new InMemoryDelayedQueue({ clock: this.clock }),
+      onJobFailed: (jobId, error) => this.failures.push([jobId, error]),
       onFleetFailed: (fleet, error) => this.failures.push([fleet, error]),
       onSweepFailed: (jobId, error) => this.failures.push([jobId, error]),
     };
@@ -124,10 +127,12 @@ export class ScalerWorld {
   async work(messages: number, overrides: Partial<Job> = {}, counters: Partial<Counters> = {}): Promise<Job> {
     const job = jobFactory({ status: 'RUNNING', taskToken: 'token', taskCount: messages, ...overrides });
     this.tables.jobs.set(job.jobId, { job, counters: countersFactory(counters) });
-    await this.queues(job.fleet, job.priority).send(
+    const { jobId, priority } = job;
+    await sendTasks(
       Array.from({ length: messages }, (_, index) =>
-        taskMessageFactory({ jobId: job.jobId, taskId: taskIdFactory(index, job.jobId), fleet: job.fleet }),
+        taskMessageFactory({ jobId, priority, taskId: taskIdFactory(index, jobId), fleet: fleetOf(job, index) }),
       ),
+      this.queues,
     );
     return job;
   }
