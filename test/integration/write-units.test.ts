@@ -5,6 +5,7 @@ import { DynamoFleetStore } from '../../adapters/aws/dynamodb-fleet-store.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { counterKey } from '../../adapters/aws/dynamodb-keys.ts';
 import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
+import { inParallel } from '../../adapters/in-parallel.ts';
 import { COUNTER_SHARDS } from '../../core/counters.ts';
 import type { TaskEvent } from '../../core/messages.ts';
 import { MachinePrices } from '../../functions/accounting/machine-prices.ts';
@@ -133,12 +134,14 @@ describe('the write units of a task', () => {
     expect(units).toBeGreaterThan(2);
   });
 
+  const CONSUMERS_AT_ONCE = 8;
+
   it('go to all shards of the counter: none takes more than a third', async () => {
     const { consume, jobsTable } = await prepare();
 
     // Of busy machines a batch a message: so many commits, on shards by their first task.
     const records = recordsOf(completions().slice(0, SPREAD_TASKS));
-    await Promise.all(slices(records, 1).map((batch) => consume(batch)));
+    await inParallel(slices(records, 1), CONSUMERS_AT_ONCE, consume);
 
     const shards = await Promise.all(
       Array.from({ length: COUNTER_SHARDS }, async (_, shard) => {
