@@ -1,6 +1,7 @@
 /**
  * Who may become whom between AWS and the other clouds, as CloudFormation: only for clouds that `fleets.yml` declares.
  *
+ * - Functions that send tasks may read what these name at home, and carry checkpoints there.
  * - Functions that talk to a cloud may have AWS sign who they are, for that cloud's audience and no other.
  * - The bridge of a cloud may become a role that sends reports and dead letters, and can do nothing else. The role's trust
  *   names one subject and one audience ("Available keys for AWS OIDC federation", IAM).
@@ -23,6 +24,16 @@ export const REACHING_FUNCTIONS = [
   'job-steps',
 ] as const;
 
+/** Those that send task messages: they carry what a message names to where it is read (functions/clouds/places-of-blobs.ts). */
+export const SENDING_FUNCTIONS = [
+  'cancel',
+  'status-consumer',
+  'delayed',
+  'dead-letter',
+  'scaler',
+  'job-steps',
+] as const;
+
 /** As the framework calls the role of a function. */
 export const functionRoleLogicalId = (name: string): string =>
   `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll('-', 'Dash')}IamRoleLambdaExecution`;
@@ -30,9 +41,39 @@ export const functionRoleLogicalId = (name: string): string =>
 export function otherCloudResources({ gcp, azure }: Clouds, stage: string): CloudFormationResources {
   const audiences = [...(gcp ? [gcpAudience(gcp)] : []), ...(azure ? [AZURE_AUDIENCE] : [])];
   return {
-    ...(audiences.length > 0 && { OtherCloudsPolicy: identityPolicy(audiences, stage) }),
+    ...(audiences.length > 0 && { OtherCloudsPolicy: identityPolicy(audiences, stage), ...blobPolicies(stage) }),
     ...(gcp && { GcpBridgeRole: gcpBridgeRole(gcp, stage) }),
     ...(azure && azureResources(azure, stage)),
+  };
+}
+
+function blobPolicies(stage: string): CloudFormationResources {
+  const bucket = { 'Fn::GetAtt': ['DataBucket', 'Arn'] };
+  const blobs = (...folders: string[]) =>
+    folders.map((folder) => ({ 'Fn::Join': ['', [bucket, `/jobs/*/${folder}/*`]] }));
+  const policy = (name: string, functions: readonly string[], statements: readonly object[]) => ({
+    Type: 'AWS::IAM::Policy',
+    Properties: {
+      PolicyName: `shoal-other-clouds-${name}-${stage}`,
+      Roles: functions.map((each) => ({ Ref: functionRoleLogicalId(each) })),
+      PolicyDocument: {
+        Version: '2012-10-17',
+        // Without this S3 answers 403, not 404, for an object that does not exist.
+        Statement: [...statements, { Effect: 'Allow', Action: 's3:ListBucket', Resource: bucket }],
+      },
+    },
+  });
+  return {
+    OtherCloudsInputsPolicy: policy('inputs', SENDING_FUNCTIONS, [
+      { Effect: 'Allow', Action: 's3:GetObject', Resource: blobs('inputs', 'checkpoints') },
+      { Effect: 'Allow', Action: 's3:PutObject', Resource: blobs('checkpoints') },
+    ]),
+    // A large result is carried home before anybody is given its address; reading is what the function may do anyway.
+    OtherCloudsResultsPolicy: policy(
+      'results',
+      ['query'],
+      [{ Effect: 'Allow', Action: 's3:PutObject', Resource: blobs('results') }],
+    ),
   };
 }
 
