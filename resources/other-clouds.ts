@@ -4,11 +4,18 @@
  * - Functions that send tasks may read what these name at home, and carry checkpoints there.
  * - Functions that talk to a cloud may have AWS sign who they are, for that cloud's audience and no other.
  * - The bridge of a cloud may become a role that sends reports and dead letters, and can do nothing else. The role's trust
- *   names one subject and one audience ("Available keys for AWS OIDC federation", IAM).
+ *   names one subject and one audience.
  */
 import { AZURE_AUDIENCE } from '../adapters/identity/azure-from-aws.ts';
+import {
+  azureBridgeClaims,
+  azureIssuer,
+  GOOGLE_ISSUER,
+  gcpBridgeClaims,
+  type PinnedClaims,
+} from '../adapters/identity/bridge-trust.ts';
 import { gcpAudience } from '../adapters/identity/gcp-from-aws.ts';
-import { type AzureCloud, bridgeRoleName, type Clouds, type GcpCloud, gcpBridgeAudience } from '../core/clouds.ts';
+import { type AzureCloud, bridgeRoleName, type Clouds, type GcpCloud } from '../core/clouds.ts';
 import type { CloudFormationResource, CloudFormationResources } from './cloudformation.ts';
 
 /** Those that reach queues, buckets or machines of a fleet, wherever it is. */
@@ -103,35 +110,26 @@ function identityPolicy(audiences: readonly string[], stage: string): CloudForma
   };
 }
 
-/**
- * Of a token by Google for a service account, AWS takes `azp` for `aud` and `aud` for `oaud`; `azp` and `sub` are both the
- * account's unique id. An address could be given to another account one day; an id cannot.
- */
-const gcpBridgeRole = ({ bridgeServiceAccountId: id }: GcpCloud, stage: string): CloudFormationResource =>
-  bridgeRole(bridgeRoleName('gcp', stage), 'accounts.google.com', {
-    'accounts.google.com:sub': id,
-    'accounts.google.com:aud': id,
-    'accounts.google.com:oaud': gcpBridgeAudience(stage),
-  });
+const gcpBridgeRole = (gcp: GcpCloud, stage: string): CloudFormationResource =>
+  bridgeRole(bridgeRoleName('gcp', stage), GOOGLE_ISSUER, gcpBridgeClaims(gcp, stage));
 
 function azureResources(azure: AzureCloud, stage: string): CloudFormationResources {
-  const { tenantId, bridgePrincipalId, bridgeAudience, awsOidcProviderArn } = azure;
-  const issuer = `sts.windows.net/${tenantId}/`;
+  const { bridgeAudience, awsOidcProviderArn } = azure;
   const provider = {
     Type: 'AWS::IAM::OIDCProvider',
-    Properties: { Url: `https://${issuer}`, ClientIdList: [bridgeAudience] },
+    Properties: { Url: `https://${azureIssuer(azure)}`, ClientIdList: [bridgeAudience] },
   };
   return {
     ...(awsOidcProviderArn === undefined && { AzureTenantProvider: provider }),
     AzureBridgeRole: bridgeRole(
       bridgeRoleName('azure', stage),
       awsOidcProviderArn ?? { 'Fn::GetAtt': ['AzureTenantProvider', 'Arn'] },
-      { [`${issuer}:sub`]: bridgePrincipalId, [`${issuer}:aud`]: bridgeAudience },
+      azureBridgeClaims(azure),
     ),
   };
 }
 
-function bridgeRole(name: string, provider: unknown, pinned: Readonly<Record<string, string>>): CloudFormationResource {
+function bridgeRole(name: string, provider: unknown, pinned: PinnedClaims): CloudFormationResource {
   return {
     Type: 'AWS::IAM::Role',
     Properties: {

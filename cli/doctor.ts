@@ -1,0 +1,53 @@
+/** `npm run doctor`: whether a deployment, and every link between its clouds, is as it should be. */
+import { join, resolve } from 'node:path';
+import { PROJECT_ROOT } from '../local/project-root.ts';
+import { type DoctorArguments, HELP, readArguments } from './doctor/arguments.ts';
+import { examine } from './doctor/examine.ts';
+import type { Finding } from './doctor/finding.ts';
+import { localChecks } from './doctor/local-checks.ts';
+import { table } from './doctor/print.ts';
+import { runChecks } from './doctor/run-checks.ts';
+
+/** As `npm start` takes them. */
+const LOCAL_PORT = 4_100;
+
+/** A wrong option is answered with what it should have been, not with a stack trace. */
+function argumentsOrExit(): DoctorArguments {
+  try {
+    return readArguments(process.argv.slice(2));
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+const look = ({ local, data, fleets, stage, region, limitMs }: DoctorArguments): Promise<Finding[]> =>
+  local
+    ? runChecks(
+        localChecks({
+          dataDirectory: resolve(data ?? join(PROJECT_ROOT, '.shoal')),
+          nodeVersion: process.version,
+          git: 'git',
+          basePort: LOCAL_PORT,
+        }),
+        limitMs,
+      )
+    : examine({
+        fleetsFile: resolve(fleets ?? join(PROJECT_ROOT, 'fleets.yml')),
+        stage,
+        region,
+        limitMs,
+        clock: { now: () => new Date() },
+        environment: process.env,
+      });
+
+const told = argumentsOrExit();
+if (told.help) {
+  console.log(HELP);
+  process.exit(0);
+}
+const findings = await look(told);
+const isWell = findings.every(({ status }) => status !== 'failed');
+console.log(told.json ? JSON.stringify({ ok: isWell, findings }, null, 2) : table(findings));
+// A look that took too long may still be waiting: nobody waits for it.
+process.exit(isWell ? 0 : 1);

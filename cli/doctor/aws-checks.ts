@@ -1,0 +1,138 @@
+/** Looks at the stack on AWS: who asks, what is deployed, whether machines could be launched. */
+import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
+import { GetOutboundWebIdentityFederationInfoCommand } from '@aws-sdk/client-iam';
+import { GetAccountSettingsCommand } from '@aws-sdk/client-lambda';
+import { HeadBucketCommand } from '@aws-sdk/client-s3';
+import { GetQueueUrlCommand } from '@aws-sdk/client-sqs';
+import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import { awsCodeOf } from '../../adapters/aws/aws-errors.ts';
+import { checkLaunches } from '../../adapters/aws/ec2-launch-check.ts';
+import type { Fleet } from '../../core/fleet.ts';
+import { PRIORITIES, taskQueueName } from '../../core/ids.ts';
+import type { AwsClients } from './aws-clients.ts';
+import { type Finding, failed, ok, skipped, told } from './finding.ts';
+import type { Check } from './run-checks.ts';
+import { deployedFunction } from './stack.ts';
+
+export interface AwsChecksOptions {
+  readonly clients: AwsClients;
+  readonly stage: string;
+  readonly fleets: readonly Fleet[];
+}
+
+export const deployCommand = (stage: string): string => `npx sls deploy --stage ${stage}`;
+
+/** Whoever is nobody on AWS need not be asked anything else. */
+export async function checkIdentity({ sts }: AwsClients): Promise<Finding> {
+  const what = 'AWS identity';
+  try {
+    const { Arn = 'unknown' } = await sts.send(new GetCallerIdentityCommand({}));
+    return ok(what, Arn);
+  } catch (error) {
+    return failed(what, told(error), 'aws sso login, or aws configure: then try `aws sts get-caller-identity`');
+  }
+}
+
+export const awsChecks = (options: AwsChecksOptions): readonly Check[] => [
+  { what: 'queues on AWS', run: () => checkQueues(options) },
+  { what: 'tables', run: () => checkTables(options) },
+  { what: 'functions, bucket', run: () => checkFunctions(options) },
+  { what: 'launches on EC2', run: () => checkMachines(options) },
+  { what: 'Lambda concurrency', run: () => checkConcurrency(options.clients) },
+];
+
+async function checkQueues({ clients: { sqs }, stage, fleets }: AwsChecksOptions): Promise<Finding> {
+  const own = ['status', 'status-dead', 'delayed', 'dead-letters'].map((name) => `shoal-${name}-${stage}`);
+  const ofFleets = fleets.flatMap(({ name }) => PRIORITIES.map((priority) => taskQueueName(name, priority, stage)));
+  const names = [...own, ...ofFleets];
+  const missing = await missingOf(names, (QueueName) => sqs.send(new GetQueueUrlCommand({ QueueName })));
+  return presence('queues on AWS', names, missing, deployCommand(stage));
+}
+
+async function checkTables({ clients: { dynamodb }, stage }: AwsChecksOptions): Promise<Finding> {
+  const names = ['jobs', 'tasks', 'fleets', 'keys'].map((name) => `shoal-${name}-${stage}`);
+  const missing = await missingOf(names, (TableName) => dynamodb.send(new DescribeTableCommand({ TableName })));
+  return presence('tables', names, missing, deployCommand(stage));
+}
+
+const ABSENT: ReadonlySet<string> = new Set([
+  'QueueDoesNotExist',
+  'AWS.SimpleQueueService.NonExistentQueue',
+  'ResourceNotFoundException',
+]);
+
+/** @throws what asking throws for any other reason */
+async function missingOf(names: readonly string[], ask: (name: string) => Promise<unknown>): Promise<string[]> {
+  const looked = await Promise.all(
+    names.map(async (name) => {
+      try {
+        await ask(name);
+        return [];
+      } catch (error) {
+        if (ABSENT.has(awsCodeOf(error))) return [name];
+        throw error;
+      }
+    }),
+  );
+  return looked.flat();
+}
+
+export const presence = (what: string, names: readonly string[], missing: readonly string[], mend: string): Finding =>
+  missing.length === 0
+    ? ok(what, `all ${names.length} are there`)
+    : failed(what, `${missing.length} of ${names.length} are missing: ${missing.join(', ')}`, mend);
+
+async function checkFunctions({ clients: { lambda, s3 }, stage }: AwsChecksOptions): Promise<Finding[]> {
+  const scaler = await deployedFunction(lambda, stage, 'scaler');
+  if (!scaler) return [failed('functions', `shoal-${stage}-scaler is not there`, deployCommand(stage))];
+  const Bucket = scaler.environment['BUCKET'] ?? '';
+  try {
+    await s3.send(new HeadBucketCommand({ Bucket }));
+    return [ok('bucket', Bucket)];
+  } catch (error) {
+    return [failed('bucket', `${Bucket}: ${told(error)}`, deployCommand(stage))];
+  }
+}
+
+async function checkMachines({ clients: { ec2, lambda }, stage, fleets }: AwsChecksOptions): Promise<Finding[]> {
+  const onEc2 = fleets.filter(({ provider }) => provider === 'aws');
+  if (onEc2.length === 0) return [skipped('launches on EC2', 'no fleet is on AWS')];
+  const scaler = await deployedFunction(lambda, stage, 'scaler');
+  if (!scaler) return [skipped('launches on EC2', 'nothing is deployed')];
+  const subnetIds = (scaler.environment['SUBNET_IDS'] ?? '').split(',').filter(Boolean);
+  const findings = await checkLaunches({ client: ec2, stage, subnetIds, fleets: onEc2 });
+  return findings.map(({ what, ok: isOk, message: text }) => {
+    const [message = '', mend] = text.split(' — ');
+    return isOk ? ok(`EC2: ${what}`, message) : failed(`EC2: ${what}`, message, mend);
+  });
+}
+
+/** 100 of an account's executions cannot be reserved ("Configuring reserved concurrency"); the scaler reserves one. */
+const NEEDED = 101;
+
+async function checkConcurrency({ lambda }: AwsClients): Promise<Finding> {
+  const what = 'Lambda concurrency';
+  const { AccountLimit } = await lambda.send(new GetAccountSettingsCommand({}));
+  const limit = AccountLimit?.ConcurrentExecutions ?? 0;
+  if (limit >= NEEDED) return ok(what, `${limit} executions at a time`);
+  return failed(
+    what,
+    `${limit} executions at a time, of which none can be reserved for the scaler`,
+    'aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value 1000, or take `reservedConcurrency` out of serverless.yml',
+  );
+}
+
+/** Without it no function can say to another cloud who it is. */
+export async function checkFederation({ iam }: AwsClients): Promise<Finding> {
+  const what = 'outbound federation';
+  const off = failed(what, 'the account does not tell others who its roles are', ENABLE_FEDERATION);
+  try {
+    const info = await iam.send(new GetOutboundWebIdentityFederationInfoCommand({}));
+    return info.JwtVendingEnabled ? ok(what, `enabled, as ${info.IssuerIdentifier}`) : off;
+  } catch (error) {
+    if (/^FeatureDisabled/.test(awsCodeOf(error))) return off;
+    throw error;
+  }
+}
+
+const ENABLE_FEDERATION = 'aws iam enable-outbound-web-identity-federation';
