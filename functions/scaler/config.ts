@@ -15,9 +15,11 @@ export const config = parseEnvironment(
     DELAYED_QUEUE_URL: z.string().min(1),
     STATE_MACHINE_ARN: z.string().min(1),
     LAMBDA_TASK_ROOT: z.string().min(1),
-    /** Where machines of the local run fetch the agent, and what it must hash to. Real ones know it from their template. */
+    /** Where machines of the local run fetch the agent. */
     AGENT_URL: z.string().optional(),
+    /** What the agent must hash to, and bootstrap.sh; machines on EC2 know it from their template. */
     AGENT_SHA256: z.string().optional(),
+    BOOTSTRAP_SHA256: z.string().default(''),
     /** The local run: machines are processes, their files lie here. */
     LOCAL_INSTANCES_DIR: z.string().optional(),
     LOCAL_BOOTSTRAP: z.string().optional(),

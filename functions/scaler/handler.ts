@@ -13,9 +13,10 @@ import { accountingPorts } from '../accounting-ports.ts';
 import { deploymentServices } from '../clouds/deployment-services.ts';
 import { readDeployment } from '../fleets-file.ts';
 import { logger, metrics } from '../telemetry.ts';
+import { azureMachines } from './azure-machines.ts';
 import { config } from './config.ts';
 import { takeBackTasks } from './lost-machines.ts';
-import { providersFor } from './providers.ts';
+import { type CloudMachinesOptions, providersFor } from './providers.ts';
 import { scale, type TickPorts } from './scale.ts';
 
 const { QUEUE_URL_PREFIX: queueUrlPrefix, STAGE: stage } = config;
@@ -54,16 +55,25 @@ function localMachines() {
   return { instancesDir, bootstrap, environment: config.LOCAL_MACHINE_ENVIRONMENT };
 }
 
+const blobs = new S3BlobStore({ client: createS3Client(), bucket: config.BUCKET });
+
 function ec2Machines() {
   if (config.LOCAL_INSTANCES_DIR) return undefined;
   const ec2 = createEc2Client();
   const { AWS_REGION: region, SUBNET_IDS: subnetIds } = config;
-  const blobs = new S3BlobStore({ client: createS3Client(), bucket: config.BUCKET });
   return {
     client: ec2,
     subnetIds,
     images: { arm64: config.IMAGE_ARM64, x86_64: config.IMAGE_X86_64 },
     offers: new Ec2OfferSource({ ec2, pricing: createPricingClient(), blobs, region, subnetIds, clock }),
+  };
+}
+
+function machinesOfOtherClouds() {
+  if (config.LOCAL_INSTANCES_DIR) return {};
+  const options: CloudMachinesOptions = { stage, clock, blobs, bootstrapSha256: config.BOOTSTRAP_SHA256 };
+  return {
+    ...(clouds.azure ? { azure: azureMachines(clouds.azure, options) } : {}),
   };
 }
 
@@ -78,7 +88,7 @@ const ports: TickPorts = {
     clock,
     settleSeconds: config.STATUS_SETTLE_SECONDS,
   }),
-  ...providersFor({ stage, local: localMachines(), ec2: ec2Machines() }),
+  ...providersFor({ stage, local: localMachines(), ec2: ec2Machines(), clouds: machinesOfOtherClouds() }),
   newIntentId: randomUUID,
   takeBackTasks: async (machines) => {
     const taken = await takeBackTasks(machines, accounting);

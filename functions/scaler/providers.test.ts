@@ -1,10 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { createEc2Client } from '../../adapters/aws/ec2-clients.ts';
 import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
+import { azureCloudFactory } from '../../test/clouds/azure/azure-cloud.ts';
+import { systemClock } from '../../test/factories/manual-clock.ts';
+import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryOfferSource } from '../../test/fakes/in-memory-offer-source.ts';
+import { azureMachines } from './azure-machines.ts';
 import { providersFor } from './providers.ts';
 
-const fleets = fleetsOf(fleetsFileSchema.parse({ fleets: { near: { provider: 'aws' }, far: { provider: 'gcp' } } }));
+const fleets = fleetsOf(
+  fleetsFileSchema.parse({
+    fleets: { near: { provider: 'aws' }, far: { provider: 'gcp' }, further: { provider: 'azure' } },
+  }),
+);
 const offers = new InMemoryOfferSource([]);
 const ec2 = {
   client: createEc2Client({ region: 'us-east-1' }),
@@ -18,14 +26,27 @@ describe('the provider of a fleet', () => {
   it('is processes of this machine for every fleet of the local run, which rents nothing', () => {
     const { providerOf, offersOf } = providersFor({ stage: 'test', local, ec2: undefined });
 
-    expect(fleets.map((fleet) => providerOf(fleet)?.name)).toEqual(['local', 'local']);
-    expect(fleets.map((fleet) => offersOf(fleet))).toEqual([undefined, undefined]);
+    expect(fleets.map((fleet) => providerOf(fleet)?.name)).toEqual(['local', 'local', 'local']);
+    expect(fleets.map((fleet) => offersOf(fleet))).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('is the one of its cloud for a fleet of a declared cloud', () => {
+    const azure = azureMachines(azureCloudFactory(), {
+      stage: 'test',
+      clock: systemClock,
+      blobs: new InMemoryBlobStore(),
+      bootstrapSha256: 'a'.repeat(64),
+    });
+    const { providerOf, offersOf } = providersFor({ stage: 'test', local: undefined, ec2, clouds: { azure } });
+
+    expect(fleets.map((fleet) => providerOf(fleet)?.name)).toEqual(['aws', undefined, 'azure']);
+    expect(fleets.map((fleet) => offersOf(fleet))).toEqual([offers, undefined, azure.offers]);
   });
 
   it('is EC2 for a fleet on AWS, and not there for one that this version cannot launch with', () => {
     const { providerOf, offersOf } = providersFor({ stage: 'test', local: undefined, ec2 });
 
-    expect(fleets.map((fleet) => providerOf(fleet)?.name)).toEqual(['aws', undefined]);
-    expect(fleets.map((fleet) => offersOf(fleet))).toEqual([offers, undefined]);
+    expect(fleets.map((fleet) => providerOf(fleet)?.name)).toEqual(['aws', undefined, undefined]);
+    expect(fleets.map((fleet) => offersOf(fleet))).toEqual([offers, undefined, undefined]);
   });
 });

@@ -2,9 +2,26 @@
 import type { EC2Client } from '@aws-sdk/client-ec2';
 import { Ec2InstanceProvider } from '../../adapters/aws/ec2-instance-provider.ts';
 import { LocalInstanceProvider } from '../../adapters/local/local-instance-provider.ts';
+import type { Clouds } from '../../core/clouds.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { Architecture } from '../../core/offer.ts';
-import type { InstanceProvider, OfferSource } from '../../core/ports.ts';
+import type { BlobStore, Clock, InstanceProvider, OfferSource } from '../../core/ports.ts';
+
+/** Who rents machines out, and for how much. */
+export interface RentedMachines {
+  readonly provider: InstanceProvider;
+  readonly offers: OfferSource;
+}
+
+/** What the machines of another cloud are launched with. */
+export interface CloudMachinesOptions {
+  readonly stage: string;
+  readonly clock: Clock;
+  /** AWS's: keeps prices, and what came of launches. */
+  readonly blobs: BlobStore;
+  /** Of bootstrap.sh, which is in that cloud's bucket under it. */
+  readonly bootstrapSha256: string;
+}
 
 export interface ProviderOptions {
   readonly stage: string;
@@ -25,6 +42,8 @@ export interface ProviderOptions {
         readonly offers: OfferSource;
       }
     | undefined;
+  /** Of the clouds that `fleets.yml` declares. */
+  readonly clouds?: Readonly<Partial<Record<keyof Clouds, RentedMachines>>>;
 }
 
 export interface Providers {
@@ -34,15 +53,16 @@ export interface Providers {
   readonly offersOf: (fleet: Fleet) => OfferSource | undefined;
 }
 
-export function providersFor({ stage, local, ec2 }: ProviderOptions): Providers {
+export function providersFor({ stage, local, ec2, clouds = {} }: ProviderOptions): Providers {
   if (local) {
     const { instancesDir: stateDir, bootstrap: bootstrapPath, environment: baseEnvironment } = local;
     const provider = new LocalInstanceProvider({ stateDir, bootstrapPath, baseEnvironment });
     return { providerOf: () => provider, offersOf: () => undefined };
   }
-  const aws = ec2 && new Ec2InstanceProvider({ ...ec2, stage });
+  const aws = ec2 && { provider: new Ec2InstanceProvider({ ...ec2, stage }), offers: ec2.offers };
+  const rented: Partial<Record<Fleet['provider'], RentedMachines | undefined>> = { ...clouds, aws };
   return {
-    providerOf: (fleet) => (fleet.provider === 'aws' ? aws : undefined),
-    offersOf: (fleet) => (fleet.provider === 'aws' ? ec2?.offers : undefined),
+    providerOf: (fleet) => rented[fleet.provider]?.provider,
+    offersOf: (fleet) => rented[fleet.provider]?.offers,
   };
 }
