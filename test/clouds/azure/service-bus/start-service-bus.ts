@@ -1,11 +1,13 @@
-/** Service Bus in this process, on the loopback address only. */
+/** Service Bus in this process, on the loopback address only: one broker behind REST and AMQP. Faults are of REST. */
 import { backgroundClock, type TimerClock } from '../../../../adapters/timer-clock.ts';
 import { AzureFaults, type AzureOperation } from '../azure-faults.ts';
+import { serveServiceBusAmqp } from './amqp-front.ts';
 import { ServiceBusBroker } from './broker.ts';
 import { serveServiceBusRest } from './rest-front.ts';
 
 export interface ServiceBusOptions {
   readonly restPort?: number;
+  readonly amqpPort?: number;
   /** By it locks end and scheduled messages come due. */
   readonly clock?: TimerClock;
   readonly faults?: AzureFaults;
@@ -16,6 +18,8 @@ export interface ServiceBusOptions {
 export interface RunningServiceBus {
   /** Without a trailing slash. */
   readonly restUrl: string;
+  /** For `@azure/service-bus`. */
+  readonly connectionString: string;
   readonly broker: ServiceBusBroker;
   readonly faults: AzureFaults;
   /** How often REST was asked. */
@@ -24,10 +28,18 @@ export interface RunningServiceBus {
 }
 
 export async function startServiceBus(options: ServiceBusOptions = {}): Promise<RunningServiceBus> {
-  const { restPort = 0, clock = backgroundClock, faults = new AzureFaults(), token } = options;
+  const { restPort = 0, amqpPort = 0, clock = backgroundClock, faults = new AzureFaults(), token } = options;
   const broker = new ServiceBusBroker(clock);
   const calls = new Map<AzureOperation, number>();
   const onCall = (operation: AzureOperation): void => void calls.set(operation, (calls.get(operation) ?? 0) + 1);
-  const rest = await serveServiceBusRest({ port: restPort, broker, faults, token, onCall });
-  return { restUrl: rest.url, broker, faults, calls, stop: () => rest.stop() };
+  const [rest, amqp] = await Promise.all([
+    serveServiceBusRest({ port: restPort, broker, faults, token, onCall }),
+    serveServiceBusAmqp(broker, amqpPort),
+  ]);
+  const endpoint = `sb://127.0.0.1:${amqp.port}`;
+  const connectionString = `Endpoint=${endpoint};SharedAccessKeyName=any;SharedAccessKey=any;UseDevelopmentEmulator=true;`;
+  const stop = async (): Promise<void> => {
+    await Promise.all([rest.stop(), amqp.stop()]);
+  };
+  return { restUrl: rest.url, connectionString, broker, faults, calls, stop };
 }

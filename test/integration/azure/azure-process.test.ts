@@ -1,0 +1,49 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { AzureBlobStore } from '../../../adapters/azure/azure-blob-store.ts';
+import { serviceBusTaskQueues } from '../../../adapters/azure/service-bus-task-queue.ts';
+import { azureAddresses, azureCloudSchema } from '../../../core/clouds.ts';
+import { taskQueueName } from '../../../core/ids.ts';
+import { taskMessageFactory } from '../../factories/task-message.ts';
+
+const MAIN = join(import.meta.dirname, '../../clouds/azure/main.ts');
+const UUID = '00000000-0000-4000-8000-000000000000';
+const readySchema = z.object({ serviceBusUrl: z.url(), blobsUrl: z.url() });
+
+it('runs as a process of its own, at the addresses that a declared cloud is given', async () => {
+  const queueName = taskQueueName('default', 'normal', 'test');
+  const azure = fork(MAIN, ['--queue', queueName, '--container', 'shoal'], { silent: true });
+  try {
+    const { serviceBusUrl, blobsUrl } = readySchema.parse((await once(azure, 'message'))[0]);
+    const cloud = azureCloudSchema.parse({
+      tenantId: UUID,
+      subscriptionId: UUID,
+      controlClientId: UUID,
+      resourceGroup: 'shoal',
+      region: 'westeurope',
+      namespace: 'shoal-bus',
+      storageAccount: 'shoal',
+      workerIdentityId: '/subscriptions/x',
+      subnetId: '/subscriptions/x',
+      endpoints: { serviceBus: serviceBusUrl, storage: blobsUrl },
+    });
+    const { queueUrlPrefix, bucketUrl } = azureAddresses(cloud, 'test');
+    const queues = serviceBusTaskQueues({ queueUrlPrefix, stage: 'test', token: null });
+    const blobs = new AzureBlobStore({ containerUrl: bucketUrl, token: null });
+
+    await queues('default', 'normal').send([taskMessageFactory()]);
+    const received = await queues('default', 'normal').receive({ maxMessages: 10, waitSeconds: 1, leaseSeconds: 300 });
+    await queues('default', 'normal').acknowledge(received.leases);
+    await blobs.put('a/b', 'c', 'text/plain');
+
+    expect(received.leases).toMatchObject([{ message: taskMessageFactory(), receiveCount: 1 }]);
+    expect(await queues('default', 'normal').depth()).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+    expect(Buffer.from((await blobs.get('a/b')) ?? []).toString()).toBe('c');
+  } finally {
+    azure.kill();
+    await once(azure, 'exit');
+  }
+});
