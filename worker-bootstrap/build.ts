@@ -27,7 +27,7 @@ const WRAPPER = {
 } as const;
 
 /** Zod brings its messages in fifty languages, a quarter of the bundle; the agent speaks English. */
-const englishOnly: Plugin = {
+export const englishOnly: Plugin = {
   name: 'english-only',
   setup: ({ onLoad }) =>
     onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
@@ -50,7 +50,7 @@ const zodByParts: Plugin = {
  * The chain of credentials without what only people have: profiles, sign-ons, and programs that a profile names. A machine
  * has variables, a token file or a metadata service.
  */
-const onMachinesOnly: Plugin = {
+export const onMachinesOnly: Plugin = {
   name: 'on-machines-only',
   setup: ({ onResolve, onLoad }) => {
     onResolve({ filter: /^@aws-sdk\/credential-provider-(?:ini|login|process|sso)$/ }, ({ path }) => ({

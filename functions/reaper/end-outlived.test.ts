@@ -27,6 +27,15 @@ describe('the reaper', () => {
     expect(running()).toEqual([ids[1], ids[3]]);
   });
 
+  it('ends a machine that was stopped long before its lifetime is over: its disk costs on', async () => {
+    const { clock, provider, ids } = await prepare(at(3_600), undefined);
+    const list = provider.list.bind(provider);
+    provider.list = async () =>
+      (await list()).map((each) => ({ ...each, running: false, stopped: each.instanceId === ids[1] }));
+
+    expect(await endOutlived(provider, clock)).toEqual([ids[1]]);
+  });
+
   it('asks for nothing to be ended when nothing is over', async () => {
     const { clock, provider } = await prepare(at(60));
     provider.terminate = () => Promise.reject(new Error('there is nothing to end'));

@@ -1,6 +1,7 @@
 /**
- * Ends every machine whose lifetime is over, by what is written on the machine itself. It knows no table, no queue and no
- * fleet: whatever becomes of all else, no machine costs money for ever.
+ * Ends every machine whose lifetime is over, by what is written on the machine itself, and every one that was stopped, which
+ * nothing of ours starts again. It knows no table, no queue and no fleet: whatever becomes of all else, no machine costs
+ * money for ever.
  */
 import type { Clock, InstanceProvider } from '../../core/ports.ts';
 
@@ -14,7 +15,7 @@ export async function endOutlived(
   const outlived = observed
     .filter(
       ({ running, stopped, expiresAt }) =>
-        (running || stopped) && expiresAt !== undefined && Date.parse(expiresAt) <= now,
+        stopped || (running && expiresAt !== undefined && Date.parse(expiresAt) <= now),
     )
     .map((each) => each.instanceId);
   if (outlived.length > 0) await provider.terminate(outlived);
