@@ -40,7 +40,7 @@ const named = (fleet: string, checkpointRef?: string) => {
   return { ...message, inputRef: { blob: INPUTS, line: 7 }, ...(checkpointRef ? { checkpointRef } : {}) };
 };
 const visible = async ({ queues }: ReturnType<typeof cloud>, fleet: string) =>
-  (await queues(fleet, 'normal').depth()).visible;
+  (await queues(fleet, 'normal').depth())?.visible;
 
 describe('the services of a fleet', () => {
   it('are those of its cloud', async () => {

@@ -39,7 +39,7 @@ export class InMemoryTaskQueue implements TaskQueue {
     for (const { receiptHandle } of leases) this.queue.changeVisibility(receiptHandle, leaseSeconds);
   }
 
-  async depth(): Promise<QueueDepth> {
+  async depth(): Promise<QueueDepth | null> {
     return this.queue.depth();
   }
 }

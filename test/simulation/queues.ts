@@ -26,6 +26,8 @@ export interface QueueTools {
   readonly faults: Faults;
   readonly trace: Trace;
   readonly newId: () => string;
+  /** `false`: a queue that never says how deep it is, as Pub/Sub's do not. */
+  readonly tellsDepth?: boolean;
 }
 
 /** Loses, doubles and misses messages, and lets leases lapse; tells who waits when something came. */
@@ -147,10 +149,10 @@ export class UnreliableTaskQueue extends InMemoryTaskQueue implements TaskQueue 
   }
 
   /** Approximate, as SQS says: what is there may not be counted yet, what is gone may still be. */
-  override async depth(): Promise<QueueDepth> {
-    const { faults, random } = this.#tools;
-    const depth = await super.depth();
-    if (!faults.happens('stale')) return depth;
+  override async depth(): Promise<QueueDepth | null> {
+    const { faults, random, tellsDepth = true } = this.#tools;
+    const depth = tellsDepth ? await super.depth() : null;
+    if (!depth || !faults.happens('stale')) return depth;
     const about = (count: number): number => Math.max(0, count + random.int(-2, 2));
     return { visible: about(depth.visible), inFlight: about(depth.inFlight), delayed: about(depth.delayed) };
   }

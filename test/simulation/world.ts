@@ -48,6 +48,8 @@ import { type Actor, Scheduler } from './scheduler.ts';
 import { Trace } from './trace.ts';
 
 const DEADLINE_MS = 24 * 3_600_000;
+/** In every fourth world the task queues do not tell their depth. */
+const SILENT_QUEUES_EVERY = 4;
 /** Nothing is rented: the machines of the simulated cloud are all alike. */
 const NO_OFFERS = new InMemoryOfferSource([]);
 const TICK_MS = 60_000;
@@ -121,7 +123,8 @@ export class World {
     this.mutant = mutant;
     this.faults = new Faults(random, () => scheduler.nowMs);
     const { faults } = this;
-    const tools = { scheduler, random, faults, trace, newId: this.newId };
+    const tellsDepth = seed % SILENT_QUEUES_EVERY !== 0;
+    const tools = { scheduler, random, faults, trace, newId: this.newId, tellsDepth };
     this.#jobs = new UnreliableJobStore(this.tables, faults);
     const lose = (body: string): void => trace.add('status-queue', `gives up ${body.slice(0, 160)}`);
     this.statusQueue = new UnreliableQueue('status-queue', tools, {
