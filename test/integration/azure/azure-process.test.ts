@@ -7,10 +7,10 @@ import { AzureBlobStore } from '../../../adapters/azure/azure-blob-store.ts';
 import { serviceBusTaskQueues } from '../../../adapters/azure/service-bus-task-queue.ts';
 import { azureAddresses, azureCloudSchema } from '../../../core/clouds.ts';
 import { taskQueueName } from '../../../core/ids.ts';
+import { AZURE_CLOUD } from '../../factories/clouds.ts';
 import { taskMessageFactory } from '../../factories/task-message.ts';
 
 const MAIN = join(import.meta.dirname, '../../clouds/azure/main.ts');
-const UUID = '00000000-0000-4000-8000-000000000000';
 const readySchema = z.object({ serviceBusUrl: z.url(), blobsUrl: z.url() });
 
 it('runs as a process of its own, at the addresses that a declared cloud is given', async () => {
@@ -18,18 +18,8 @@ it('runs as a process of its own, at the addresses that a declared cloud is give
   const azure = fork(MAIN, ['--queue', queueName, '--container', 'shoal'], { silent: true });
   try {
     const { serviceBusUrl, blobsUrl } = readySchema.parse((await once(azure, 'message'))[0]);
-    const cloud = azureCloudSchema.parse({
-      tenantId: UUID,
-      subscriptionId: UUID,
-      controlClientId: UUID,
-      resourceGroup: 'shoal',
-      region: 'westeurope',
-      namespace: 'shoal-bus',
-      storageAccount: 'shoal',
-      workerIdentityId: '/subscriptions/x',
-      subnetId: '/subscriptions/x',
-      endpoints: { serviceBus: serviceBusUrl, storage: blobsUrl },
-    });
+    const endpoints = { serviceBus: serviceBusUrl, storage: blobsUrl };
+    const cloud = azureCloudSchema.parse({ ...AZURE_CLOUD, container: 'shoal', endpoints });
     const { queueUrlPrefix, bucketUrl } = azureAddresses(cloud, 'test');
     const queues = serviceBusTaskQueues({ queueUrlPrefix, stage: 'test', token: null });
     const blobs = new AzureBlobStore({ containerUrl: bucketUrl, token: null });
