@@ -56,9 +56,10 @@ export const fleetsFileSchema = z.strictObject({
   clouds: cloudsSchema.default({}),
 });
 
+export type FleetsFile = z.infer<typeof fleetsFileSchema>;
 export type Fleet = z.infer<typeof fleetSchema> & { readonly name: string };
 
 /** The fleets of a parsed `fleets.yml`, in the order of the file. */
-export function fleetsOf(file: z.infer<typeof fleetsFileSchema>): Fleet[] {
+export function fleetsOf(file: FleetsFile): Fleet[] {
   return Object.entries(file.fleets).map(([name, fleet]) => ({ name, ...fleet }));
 }

@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import type { Fleet } from '../core/fleet.ts';
 import { PRIORITIES, type Priority, taskQueueName } from '../core/ids.ts';
 import { LOCAL_CREDENTIALS } from './function-host/function-environment.ts';
-import { LOCAL_REGION } from './physical-names.ts';
+import { LOCAL_REGION, LOCAL_STAGE } from './physical-names.ts';
 import type { StandingStack } from './set-up-stack.ts';
 
 /** As packaged: the default of serverless.yml. */
-const STAGE = 'dev';
 
 export interface LocalDescription {
   readonly apiUrl: string;
@@ -54,7 +53,7 @@ export function describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory
     throw new Error('the template has no StatusQueue, StatusDeadQueue or DeadLetterQueue');
   }
   const queuesOf = ({ name }: Fleet) => {
-    const [high, normal, low] = PRIORITIES.map((each) => queueUrlPrefix + taskQueueName(name, each, STAGE));
+    const [high, normal, low] = PRIORITIES.map((each) => queueUrlPrefix + taskQueueName(name, each, LOCAL_STAGE));
     return { high: high ?? '', normal: normal ?? '', low: low ?? '' };
   };
   const tables = Object.entries(stack.tables).map(([logicalId, name]) => [

@@ -2,6 +2,7 @@
 
 export const LOCAL_ACCOUNT = '000000000000';
 export const LOCAL_REGION = 'us-east-1';
+export const LOCAL_STAGE = 'dev';
 
 /** What cannot be known from the template alone. */
 export interface PhysicalNames {

@@ -1,15 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import { fleetsOfRun, functionOverrides, tickSecondsOf } from './pipeline-options.ts';
+import { GCP_CLOUD } from '../test/factories/clouds.ts';
+import { fleetsFileOfRun, functionOverrides, tickSecondsOf } from './pipeline-options.ts';
 
 const agent = { url: 'file:///agent.mjs', sha256: 'ab' };
 const endpoints = { sqs: 'http://127.0.0.1:1', s3: 'http://127.0.0.1:2', metadata: 'http://127.0.0.1:3' };
 
 describe('the options of a run', () => {
-  it('change fleets of fleets.yml, and no others', async () => {
-    const [fleet] = await fleetsOfRun({ fleets: { default: { idleSeconds: 3 } } });
-    expect(fleet).toMatchObject({ name: 'default', idleSeconds: 3, provider: 'aws' });
-    await expect(fleetsOfRun({ fleets: { other: {} } })).rejects.toThrow('no fleet called other');
-    await expect(fleetsOfRun({ fleets: { default: { idleSeconds: -3 } } })).rejects.toThrow('idleSeconds');
+  it('change fleets of fleets.yml, and add others', async () => {
+    const { fleets } = await fleetsFileOfRun({ fleets: { default: { idleSeconds: 3 }, far: { provider: 'gcp' } } });
+    expect(fleets['default']).toMatchObject({ idleSeconds: 3, provider: 'aws' });
+    expect(fleets['far']).toMatchObject({ provider: 'gcp', maxInstances: 10 });
+    await expect(fleetsFileOfRun({ fleets: { other: {} } })).rejects.toThrow('provider');
+    await expect(fleetsFileOfRun({ fleets: { default: { idleSeconds: -3 } } })).rejects.toThrow('idleSeconds');
+  });
+
+  it('declare other clouds', async () => {
+    expect((await fleetsFileOfRun({ clouds: { gcp: GCP_CLOUD } })).clouds.gcp?.project).toBe(GCP_CLOUD.project);
+    expect((await fleetsFileOfRun({})).clouds).toEqual({});
   });
 
   it('set the tick, else the environment does', () => {

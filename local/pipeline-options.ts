@@ -2,7 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { type Fleet, fleetsFileSchema, fleetsOf } from '../core/fleet.ts';
+import type { z } from 'zod';
+import type { cloudsSchema } from '../core/clouds.ts';
+import { type Fleet, type FleetsFile, fleetsFileSchema } from '../core/fleet.ts';
 import { BOOTSTRAP_PATH } from './end-local-instances.ts';
 import { LOCAL_CREDENTIALS } from './function-host/function-environment.ts';
 import type { PackagedAgent } from './package-agent.ts';
@@ -14,8 +16,10 @@ export interface PipelineOptions {
   readonly dataDirectory?: string;
   /** The first of six consecutive ports; 0, the default, takes free ones. */
   readonly basePort?: number;
-  /** Changes fleets of `fleets.yml`, by name: `{ default: { idleSeconds: 3 } }`. */
+  /** Changes fleets of `fleets.yml`, by name, or adds others: `{ default: { idleSeconds: 3 }, far: { provider: 'gcp' } }`. */
   readonly fleets?: Readonly<Record<string, Partial<Omit<Fleet, 'name'>>>>;
+  /** Instead of those of `fleets.yml`: machines are processes all the same, but queues and blobs are in their clouds. */
+  readonly clouds?: z.input<typeof cloudsSchema>;
   /** Environment of every function, over everything else. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Environment of every local machine: `SHOAL_LEASE_GRACE_SECONDS` and the like. */
@@ -45,14 +49,12 @@ export function tickSecondsOf({ tickSeconds }: PipelineOptions, own: NodeJS.Proc
   throw new Error('SHOAL_TICK_SECONDS must be a number of seconds');
 }
 
-/** The fleets of this run. @throws Error for a fleet that `fleets.yml` does not have: it would have no queues */
-export async function fleetsOfRun({ fleets = {} }: PipelineOptions): Promise<Fleet[]> {
-  const text = await readFile(join(PROJECT_ROOT, 'fleets.yml'), 'utf8');
-  const file = fleetsFileSchema.parse(parse(text));
-  const unknown = Object.keys(fleets).filter((name) => !(name in file.fleets));
-  if (unknown.length > 0) throw new Error(`fleets.yml has no fleet called ${unknown.join(', ')}`);
-  const merged = Object.entries(file.fleets).map(([name, fleet]) => [name, { ...fleet, ...fleets[name] }]);
-  return fleetsOf(fleetsFileSchema.parse({ fleets: Object.fromEntries(merged) }));
+/** What `fleets.yml` is in this run. @throws ZodError for a fleet or cloud that no such file may have */
+export async function fleetsFileOfRun({ fleets = {}, clouds }: PipelineOptions): Promise<FleetsFile> {
+  const file = fleetsFileSchema.parse(parse(await readFile(join(PROJECT_ROOT, 'fleets.yml'), 'utf8')));
+  const names = [...new Set([...Object.keys(file.fleets), ...Object.keys(fleets)])];
+  const merged = names.map((name) => [name, { ...file.fleets[name], ...fleets[name] }]);
+  return fleetsFileSchema.parse({ fleets: Object.fromEntries(merged), clouds: clouds ?? file.clouds });
 }
 
 /** Where the emulated services that a machine uses are. */

@@ -9,7 +9,7 @@
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Fleet } from '../core/fleet.ts';
+import { type FleetsFile, fleetsOf } from '../core/fleet.ts';
 import { endLocalInstances, localInstancesLeft } from './end-local-instances.ts';
 import type { HostConfiguration } from './function-host/host-configuration.ts';
 import { describeRun, type LocalDescription, writeLocalDescription } from './local-description.ts';
@@ -18,7 +18,7 @@ import { type PackagedAgent, packageAgent } from './package-agent.ts';
 import { type PackagedStack, packageStack } from './package-stack.ts';
 import { LOCAL_ACCOUNT } from './physical-names.ts';
 import {
-  fleetsOfRun,
+  fleetsFileOfRun,
   functionOverrides,
   type MachineEndpoints,
   type PipelineOptions,
@@ -107,7 +107,8 @@ class PipelineRun {
   async start(): Promise<Pipeline> {
     this.#signal.throwIfAborted();
     const ports = portsFrom(this.#options.basePort ?? 0);
-    const fleets = await fleetsOfRun(this.#options);
+    const fleetsFile = await fleetsFileOfRun(this.#options);
+    const fleets = fleetsOf(fleetsFile);
     await this.#directory.take();
     await checkPorts(ports);
     // Loading the SDK takes longer than anything else here: it is done while the others start.
@@ -125,7 +126,7 @@ class PipelineRun {
     const endpoints = { sqs: urls.sqsUrl, dynamodb: urls.dynamodbUrl, s3: urls.s3Url, states: urls.statesUrl };
     const { setUpStack, takeOverOpenJobs } = await setUp;
     const { reportVisibilitySeconds } = this.#options;
-    const overrides = { queueUrlPrefix, reportVisibilitySeconds };
+    const overrides = { queueUrlPrefix, reportVisibilitySeconds, fleets: fleets.map(({ name }) => name) };
     const stack = await this.#safely(setUpStack(packaged.templatePath, endpoints, overrides));
 
     this.#tell('starting the functions');
@@ -133,7 +134,7 @@ class PipelineRun {
     this.#metadata = metadata;
     const machines = { ...endpoints, metadata: metadata.url };
     await this.#configureHost(
-      await this.#hostConfiguration({ packaged, agent, endpoints, machines, queueUrlPrefix, fleets }),
+      await this.#hostConfiguration({ packaged, agent, endpoints, machines, queueUrlPrefix, fleetsFile }),
     );
     await this.#safely(untilHealthy(urls.apiUrl, join(this.#directory.logs, 'functions')));
     // Only now: executions call functions.
@@ -249,11 +250,11 @@ class PipelineRun {
     endpoints: HostConfiguration['endpoints'];
     machines: MachineEndpoints;
     queueUrlPrefix: string;
-    fleets: readonly Fleet[];
+    fleetsFile: FleetsFile;
   }): Promise<HostConfiguration> {
-    const { packaged, agent, endpoints, machines, queueUrlPrefix, fleets } = known;
+    const { packaged, agent, endpoints, machines, queueUrlPrefix, fleetsFile } = known;
     const { taskRoot, logs, instances } = this.#directory;
-    await this.#directory.writeFleets(fleets);
+    await this.#directory.writeFleets(fleetsFile);
     return {
       ...packaged,
       taskRoot,

@@ -1,7 +1,7 @@
 /** The folder of a run: taken by one run at a time, and left without what only makes sense while it runs. */
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Fleet } from '../core/fleet.ts';
+import type { FleetsFile } from '../core/fleet.ts';
 import { endLocalInstances } from './end-local-instances.ts';
 import { tryFileLock } from './file-lock.ts';
 import { removeLocalDescription } from './local-description.ts';
@@ -53,9 +53,8 @@ export class RunDirectory {
   }
 
   /** JSON is YAML: the functions read the fleets of this run as they read those of a deployment. */
-  async writeFleets(fleets: readonly Fleet[]): Promise<void> {
+  async writeFleets(file: FleetsFile): Promise<void> {
     await mkdir(this.taskRoot, { recursive: true });
-    const file = { fleets: Object.fromEntries(fleets.map(({ name, ...fleet }) => [name, fleet])) };
     await writeFile(join(this.taskRoot, 'fleets.yml'), JSON.stringify(file, null, 2));
   }
 

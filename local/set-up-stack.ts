@@ -2,9 +2,10 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { createDynamoClient, createS3Client, createSfnClient, createSqsClient } from '../adapters/aws/clients.ts';
 import { DynamoKeyStore } from '../adapters/aws/dynamodb-key-store.ts';
+import { taskQueueResources } from '../resources/task-queues.ts';
 import { LOCAL_CREDENTIALS } from './function-host/function-environment.ts';
 import { queueMappingsOf } from './function-host/queue-mappings.ts';
-import { LOCAL_REGION } from './physical-names.ts';
+import { LOCAL_REGION, LOCAL_STAGE } from './physical-names.ts';
 import { provision } from './provision.ts';
 import { readStackTemplate } from './template.ts';
 
@@ -25,11 +26,21 @@ export interface StandingStack {
   readonly apiKey: string;
 }
 
-/** Provisions the template's resources; `reportVisibilitySeconds` changes the queues that feed functions. */
+export interface StackOverrides {
+  readonly queueUrlPrefix: string;
+  readonly reportVisibilitySeconds: number | undefined;
+  /** Of this run, by name. */
+  readonly fleets: readonly string[];
+}
+
+/**
+ * Provisions the template's resources, and the queues of fleets that it does not know. `reportVisibilitySeconds` changes the
+ * queues that feed functions.
+ */
 export async function setUpStack(
   templatePath: string,
   endpoints: StackEndpoints,
-  { queueUrlPrefix, reportVisibilitySeconds }: { queueUrlPrefix: string; reportVisibilitySeconds: number | undefined },
+  { queueUrlPrefix, reportVisibilitySeconds, fleets }: StackOverrides,
 ): Promise<StandingStack> {
   // A copy each: the SDK writes into what it is given.
   const at = (endpoint: string) => ({ endpoint, region: LOCAL_REGION, credentials: { ...LOCAL_CREDENTIALS } });
@@ -40,7 +51,7 @@ export async function setUpStack(
     s3: createS3Client(at(endpoints.s3)),
     states: createSfnClient(at(endpoints.states)),
   };
-  const stack = await readStackTemplate(templatePath, { queueUrlPrefix });
+  const stack = await readStackTemplate(templatePath, { queueUrlPrefix }, taskQueueResources(fleets, LOCAL_STAGE));
   const feeding = reportVisibilitySeconds === undefined ? [] : queueMappingsOf(stack).map((each) => each.queueName);
   const { queueUrls, tables, buckets, stateMachines } = await provision(stack, clients, {
     queueAttributes: Object.fromEntries(

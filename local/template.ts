@@ -6,6 +6,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import type { CloudFormationResources } from '../resources/cloudformation.ts';
 import {
   attributeOf,
   LOCAL_ACCOUNT,
@@ -167,7 +168,13 @@ export class StackTemplate {
   }
 }
 
-/** Reads the template that packaging wrote. */
-export async function readStackTemplate(path: string, names: PhysicalNames): Promise<StackTemplate> {
-  return new StackTemplate(JSON.parse(await readFile(path, 'utf8')), names);
+/** Reads the template that packaging wrote. @param further resources of this run alone */
+export async function readStackTemplate(
+  path: string,
+  names: PhysicalNames,
+  further: CloudFormationResources = {},
+): Promise<StackTemplate> {
+  const document: unknown = JSON.parse(await readFile(path, 'utf8'));
+  const { Resources, ...rest } = templateSchema.parse(document);
+  return new StackTemplate({ ...rest, Resources: { ...Resources, ...further } }, names);
 }
