@@ -8,6 +8,7 @@ import { ConflictError, NotFoundError, ValidationError } from '../../core/errors
 import { isClosed } from '../../core/job.ts';
 import { jobSubmissionSchema } from '../../core/job-submission.ts';
 import { usd } from '../../core/money.ts';
+import { fleetsWithTasks } from '../../core/placement.ts';
 import type { Clock, ControlChannel, JobProgress, JobStore, Waker } from '../../core/ports.ts';
 import { parseDocument } from '../../core/validation.ts';
 import { tellFleets } from '../tell-fleets.ts';
@@ -51,6 +52,11 @@ export async function amendJob(jobId: string, body: unknown, ports: AmendPorts):
   if (isSpent && paused !== true && (paused === false || settings.budgetUsd !== undefined)) {
     const message = `must be more than what is spent already, ${usd(counters.costUsd)}`;
     throw new ValidationError('the change is not valid', [{ path: 'budgetUsd', message }]);
+  }
+  const fleets = fleetsWithTasks(job).length;
+  if (typeof settings.maxInstances === 'number' && job.placement && settings.maxInstances < fleets) {
+    const message = `must be at least ${fleets}: the job has tasks on so many fleets`;
+    throw new ValidationError('the change is not valid', [{ path: 'maxInstances', message }]);
   }
   await ports.jobs.amend(jobId, settings);
   // A budget that was raised lets a job go on that paused for it; one that somebody paused by hand stays.

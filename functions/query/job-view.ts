@@ -1,9 +1,12 @@
 /** What a job looks like to its user. Pure. */
 import { type Counters, type TaskCounts, taskCounts } from '../../core/counters.ts';
 import { isClosed, type Job } from '../../core/job.ts';
+import type { Placement } from '../../core/placement.ts';
 import type { JobProgress } from '../../core/ports.ts';
 
-export interface JobView extends Omit<Job, 'taskToken' | 'keyed' | 'awaits' | 'sweep'> {
+export interface JobView extends Omit<Job, 'taskToken' | 'keyed' | 'awaits' | 'sweep' | 'moved' | 'placement'> {
+  /** Of a job over several fleets; `null` for any other. */
+  readonly placement: PlacementView | null;
   readonly counters: TaskCounts;
   /** Share of tasks that ended, 0 to 1. */
   readonly progress: number;
@@ -20,13 +23,14 @@ export interface JobView extends Omit<Job, 'taskToken' | 'keyed' | 'awaits' | 's
 }
 
 export function jobView({ job, counters }: JobProgress, now: Date): JobView {
-  const { taskToken: _token, keyed: _keyed, awaits: _awaits, sweep: _sweep, ...told } = job;
+  const { taskToken: _token, keyed: _keyed, awaits: _awaits, sweep: _sweep, moved: _moved, ...told } = job;
   const counts = taskCounts(job.taskCount, counters, isClosed(job.status));
   const ended = counts.completed + counts.failed + counts.cancelled;
   const perMinute = tasksPerMinute(job, counts, now);
   const left = counts.pending + counts.running;
   return {
     ...told,
+    placement: job.placement && placementView(job.placement, counters),
     counters: counts,
     progress: ended / job.taskCount,
     tasksPerMinute: perMinute === null ? null : rounded(perMinute),
@@ -44,6 +48,16 @@ export function jobView({ job, counters }: JobProgress, now: Date): JobView {
     },
   };
 }
+
+export interface PlacementView extends Omit<Placement, 'shares'> {
+  /** What each fleet was given at first, and how many of those tasks have ended, wherever. */
+  readonly shares: readonly (Placement['shares'][number] & { readonly ended: number })[];
+}
+
+const placementView = (placement: Placement, { endedByFleet = {} }: Counters): PlacementView => ({
+  ...placement,
+  shares: placement.shares.map((share) => ({ ...share, ended: endedByFleet[share.fleet] ?? 0 })),
+});
 
 function tasksPerMinute(job: Job, counts: TaskCounts, now: Date): number | null {
   if (!job.startedAt) return null;

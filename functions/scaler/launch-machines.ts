@@ -18,6 +18,8 @@ export interface Launched {
   readonly errors: readonly LaunchError[];
   /** Another run launches, or did. */
   readonly isLost?: boolean;
+  /** The provider gave no answer, or none that is one. */
+  readonly failed?: unknown;
 }
 
 export async function launchMachines(
@@ -49,7 +51,7 @@ export async function launchMachines(
   // Lost the race: another run saw the same need and launches for it.
   if (!(await ports.fleets.writeState(fleet.name, next, state.version))) return { count: 0, errors: [], isLost: true };
 
-  const { launched, errors } = await provider.launch({
+  const outcome = provider.launch({
     fleet: fleet.name,
     intentId: intent.intentId,
     count: intent.count,
@@ -60,6 +62,12 @@ export async function launchMachines(
     ),
     choices,
     expiresAt: after(fleet.maxLifetimeHours * 3_600 + LIFETIME_MARGIN_SECONDS),
+  });
+  const { launched, errors } = await outcome.catch(async (error: unknown) => {
+    const trouble = troubleAfter({ count: 0, errors: [], failed: error });
+    // The intent stands: something may have been launched.
+    await ports.fleets.writeState(fleet.name, { ...next, trouble }, state.version + 1).catch(() => false);
+    throw error;
   });
   await ports.fleets.addInstances(
     launched.map((machine) => launchedInstance(fleet, provider.name, intent.intentId, machine, settings)),

@@ -3,9 +3,11 @@
  * instead of when its lease ends. Only announced starts are known; what a short task held comes back with its lease.
  */
 import { inParallel } from '../../adapters/in-parallel.ts';
-import type { TaskRecord } from '../../core/task.ts';
+import { hasLeft } from '../../core/placement.ts';
+import { isTerminal, type TaskRecord } from '../../core/task.ts';
 import type { TaskReport } from '../../core/task-report.ts';
-import { type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
+import { attemptOf } from '../../core/transition.ts';
+import { type ApplyPorts, applyReports, sendAttempts } from '../accounting/apply-reports.ts';
 import type { Delivered } from '../accounting/fold-reports.ts';
 
 const MACHINES_AT_ONCE = 8;
@@ -45,6 +47,13 @@ async function takeBack(
     return [{ event, messageId: taskId, redelivered: true }];
   });
   await applyReports(progress, reports, ports);
+  if (hasLeft(progress.job, machine.fleet)) {
+    // On that fleet nobody takes its messages any more.
+    const rows = await ports.tasks.getMany(tasks.map(({ taskId }) => taskId));
+    const waiting = [...rows.values()].filter(({ status }) => !isTerminal(status));
+    await sendAttempts(progress.job, waiting.map(attemptOf), ports);
+    return;
+  }
   const handles = tasks.flatMap(({ receiptHandle }) => (receiptHandle === null ? [] : [{ receiptHandle }]));
   if (handles.length > 0) await ports.queues(machine.fleet, progress.job.priority).changeLease(handles, 0);
 }

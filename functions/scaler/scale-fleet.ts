@@ -96,6 +96,7 @@ interface Seen {
 
 /** What this look says of the fleet as a whole: whether work waits for machines that cannot be had. */
 function sightingOf({ plan, allowance, launched, problem, known }: Seen, now: Date): Sighting {
+  if (launched.failed !== undefined) return { kind: 'cloud', reason: `a launch failed: ${messageOf(launched.failed)}` };
   // As long as a machine works there, the work gets on.
   if (known.instances.some(({ state }) => state === 'READY')) return { kind: 'well' };
   if (plan.launch > 0 && allowance.state === 'open') {
@@ -111,6 +112,8 @@ function sightingOf({ plan, allowance, launched, problem, known }: Seen, now: Da
   return why ? { kind: 'launch', reason: `it has no machines: ${why}` } : { kind: 'unclear' };
 }
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** Without prices nothing is launched, but what must end is ended all the same. */
 async function offersFor(fleet: Fleet, { offersOf }: ScalePorts) {
   const source = offersOf?.(fleet);
@@ -118,7 +121,7 @@ async function offersFor(fleet: Fleet, { offersOf }: ScalePorts) {
   try {
     return { offers: (await source.list()).offers };
   } catch (error) {
-    return { problem: `nothing is launched without prices: ${error instanceof Error ? error.message : String(error)}` };
+    return { problem: `nothing is launched without prices: ${messageOf(error)}` };
   }
 }
 

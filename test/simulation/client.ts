@@ -114,6 +114,13 @@ export class Client {
     return undefined;
   }
 
+  /** Where there are two: mostly both, in either order. */
+  #fleet(): string | string[] {
+    const { fleets, fleetRandom } = this.#world;
+    const names = fleets.map(({ name }) => name);
+    return names.length < 2 ? 'default' : fleetRandom.pick([names, names.toReversed(), names, 'default']);
+  }
+
   #submission() {
     const { random } = this.#world;
     const timeoutSeconds = random.pick([30, 60, 120, 300]);
@@ -128,6 +135,7 @@ export class Client {
     }));
     return {
       name: 'simulated',
+      fleet: this.#fleet(),
       code: { repository: REPOSITORY, ref: 'main', run: ['true'] },
       tasks,
       timeoutSeconds,

@@ -66,6 +66,7 @@ export class Faults {
   readonly #now: () => number;
   readonly #rates: Readonly<Record<FaultKind, number>>;
   readonly outages: readonly Outage[];
+  readonly #failures: Outage[] = [];
   /** From then on everything works. */
   readonly endAt: number;
 
@@ -82,6 +83,11 @@ export class Faults {
     this.#rates = Object.fromEntries(rates) as Record<FaultKind, number>;
     this.endAt = now() + random.int(5, 40) * 60_000;
     this.outages = isQuiet ? [] : Array.from({ length: random.int(0, 2) }, () => this.#outage());
+  }
+
+  /** These services are gone from then on, until the faults end. */
+  fail(services: readonly string[], from: number): void {
+    for (const service of services) this.#failures.push({ service, from, until: this.endAt, rate: 1 });
   }
 
   get over(): boolean {
@@ -125,9 +131,8 @@ export class Faults {
 
   #isOut(service: string): boolean {
     const now = this.#now();
-    return this.outages.some(
-      (each) => each.service === service && each.from <= now && now < each.until && this.#random.chance(each.rate),
-    );
+    const isOut = (each: Outage): boolean => each.service === service && each.from <= now && now < each.until;
+    return this.#failures.some(isOut) || this.outages.some((each) => isOut(each) && this.#random.chance(each.rate));
   }
 
   #outage(): Outage {

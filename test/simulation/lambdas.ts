@@ -107,12 +107,11 @@ export class Lambdas {
   }
 
   async scale(): Promise<void> {
-    const { fleet, mutant, trace } = this.#world;
+    const { fleets, mutant, trace } = this.#world;
     const run = (actor: Actor) => {
       const ports = this.#world.portsOf(actor);
       const tick = {
         ...ports,
-        providerOf: () => ports.provider,
         newIntentId: this.#world.newId,
         takeBackTasks: (machines: Parameters<typeof takeBackTasks>[0]) => takeBackTasks(machines, ports),
         onSweepFailed: (jobId: string, error: unknown) =>
@@ -120,7 +119,7 @@ export class Lambdas {
         onJobFailed: (jobId: string, error: unknown) => trace.add(actor.name, `fails ${jobId}: ${String(error)}`),
         onFleetFailed: (_: string, error: unknown) => trace.add(actor.name, `gives up: ${String(error)}`),
       };
-      return scale([fleet], mutant?.scaler?.(tick) ?? tick, this.#world.scaleSettings);
+      return scale(fleets, mutant?.scaler?.(tick) ?? tick, this.#world.scaleSettings);
     };
     // Nobody waits for it: the next tick looks again.
     await this.#invoke('scaler', run).catch(() => undefined);

@@ -78,6 +78,7 @@ const withinAMinute = (
 
 export class Machine {
   readonly id: string;
+  readonly fleet: string;
   /** Until then nobody else may end it while it works. */
   readonly lifetimeEndsAtMs: number;
   /** By then it is gone. */
@@ -96,6 +97,7 @@ export class Machine {
     this.#fake = fake;
     this.#world = world;
     this.id = fake.launched.instanceId;
+    this.fleet = fake.request.fleet;
     this.#lifecycle = new Lifecycle(() => world.scheduler.nowMs);
     this.#agent = new Actor('agent', this.id, (why) => this.#onAgentDeath(why));
     const { environment } = fake.request;

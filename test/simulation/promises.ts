@@ -5,7 +5,8 @@
 import type { Counters } from '../../core/counters.ts';
 import { isClosed, type Job } from '../../core/job.ts';
 import { isHopeless } from '../../core/machine-trouble.ts';
-import type { StatusEvent } from '../../core/messages.ts';
+import type { StatusEvent, TaskMessage } from '../../core/messages.ts';
+import { firstFleetOf, fleetsInUse, hasLeft, type Placement } from '../../core/placement.ts';
 import type { Lease } from '../../core/ports.ts';
 import { MAX_UNCHARGED_ATTEMPTS } from '../../core/retry-policy.ts';
 import { isTerminal, type TaskRecord } from '../../core/task.ts';
@@ -30,6 +31,9 @@ export class Promises {
   /** Which attempt each lease was for. */
   readonly #attempts = new Map<string, number>();
   readonly #leases = new Map<string, string>();
+  /** Which job and fleet each receipt handle speaks of. */
+  readonly #messages = new Map<string, Pick<TaskMessage, 'jobId' | 'fleet'>>();
+  readonly #left = new Map<string, number>();
   readonly #published = new Set<string>();
   /** Receipt handles of leases whose command was started. */
   readonly #started = new Set<string>();
@@ -45,6 +49,7 @@ export class Promises {
     for (const { job, counters } of tables.jobs.values()) {
       const rows = rowsOf.get(job.jobId) ?? [];
       this.#checkCounters(job, counters, rows);
+      if (job.placement) this.#checkPlacement(job, job.placement, counters, rows);
       for (const row of rows) this.#checkRow(row, job);
       this.#checkClosed(job, rows);
     }
@@ -69,6 +74,25 @@ export class Promises {
     if (Math.abs(usd - counters.costUsd) > 1e-9) {
       this.#broken(2, `counts $${counters.costUsd}, its rows say $${usd}`, jobId);
     }
+  }
+
+  /** What has ended is counted by its first fleet too; fleets are left for good, and never the last one. */
+  #checkPlacement(
+    job: Job,
+    { shares, left }: Placement,
+    { endedByFleet = {} }: Counters,
+    rows: readonly TaskRecord[],
+  ): void {
+    const ended = rows.filter(({ status }) => isTerminal(status)).map(({ index }) => firstFleetOf(job, index));
+    const differs = shares.find(
+      ({ fleet }) => ended.filter((each) => each === fleet).length !== (endedByFleet[fleet] ?? 0),
+    );
+    if (differs)
+      this.#broken(2, `counts ${endedByFleet[differs.fleet]} ended on ${differs.fleet}, unlike its rows`, job.jobId);
+    if (left.length < (this.#left.get(job.jobId) ?? 0))
+      this.#broken(1, 'returned to a fleet that it had left', job.jobId);
+    this.#left.set(job.jobId, left.length);
+    if (fleetsInUse(job).length === 0) this.#broken(1, 'left its last fleet', job.jobId);
   }
 
   #checkRow(row: TaskRecord, { retry, taskCount }: Job): void {
@@ -117,6 +141,7 @@ export class Promises {
   onLeased({ leaseId, receiptHandle, message }: Lease): void {
     this.#attempts.set(leaseId, message.attempt);
     this.#leases.set(receiptHandle, leaseId);
+    this.#messages.set(receiptHandle, message);
   }
 
   onPublished(events: readonly StatusEvent[]): void {
@@ -125,8 +150,11 @@ export class Promises {
     }
   }
 
-  /** 1: a message is acknowledged only when its outcome is published. */
+  /** 1: a message is acknowledged only when its outcome is published, or its job has left the fleet. */
   onAcknowledged(receiptHandle: string): void {
+    const message = this.#messages.get(receiptHandle);
+    const job = message && this.#world.tables.jobs.get(message.jobId)?.job;
+    if (message && job && hasLeft(job, message.fleet) && !this.#started.has(receiptHandle)) return;
     const leaseId = this.#leases.get(receiptHandle) ?? receiptHandle;
     if (!this.#published.has(leaseId)) this.#broken(1, 'is acknowledged before its outcome is published', leaseId);
   }
@@ -158,9 +186,12 @@ export class Promises {
 
   /** 5: never over the limit; and nothing is launched for nothing. */
   onLaunched(instanceId: string): void {
-    const { fleet, cloud, tables } = this.#world;
-    const running = [...cloud.simulated.values()].filter((each) => each.isRunning && !each.hasSaidGoodbye).length;
-    if (running > fleet.maxInstances) this.#broken(5, `${running} machines run, ${fleet.maxInstances} may`, instanceId);
+    const { fleets, cloud, tables } = this.#world;
+    const name = cloud.simulated.get(instanceId)?.fleet;
+    const most = fleets.find((fleet) => fleet.name === name)?.maxInstances ?? 0;
+    const machines = [...cloud.simulated.values()].filter((each) => each.fleet === name);
+    const running = machines.filter((each) => each.isRunning && !each.hasSaidGoodbye).length;
+    if (running > most) this.#broken(5, `${running} machines run, ${most} may`, instanceId);
     const work = [...tables.jobs.values()].some(({ job }) => this.#world.wasOpenLately(job));
     if (!work) this.#broken(5, 'is launched for nothing', instanceId);
   }

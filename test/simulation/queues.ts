@@ -189,15 +189,16 @@ export class UnreliableStatusChannel extends InMemoryStatusChannel {
   }
 }
 
-/** One queue a priority, of the one fleet. */
+/** One queue a fleet and priority. */
 export function unreliableTaskQueues(
   tools: QueueTools,
   deadLetters: UnreliableQueue,
-): (priority: Priority) => UnreliableTaskQueue {
-  const queues = new Map<Priority, UnreliableTaskQueue>();
-  return (priority) => {
-    const queue = queues.get(priority) ?? new UnreliableTaskQueue(`queue-${priority}`, tools, deadLetters);
-    queues.set(priority, queue);
+): (fleet: string, priority: Priority) => UnreliableTaskQueue {
+  const queues = new Map<string, UnreliableTaskQueue>();
+  return (fleet, priority) => {
+    const name = `queue-${fleet}-${priority}`;
+    const queue = queues.get(name) ?? new UnreliableTaskQueue(name, tools, deadLetters);
+    queues.set(name, queue);
     return queue;
   };
 }

@@ -3,9 +3,16 @@
  * it comes to rest. The use cases, the state machine's definition and the agent are the real ones.
  */
 import { type Fleet, fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
-import { PRIORITIES, type Priority } from '../../core/ids.ts';
+import { PRIORITIES } from '../../core/ids.ts';
 import { isClosed, type Job } from '../../core/job.ts';
-import type { StatusChannel, TaskQueues, Waker } from '../../core/ports.ts';
+import type {
+  ControlChannel,
+  InstanceProvider,
+  StatusChannel,
+  TaskQueue,
+  TaskQueues,
+  Waker,
+} from '../../core/ports.ts';
 import { MachinePrices } from '../../functions/accounting/machine-prices.ts';
 import type { TickSettings } from '../../functions/scaler/scale.ts';
 import { HeardMachines } from '../../functions/status-consumer/heard-machines.ts';
@@ -86,7 +93,9 @@ export class World {
   readonly faults: Faults;
   readonly mutant: Mutant | undefined;
   readonly tables = new InMemoryTables();
-  readonly fleet: Fleet;
+  readonly fleets: readonly Fleet[];
+  /** Of the fleets alone: worlds with one fleet are what they were before there were others. */
+  readonly fleetRandom: Random;
   readonly scaleSettings: TickSettings;
   readonly statusQueue: UnreliableQueue;
   readonly delayedQueue: UnreliableQueue;
@@ -138,16 +147,19 @@ export class World {
     this.#queue = unreliableTaskQueues(tools, this.deadLetterQueue);
     this.#calls = { scheduler, faults, trace, onChange: (service) => this.#onChange(service) };
     const slots = random.int(1, 2);
-    this.fleet = fleetOf(random);
+    this.fleetRandom = new Random(seed + OTHER_SEEDS);
+    this.fleets = fleetsFor(random, this.fleetRandom);
+    this.#failFleet();
     this.scaleSettings = scaleSettings(slots);
     this.promises = new Promises(this);
     this.cloud = new Cloud(this);
     this.lambdas = new Lambdas(this);
     this.executions = new Executions(this);
     this.client = new Client(this);
-    for (const priority of PRIORITIES) {
-      const queue = this.#queue(priority);
-      queue.onLeased = (lease) => this.promises.onLeased(lease);
+    for (const { name } of this.fleets) {
+      for (const priority of PRIORITIES) {
+        this.#queue(name, priority).onLeased = (lease) => this.promises.onLeased(lease);
+      }
     }
   }
 
@@ -200,10 +212,10 @@ export class World {
       delayed: this.#wired(this.#delayed, 'delayed', actor),
       queues: this.#queuesOf(actor),
       blobs: this.#wired(this.#blobs, 'blobs', actor),
-      control: this.#wired(this.#control, 'control', actor),
+      control: this.#controlOf(actor),
       deadLetters: this.#wired(this.#deadLetters, 'deadLetters', actor),
       machine: this.#wired(this.executions, 'machine', actor),
-      provider: this.#wired(this.cloud, 'provider', actor),
+      providerOf: this.#providersOf(actor),
       waker: this.#waker,
       offers: NO_OFFERS,
       onNotEstimated: () => undefined,
@@ -213,7 +225,7 @@ export class World {
         this.#ulids += 1;
         return ulidOf(this.#ulids);
       },
-      rules: { fleets: [this.fleet], repositoryHosts: ['github.com'], allowLocalRepositories: false, resolver },
+      rules: { fleets: this.fleets, repositoryHosts: ['github.com'], allowLocalRepositories: false, resolver },
     };
   }
 
@@ -236,7 +248,7 @@ export class World {
     const ports = {
       queues: this.#queuesOfAgent(actor),
       status: this.#wired(status, 'status', actor),
-      control: this.#wired(this.#control, 'control', actor),
+      control: this.#controlOf(actor),
       blobs: this.#wired(this.#blobs, 'blobs', actor),
     };
     return this.mutant?.agent?.(ports) ?? ports;
@@ -247,30 +259,67 @@ export class World {
   }
 
   #queuesOf(actor: Actor): TaskQueues {
-    const queues = new Map(
-      PRIORITIES.map((priority) => [priority, this.#wired(this.#queue(priority), 'taskQueue', actor)]),
+    const queues = new Map<string, TaskQueue>();
+    return (fleet, priority) => {
+      const name = `${fleet}/${priority}`;
+      const queue =
+        queues.get(name) ?? this.#wired<TaskQueue>(this.#queue(fleet, priority), serviceOf('taskQueue', fleet), actor);
+      queues.set(name, queue);
+      return queue;
+    };
+  }
+
+  #controlOf(actor: Actor): ControlChannel {
+    const of = (fleet: string): ControlChannel =>
+      this.#wired<ControlChannel>(this.#control, serviceOf('control', fleet), actor);
+    return {
+      read: (fleet, etag) => of(fleet).read(fleet, etag),
+      update: (fleet, change) => of(fleet).update(fleet, change),
+    };
+  }
+
+  /** Of each fleet the same one throughout: one list serves all fleets of a provider. */
+  #providersOf(actor: Actor): (fleet: Fleet) => InstanceProvider {
+    const providers = new Map(
+      this.fleets.map(({ name }) => [
+        name,
+        this.#wired<InstanceProvider>(this.cloud, serviceOf('provider', name), actor),
+      ]),
     );
-    return (_fleet: string, priority: Priority) => queues.get(priority) ?? this.#queue(priority);
+    return ({ name }) => providers.get(name) ?? this.cloud;
+  }
+
+  /** One of two fleets is gone half-way: its queues, its provider and its control document. */
+  #failFleet(): void {
+    const { fleetRandom, fleets, faults, scheduler } = this;
+    if (fleets.length < 2 || fleetRandom.chance(0.3)) return;
+    const from = scheduler.nowMs + fleetRandom.int(0, 10 * 60_000);
+    faults.fail(
+      ['taskQueue', 'provider', 'control'].map((service) => serviceOf(service, OTHER_FLEET)),
+      from,
+    );
   }
 
   /** The agent's own, which are watched for what it gives back and acknowledges. */
   #queuesOfAgent(actor: Actor): TaskQueues {
     const queues = this.#queuesOf(actor);
-    const watched = new Map(
-      PRIORITIES.map((priority) => {
-        const queue = queues(this.fleet.name, priority);
-        const changeLease: typeof queue.changeLease = (leases, seconds) => {
-          if (seconds === 0) for (const { receiptHandle } of leases) this.promises.onGivenBack(receiptHandle);
-          return queue.changeLease(leases, seconds);
-        };
-        const acknowledge: typeof queue.acknowledge = (leases) => {
-          for (const { receiptHandle } of leases) this.promises.onAcknowledged(receiptHandle);
-          return queue.acknowledge(leases);
-        };
-        return [priority, altered(queue, { changeLease, acknowledge })] as const;
-      }),
+    const watched = new Map<string, TaskQueue>(
+      this.fleets
+        .flatMap(({ name }) => PRIORITIES.map((priority) => [name, priority] as const))
+        .map(([name, priority]) => {
+          const queue = queues(name, priority);
+          const changeLease: typeof queue.changeLease = (leases, seconds) => {
+            if (seconds === 0) for (const { receiptHandle } of leases) this.promises.onGivenBack(receiptHandle);
+            return queue.changeLease(leases, seconds);
+          };
+          const acknowledge: typeof queue.acknowledge = (leases) => {
+            for (const { receiptHandle } of leases) this.promises.onAcknowledged(receiptHandle);
+            return queue.acknowledge(leases);
+          };
+          return [`${name}/${priority}`, altered(queue, { changeLease, acknowledge })] as const;
+        }),
     );
-    return (fleet, priority) => watched.get(priority) ?? queues(fleet, priority);
+    return (fleet, priority) => watched.get(`${fleet}/${priority}`) ?? queues(fleet, priority);
   }
 
   readonly #waker: Waker = {
@@ -328,23 +377,31 @@ export class World {
     const machines = [...cloud.simulated.values()].some((machine) => machine.isRunning);
     if (machines || this.messagesLeft > 0) return false;
     if ([...this.tables.jobs.values()].some(({ job }) => !isClosed(job.status))) return false;
-    const { instances } = await this.#fleets.read(this.fleet.name);
-    return instances.length === 0;
+    const read = await Promise.all(this.fleets.map(({ name }) => this.#fleets.read(name)));
+    return read.every(({ instances }) => instances.length === 0);
   }
 }
 
-function fleetOf(random: Random): Fleet {
-  const fleets = {
-    default: {
-      provider: 'aws',
-      maxInstances: random.int(1, 3),
-      idleSeconds: random.int(5, 90),
-      maxLifetimeHours: random.pick([0.5, 1, 3]),
-    },
-  };
-  const [fleet] = fleetsOf(fleetsFileSchema.parse({ fleets }));
-  if (!fleet) throw new RangeError('no fleet');
-  return fleet;
+/** Half of a million seeds away. */
+const OTHER_SEEDS = 500_009;
+const OTHER_FLEET = 'other';
+const TWO_FLEETS_CHANCE = 0.15;
+
+/** What a fleet uses of a cloud: the other fleet's is a cloud of its own. */
+const serviceOf = (service: string, fleet: string): string => (fleet === OTHER_FLEET ? `${service}-${fleet}` : service);
+
+function fleetsFor(random: Random, fleetRandom: Random): Fleet[] {
+  const some = (from: Random) => ({
+    provider: 'aws',
+    maxInstances: from.int(1, 3),
+    idleSeconds: from.int(5, 90),
+    maxLifetimeHours: from.pick([0.5, 1, 3]),
+  });
+  const fleets = { default: some(random) };
+  const hasTwo = fleetRandom.chance(TWO_FLEETS_CHANCE);
+  return fleetsOf(
+    fleetsFileSchema.parse({ fleets: hasTwo ? { ...fleets, [OTHER_FLEET]: some(fleetRandom) } : fleets }),
+  );
 }
 
 /** As `functions/scaler/handler.ts` and its configuration have them. */

@@ -149,6 +149,7 @@ function watchControl(
     await control.refresh();
     bench.stopCancelled();
     bench.giveBackPaused();
+    bench.dropLeft();
     workshop.endJobs((jobId) => control.isJobCancelled(jobId));
     if (control.isDraining) lifecycle.drain('drained by the control plane');
   };

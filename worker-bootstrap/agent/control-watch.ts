@@ -2,6 +2,7 @@
 import {
   type ControlDocument,
   emptyControlDocument,
+  hasJobLeft,
   isJobCancelled,
   isJobPaused,
   isTaskCancelled,
@@ -42,6 +43,11 @@ export class ControlWatch {
   /** Whether nothing of that job is to start now. */
   isPaused(jobId: string): boolean {
     return isJobPaused(this.#document, jobId);
+  }
+
+  /** Whether that job went to other fleets: its messages here are worth nothing any more. */
+  hasLeft(jobId: string): boolean {
+    return hasJobLeft(this.#document, jobId);
   }
 
   get isDraining(): boolean {

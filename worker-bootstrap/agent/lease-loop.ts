@@ -153,11 +153,13 @@ async function admit(arrived: readonly Arrived[], forecast: LeaseForecast, tools
   const wanted: Arrived[] = [];
   const unfit: Arrived[] = [];
   const paused: Arrived[] = [];
+  const left: Arrived[] = [];
   for (const each of arrived) {
     const held = { ...each, startBy: each.endsAt };
     const verdict = judge(each, forecast.needed(each.lease.message), tools);
     if (verdict === 'cancelled') bench.settleCancelled(held);
     else if (verdict === 'paused') paused.push(each);
+    else if (verdict === 'left') left.push(each);
     else if (verdict === 'too-late') unfit.push(each);
     else if (verdict === 'fits') {
       forecast.observe(each.lease.message);
@@ -165,6 +167,7 @@ async function admit(arrived: readonly Arrived[], forecast: LeaseForecast, tools
     } else bench.release(held, verdict.neverFits);
   }
   await bench.changeLease(paused, PAUSED_SECONDS);
+  await bench.drop(left);
   for (const each of await withFittingLeases(wanted, forecast, tools)) bench.take(each);
   if (unfit.length > 0) {
     log.info('the rest of the lifetime is too short for a task', { leases: unfit.length });
@@ -181,11 +184,12 @@ async function lookAtControl({ control, lifecycle, clock }: LeaseLoopTools): Pro
   cancelLimit();
 }
 
-type Verdict = 'cancelled' | 'paused' | { readonly neverFits: string } | 'too-late' | 'fits';
+type Verdict = 'cancelled' | 'left' | 'paused' | { readonly neverFits: string } | 'too-late' | 'fits';
 
 function judge({ lease }: Arrived, neededSeconds: number, tools: LeaseLoopTools): Verdict {
   const { control, settings, lifeEndsAt, clock, bench } = tools;
   if (control.isCancelled(lease.message)) return 'cancelled';
+  if (control.hasLeft(lease.message.jobId)) return 'left';
   if (control.isPaused(lease.message.jobId)) return 'paused';
   // No machine of the fleet could hold it, and given back it would go round for ever: a release is counted.
   const { maxLifetimeSeconds } = settings;

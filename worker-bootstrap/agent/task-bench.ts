@@ -135,6 +135,30 @@ export class TaskBench {
     this.#giveBack(this.#waiting.filter(({ lease }) => this.#tools.control.isPaused(lease.message.jobId)));
   }
 
+  /** Drops what waits for its turn and belongs to another fleet by now: what runs may finish. */
+  dropLeft(): void {
+    this.#settleWaiting(
+      this.#waiting.filter(({ lease }) => this.#tools.control.hasLeft(lease.message.jobId)),
+      (held) => this.drop(held),
+    );
+  }
+
+  /**
+   * Acknowledges messages that are worth nothing here, without a report: their tasks were sent to other fleets. What cannot
+   * be acknowledged comes again.
+   */
+  async drop(held: readonly Pick<HeldLease, 'lease' | 'queue'>[]): Promise<void> {
+    const { clock, random, log } = this.#tools;
+    for (const [queue, group] of Map.groupBy(held, (each) => each.queue)) {
+      const leases = group.map((each) => each.lease);
+      const until = new Date(clock.now().getTime() + CHANGE_LEASE_MS);
+      await retry(() => queue.acknowledge(leases), { clock, random, until }).catch((error: unknown) =>
+        log.warn('messages could not be dropped', { leases: leases.length, error: messageOf(error) }),
+      );
+      log.info('messages of jobs that left this fleet were dropped', { leases: leases.length });
+    }
+  }
+
   /** Ends the tasks that are cancelled by now, each alone or with its job. */
   stopCancelled(): void {
     const isCancelled = ({ lease }: HeldLease): boolean => this.#tools.control.isCancelled(lease.message);
@@ -220,12 +244,16 @@ export class TaskBench {
   }
 
   #giveBack(held: readonly HeldLease[]): void {
+    this.#settleWaiting(held, (leases) => this.changeLease(leases, 0));
+  }
+
+  #settleWaiting(held: readonly HeldLease[], settle: (held: readonly HeldLease[]) => Promise<unknown>): void {
     if (held.length === 0) return;
-    const back = new Set(held);
-    this.#waiting = this.#waiting.filter((each) => !back.has(each));
-    this.#returning += back.size;
-    void this.changeLease([...back], 0).then(() => {
-      this.#returning -= back.size;
+    const gone = new Set(held);
+    this.#waiting = this.#waiting.filter((each) => !gone.has(each));
+    this.#returning += gone.size;
+    void settle([...gone]).then(() => {
+      this.#returning -= gone.size;
       this.#changed();
     });
   }
