@@ -60,6 +60,8 @@ export interface ScaleLimits {
   readonly bootSeconds: number;
   /** How long a machine waits for work before it ends itself. */
   readonly idleSeconds: number;
+  /** Machines of somebody's own, which join and leave by themselves: nothing is launched for the work, or ended. */
+  readonly isOwn?: boolean;
 }
 
 export interface ScalePlan {
@@ -75,7 +77,7 @@ const TOLERANCE = 0.1;
 
 /** Plans one fleet. Pure; linear in machines, jobs and intents (but for sorting the jobs by deadline). */
 export function planScale(snapshot: ScaleSnapshot, limits: ScaleLimits): ScalePlan {
-  const terminate = overdue(snapshot);
+  const terminate = limits.isOwn ? [] : overdue(snapshot);
   const leaving = new Set(terminate.map((entry) => entry.instanceId));
   const present = snapshot.instances.filter((each) => !hasEnded(each.state));
   const staying = present.filter((each) => !leaving.has(each.instanceId));
@@ -89,6 +91,10 @@ export function planScale(snapshot: ScaleSnapshot, limits: ScaleLimits): ScalePl
   const open = snapshot.jobs.some((job) => job.openTasks > 0);
   const existing = working.length + askedFor;
   const wanted = wantedMachines(work, limits, { missing, open, existing, jobs: snapshot.jobs, reasons });
+  if (limits.isOwn) {
+    const machines = `${wanted} wanted, ${working.length} of your own ${working.length === 1 ? 'is' : 'are'} there`;
+    return { wanted, launch: 0, terminate, reasons: [...reasons, `${machines}: nothing is launched`] };
+  }
 
   const room: [number, string][] = [
     // Draining machines and those about to be ended still exist: they count against the maximum.

@@ -43,6 +43,18 @@ describe('the provider of a fleet', () => {
     expect(fleets.map((fleet) => offersOf(fleet))).toEqual([offers, undefined, azure.offers]);
   });
 
+  it('is nobody for machines of somebody’s own, in the local run too', () => {
+    const [own] = fleetsOf(fleetsFileSchema.parse({ fleets: { own: { provider: 'external' } } }));
+
+    for (const options of [
+      { local, ec2: undefined },
+      { local: undefined, ec2 },
+    ]) {
+      const { providerOf, offersOf } = providersFor({ stage: 'test', ...options });
+      expect([providerOf(own!), offersOf(own!)]).toEqual([undefined, undefined]);
+    }
+  });
+
   it('is EC2 for a fleet on AWS, and not there for one that this version cannot launch with', () => {
     const { providerOf, offersOf } = providersFor({ stage: 'test', local: undefined, ec2 });
 

@@ -1,10 +1,14 @@
-/** Which provider launches a fleet's machines, and what it rents out. In the local run every fleet is made of processes. */
+/**
+ * Which provider launches a fleet's machines, and what it rents out. In the local run all
+ * are processes. Machines of somebody's own come by themselves: nobody launches them.
+ */
 import type { EC2Client } from '@aws-sdk/client-ec2';
 import { Ec2InstanceProvider } from '../../adapters/aws/ec2-instance-provider.ts';
 import { LocalInstanceProvider } from '../../adapters/local/local-instance-provider.ts';
 import type { Clouds } from '../../core/clouds.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { Architecture } from '../../core/offer.ts';
+import { isOwn } from '../../core/own-machines.ts';
 import type { BlobStore, Clock, InstanceProvider, OfferSource } from '../../core/ports.ts';
 
 /** Who rents machines out, and for how much. */
@@ -47,7 +51,7 @@ export interface ProviderOptions {
 }
 
 export interface Providers {
-  /** `undefined` for a provider that this version cannot launch with: the plan then says so. */
+  /** `undefined` for machines of somebody's own, and for a provider that this version cannot launch with: the plan says so. */
   readonly providerOf: (fleet: Fleet) => InstanceProvider | undefined;
   /** `undefined` where machines are not rented. */
   readonly offersOf: (fleet: Fleet) => OfferSource | undefined;
@@ -57,7 +61,7 @@ export function providersFor({ stage, local, ec2, clouds = {} }: ProviderOptions
   if (local) {
     const { instancesDir: stateDir, bootstrap: bootstrapPath, environment: baseEnvironment } = local;
     const provider = new LocalInstanceProvider({ stateDir, bootstrapPath, baseEnvironment });
-    return { providerOf: () => provider, offersOf: () => undefined };
+    return { providerOf: (fleet) => (isOwn(fleet) ? undefined : provider), offersOf: () => undefined };
   }
   const aws = ec2 && { provider: new Ec2InstanceProvider({ ...ec2, stage }), offers: ec2.offers };
   const rented: Partial<Record<Fleet['provider'], RentedMachines | undefined>> = { ...clouds, aws };

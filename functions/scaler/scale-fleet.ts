@@ -9,12 +9,15 @@ import type { Fleet } from '../../core/fleet.ts';
 import { type Sighting, troubleAfter } from '../../core/fleet-trouble.ts';
 import { hasEnded, isBooting } from '../../core/instance.ts';
 import { type BootFailure, type BootRecord, type LaunchAllowance, launchAllowance } from '../../core/launch-breaker.ts';
+import { isOwn } from '../../core/own-machines.ts';
 import { type OpenWork, planScale, type QueueDepth, type ScalePlan } from '../../core/plan-scale.ts';
 import type { FleetRead, FleetState, InstanceProvider, TaskQueues } from '../../core/ports.ts';
 import { chooseMachines, type MachineChoice } from './choose-machines.ts';
 import type { FleetJob } from './fleet-job.ts';
 import { endUnknown, type KnownMachines, knownMachines } from './known-machines.ts';
 import { type Launched, launchMachines, liveIntents } from './launch-machines.ts';
+import { tendOwnMachines } from './own-machines.ts';
+import { recordPlan } from './record-plan.ts';
 import type { ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { openWork } from './scale-snapshot.ts';
 import { tellJobs } from './tell-jobs.ts';
@@ -56,6 +59,7 @@ export async function scaleFleet(
   const reportsUntil = once(async () => (ports.statusFlow ? ports.statusFlow.appliedUntil() : ports.clock.now()));
   const depth = await depthOf(fleet, jobs, ports.queues);
   const plan = await planned(fleet, { known, work, depth, choices, reportsUntil }, ports, settings);
+  if (isOwn(fleet)) return tendOwnMachines(fleet, jobs, plan, known, ports);
   if (!provider) return recordOnly(fleet, plan, known.state, ports);
 
   const failed = await endOverdue(fleet, plan, provider, ports);
@@ -152,7 +156,8 @@ async function planned(
       minInstances: fleet.minInstances,
       maxInstances: fleet.maxInstances,
       slotsPerInstance: choices[0]?.slots ?? settings.slotsPerInstance,
-      hourlyPriceUsd: providerOf(fleet)?.name === 'local' ? 0 : rented,
+      hourlyPriceUsd: isOwn(fleet) || providerOf(fleet)?.name === 'local' ? 0 : rented,
+      isOwn: isOwn(fleet),
       drainTargetSeconds: settings.drainTargetSeconds ?? fleet.drainTargetSeconds,
       bootSeconds: settings.bootSeconds,
       idleSeconds: fleet.idleSeconds,
@@ -223,27 +228,6 @@ function limitedTo(
   if (reason) reasons.push(reason);
   if (plan.launch > 0 && problem) reasons.push(problem);
   return { ...plan, launch: problem ? 0 : Math.min(plan.launch, machines), reasons };
-}
-
-/** A plan that changes nothing is written only when it says something new. */
-async function recordPlan(
-  fleet: Fleet,
-  plan: ScalePlan,
-  state: FleetState,
-  { suspects, trouble }: Pick<FleetState, 'suspects' | 'trouble'>,
-  ports: ScalePorts,
-): Promise<void> {
-  const now = ports.clock.now();
-  const intents = liveIntents(state, now);
-  const same =
-    intents.length === state.intents.length &&
-    JSON.stringify(state.lastPlan?.reasons) === JSON.stringify(plan.reasons) &&
-    JSON.stringify(state.suspects ?? []) === JSON.stringify(suspects ?? []) &&
-    JSON.stringify(state.trouble ?? null) === JSON.stringify(trouble ?? null);
-  if (same) return;
-  const next = { intents, lastPlan: { ...plan, at: now.toISOString() }, suspects, stockOuts: state.stockOuts, trouble };
-  // Whoever wrote in between has the newer plan.
-  await ports.fleets.writeState(fleet.name, next, state.version);
 }
 
 async function recordOnly(fleet: Fleet, plan: ScalePlan, state: FleetState, ports: ScalePorts): Promise<ScaledFleet> {

@@ -4,6 +4,11 @@ import type { ScalePlan } from '../../core/plan-scale.ts';
 import type { Clock, JobProgress, JobStore } from '../../core/ports.ts';
 import type { Launched } from './launch-machines.ts';
 
+interface TellPorts {
+  readonly jobs: Pick<JobStore, 'reportProblem'>;
+  readonly clock: Clock;
+}
+
 interface Trouble {
   readonly plan: ScalePlan;
   readonly allowance: LaunchAllowance;
@@ -12,13 +17,16 @@ interface Trouble {
   readonly problem: string | null;
 }
 
-export async function tellJobs(
-  jobs: readonly JobProgress[],
-  trouble: Trouble,
-  ports: { readonly jobs: Pick<JobStore, 'reportProblem'>; readonly clock: Clock },
-): Promise<void> {
+export async function tellJobs(jobs: readonly JobProgress[], trouble: Trouble, ports: TellPorts): Promise<void> {
   const told = troubleOf(trouble);
-  if (!told) return;
+  if (told) await tellReason(jobs, told, ports);
+}
+
+export async function tellReason(
+  jobs: readonly JobProgress[],
+  told: { readonly reason: string; readonly instanceId: string | null },
+  ports: TellPorts,
+): Promise<void> {
   const at = ports.clock.now().toISOString();
   for (const { job, counters } of jobs) {
     // What a machine says of the job's own tasks is worth more.

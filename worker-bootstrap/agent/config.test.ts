@@ -72,6 +72,17 @@ describe('parseAgentConfig', () => {
     });
   });
 
+  it('lets a machine of somebody’s own wait for ever, under its own name and a new id at each start', () => {
+    const own = { ...environment, SHOAL_IDLE_SECONDS: 'never', SHOAL_INSTANCE_ID: undefined };
+    const [first, second] = [parseAgentConfig(own), parseAgentConfig(own)];
+
+    expect(first).toMatchObject({ idleSeconds: Number.POSITIVE_INFINITY, provider: 'external', services: 'aws' });
+    expect(first.instanceId).toMatch(/^[A-Za-z0-9.-]{1,63}-[0-9a-f]{8}$/);
+    expect(first.instanceId.slice(0, -9)).toBe(second.instanceId.slice(0, -9));
+    expect(first.instanceId).not.toBe(second.instanceId);
+    expect(faultsOf({ SHOAL_IDLE_SECONDS: 'sometimes' })).toEqual(['SHOAL_IDLE_SECONDS']);
+  });
+
   it('names everything that is wrong at once', () => {
     const faulty = { SHOAL_SLOTS: '0', SHOAL_BUCKET: undefined, SHOAL_WORK_DIR: 'relative', SHOAL_IDLE_SECONDS: '' };
 

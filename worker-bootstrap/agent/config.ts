@@ -1,6 +1,7 @@
 /** The agent's settings, parsed from the environment once; every fault is reported at once. Nothing else reads it. */
+import { randomBytes } from 'node:crypto';
 import { statfsSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism, hostname, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { FLEET_NAME, SERVICES, type Services } from '../../core/ids.ts';
@@ -18,7 +19,7 @@ const whole = number.refine(Number.isInteger, 'must be a whole number');
 const environmentSchema = z.object({
   SHOAL_STAGE: text,
   SHOAL_FLEET: text.regex(FLEET_NAME, 'must be the name of a fleet'),
-  SHOAL_INSTANCE_ID: text,
+  SHOAL_INSTANCE_ID: text.optional(),
   SHOAL_SLOTS: whole.refine((slots) => slots >= 1 && slots <= 1_000, 'must be 1 to 1000').optional(),
   SHOAL_SLOT_VCPU: positive.default(1),
   SHOAL_SLOT_MEMORY_MIB: positive.default(1_024),
@@ -26,7 +27,7 @@ const environmentSchema = z.object({
   SHOAL_VCPUS: positive.optional(),
   SHOAL_MEMORY_MIB: positive.optional(),
   SHOAL_DISK_GIB: positive.optional(),
-  SHOAL_IDLE_SECONDS: seconds,
+  SHOAL_IDLE_SECONDS: seconds.or(z.literal('never').transform(() => Number.POSITIVE_INFINITY)),
   SHOAL_MAX_LIFETIME_SECONDS: seconds,
   SHOAL_QUEUE_URL_PREFIX: z.url({ error: 'must be a URL' }),
   SHOAL_STATUS_QUEUE_URL: z.url({ error: 'must be a URL' }),
@@ -65,7 +66,7 @@ export interface WorkSettings {
   readonly capacity: Capacity;
   /** What a task takes that names no resources of its own. */
   readonly slot: Capacity;
-  /** The machine ends itself when no message came for so long. */
+  /** The machine ends itself when no message came for so long; infinite for one that waits, however long it takes. */
   readonly idleSeconds: number;
   readonly maxLifetimeSeconds: number;
   /** An absolute path; everything the agent writes lies below it. */
@@ -126,7 +127,7 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
   return Object.freeze({
     stage: parsed.SHOAL_STAGE,
     fleet: parsed.SHOAL_FLEET,
-    instanceId: parsed.SHOAL_INSTANCE_ID,
+    instanceId: parsed.SHOAL_INSTANCE_ID ?? newInstanceId(hostname()),
     ...capacityOf(parsed),
     idleSeconds: parsed.SHOAL_IDLE_SECONDS,
     maxLifetimeSeconds: parsed.SHOAL_MAX_LIFETIME_SECONDS,
@@ -157,6 +158,16 @@ export function parseAgentConfig(environment: Environment = process.env): AgentC
 
 const taskUserOf = ({ SHOAL_TASK_UID: uid, SHOAL_TASK_GID: gid }: z.infer<typeof environmentSchema>) =>
   uid === undefined ? null : { uid, gid: gid ?? uid };
+
+/**
+ * A machine that nobody launched has a name, but each start of its agent is a machine of its own to the control plane: an
+ * end is never taken back, and what an earlier start held must not be taken for what this one holds.
+ */
+const newInstanceId = (name: string): string =>
+  `${name.replaceAll(/[^A-Za-z0-9.-]/g, '-').slice(0, MAX_NAME) || 'machine'}-${randomBytes(4).toString('hex')}`;
+
+/** As long as a label of a host's name may be. */
+const MAX_NAME = 63;
 
 /** What is said of the machine goes; else so many slots; else what the machine itself has. */
 function capacityOf(parsed: z.infer<typeof environmentSchema>): Pick<WorkSettings, 'capacity' | 'slot'> {
