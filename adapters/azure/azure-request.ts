@@ -12,6 +12,7 @@ export interface AzureQuestion {
   readonly body?: string | Uint8Array<ArrayBuffer>;
   /** One try may take so long, its answer included. */
   readonly timeoutMs?: number;
+  readonly tries?: number;
 }
 
 export interface AzureAnswer {
@@ -39,12 +40,12 @@ export interface AzureService {
 export async function askAzure(
   { service, token }: AzureService,
   url: string,
-  { timeoutMs = TIMEOUT_MS, ...question }: AzureQuestion,
+  { timeoutMs = TIMEOUT_MS, tries: most = MAX_TRIES, ...question }: AzureQuestion,
 ): Promise<AzureAnswer> {
   for (let tries = 1; ; tries += 1) {
     const answer = await askOnce(url, await withToken(question, token), timeoutMs);
     if ('status' in answer && !mayPass(answer.status)) return permitted(service, question.method, answer);
-    if (tries === MAX_TRIES) throw unanswered(service, answer);
+    if (tries >= most) throw unanswered(service, answer);
     await backoff(tries);
   }
 }
@@ -84,7 +85,10 @@ export const unexpected = (service: string, operation: string, { status, bytes }
 export const detailOf = (bytes: Uint8Array = new Uint8Array()): string =>
   new TextDecoder().decode(bytes.subarray(0, MAX_DETAIL));
 
-async function withToken(question: Omit<AzureQuestion, 'timeoutMs'>, token: AccessToken | null): Promise<RequestInit> {
+async function withToken(
+  question: Omit<AzureQuestion, 'timeoutMs' | 'tries'>,
+  token: AccessToken | null,
+): Promise<RequestInit> {
   return { ...question, headers: { ...question.headers, ...(await authorized(token)) } };
 }
 

@@ -76,10 +76,11 @@ export class ServiceBusClient {
   }
 
   /** The next message, locked; `undefined` when none comes in time. @throws NotFoundError, TransientError */
-  async peekLock(waitSeconds: number): Promise<PeekLocked | undefined> {
+  async peekLock(waitSeconds: number, tries?: number): Promise<PeekLocked | undefined> {
     const answer = await this.#ask(`/messages/head?timeout=${waitSeconds}`, {
       method: 'POST',
       timeoutMs: waitSeconds * 1_000 + POLL_MARGIN_MS,
+      ...(tries === undefined ? {} : { tries }),
     });
     if (answer.status === 204) return undefined;
     if (answer.status !== 201) throw this.#refused('Peek-Lock', answer);

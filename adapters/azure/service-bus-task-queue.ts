@@ -11,7 +11,7 @@ import { inParallel } from '../in-parallel.ts';
 import { LeaseRenewal } from '../lease-renewal.ts';
 import { readTaskMessage } from '../read-task-message.ts';
 import { backgroundClock, type TimerClock } from '../timer-clock.ts';
-import { type PeekLocked, ServiceBusClient } from './service-bus-client.ts';
+import { ServiceBusClient } from './service-bus-client.ts';
 
 type Handle = Pick<Lease, 'receiptHandle'>;
 
@@ -46,21 +46,15 @@ export class ServiceBusTaskQueue implements TaskQueue {
    * later call.
    */
   async receive(options: { maxMessages: number; waitSeconds: number; leaseSeconds: number }): Promise<Received> {
-    const first = await this.#client.peekLock(Math.min(MAX_WAIT_SECONDS, options.waitSeconds));
+    const { maxMessages, waitSeconds, leaseSeconds } = options;
+    const first = await this.#next(leaseSeconds, Math.min(MAX_WAIT_SECONDS, waitSeconds));
     if (!first) return { leases: [], unreadable: [] };
-    const more = await this.#peekLockAtOnce(Math.min(MAX_MESSAGES, options.maxMessages) - 1);
+    const more = await this.#nextAtOnce(leaseSeconds, Math.min(MAX_MESSAGES, maxMessages) - 1);
     const leases: Lease[] = [];
     const unreadable: UnreadableMessage[] = [];
-    for (const locked of [first, ...more]) {
-      const { handle: receiptHandle, deliveryCount: receiveCount, lockToken: leaseId, lockSeconds } = locked;
-      this.#lockSeconds = lockSeconds;
-      const read = readTaskMessage(locked.body);
-      // Whatever cannot be read is locked once, not renewed.
-      if ('reason' in read) unreadable.push({ receiptHandle, receiveCount, ...read });
-      else {
-        leases.push({ leaseId, receiptHandle, receiveCount, ...read });
-        this.renewal.keep(receiptHandle, { seconds: options.leaseSeconds, hiddenSeconds: lockSeconds });
-      }
+    for (const each of [first, ...more]) {
+      if ('message' in each) leases.push(each);
+      else unreadable.push(each);
     }
     return { leases, unreadable };
   }
@@ -92,15 +86,32 @@ export class ServiceBusTaskQueue implements TaskQueue {
     return active === 0 ? { visible: 0, inFlight: 0, delayed: scheduled } : null;
   }
 
-  /** Stops at the first that is not there. */
-  async #peekLockAtOnce(count: number): Promise<PeekLocked[]> {
-    const came: PeekLocked[] = [];
+  /** The next message, its lease kept from the moment it came: those that come with it may take their time. */
+  async #next(
+    leaseSeconds: number,
+    waitSeconds: number,
+    tries?: number,
+  ): Promise<Lease | UnreadableMessage | undefined> {
+    const locked = await this.#client.peekLock(waitSeconds, tries);
+    if (!locked) return undefined;
+    const { handle: receiptHandle, deliveryCount: receiveCount, lockToken: leaseId, lockSeconds } = locked;
+    this.#lockSeconds = lockSeconds;
+    const read = readTaskMessage(locked.body);
+    // What cannot be read is locked once, not renewed: it drifts to the dead letters.
+    if ('reason' in read) return { receiptHandle, receiveCount, ...read };
+    this.renewal.keep(receiptHandle, { seconds: leaseSeconds, hiddenSeconds: lockSeconds });
+    return { leaseId, receiptHandle, receiveCount, ...read };
+  }
+
+  /** What is there already; stops at the first that is not, or does not come at the first try. */
+  async #nextAtOnce(leaseSeconds: number, count: number): Promise<(Lease | UnreadableMessage)[]> {
+    const came: (Lease | UnreadableMessage)[] = [];
     let left = count;
     const lane = async (): Promise<void> => {
       while (left > 0) {
         left -= 1;
-        const locked = await this.#client.peekLock(0).catch(() => undefined);
-        if (locked) came.push(locked);
+        const next = await this.#next(leaseSeconds, 0, 1).catch(() => undefined);
+        if (next) came.push(next);
         else left = 0;
       }
     };
