@@ -15,6 +15,7 @@ import { readDeployment } from '../fleets-file.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { azureMachines } from './azure-machines.ts';
 import { config } from './config.ts';
+import { gcpMachines } from './gcp-machines.ts';
 import { takeBackTasks } from './lost-machines.ts';
 import { type CloudMachinesOptions, providersFor } from './providers.ts';
 import { scale, type TickPorts } from './scale.ts';
@@ -73,6 +74,7 @@ function machinesOfOtherClouds() {
   if (config.LOCAL_INSTANCES_DIR) return {};
   const options: CloudMachinesOptions = { stage, clock, blobs, bootstrapSha256: config.BOOTSTRAP_SHA256 };
   return {
+    ...(clouds.gcp ? { gcp: gcpMachines(clouds.gcp, options) } : {}),
     ...(clouds.azure ? { azure: azureMachines(clouds.azure, options) } : {}),
   };
 }

@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { createEc2Client } from '../../adapters/aws/ec2-clients.ts';
 import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
 import { azureCloudFactory } from '../../test/clouds/azure/azure-cloud.ts';
+import { gcpCloud } from '../../test/clouds/gcp/gcp-cloud.ts';
 import { systemClock } from '../../test/factories/manual-clock.ts';
 import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryOfferSource } from '../../test/fakes/in-memory-offer-source.ts';
 import { azureMachines } from './azure-machines.ts';
+import { gcpMachines } from './gcp-machines.ts';
 import { providersFor } from './providers.ts';
 
 const fleets = fleetsOf(
@@ -31,16 +33,18 @@ describe('the provider of a fleet', () => {
   });
 
   it('is the one of its cloud for a fleet of a declared cloud', () => {
-    const azure = azureMachines(azureCloudFactory(), {
+    const options = {
       stage: 'test',
       clock: systemClock,
       blobs: new InMemoryBlobStore(),
       bootstrapSha256: 'a'.repeat(64),
-    });
-    const { providerOf, offersOf } = providersFor({ stage: 'test', local: undefined, ec2, clouds: { azure } });
+    };
+    const azure = azureMachines(azureCloudFactory(), options);
+    const gcp = gcpMachines(gcpCloud('http://127.0.0.1:1'), options);
+    const { providerOf, offersOf } = providersFor({ stage: 'test', local: undefined, ec2, clouds: { gcp, azure } });
 
-    expect(fleets.map((fleet) => providerOf(fleet)?.name)).toEqual(['aws', undefined, 'azure']);
-    expect(fleets.map((fleet) => offersOf(fleet))).toEqual([offers, undefined, azure.offers]);
+    expect(fleets.map((fleet) => providerOf(fleet)?.name)).toEqual(['aws', 'gcp', 'azure']);
+    expect(fleets.map((fleet) => offersOf(fleet))).toEqual([offers, gcp.offers, azure.offers]);
   });
 
   it('is nobody for machines of somebody’s own, in the local run too', () => {
