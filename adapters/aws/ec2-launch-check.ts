@@ -36,7 +36,7 @@ async function checkSubnets({ client, subnetIds, fleets }: LaunchCheckOptions): 
     const zones = new Set(Subnets.map((subnet) => subnet.AvailabilityZone)).size;
     if (free >= most) return { what, ok: true, message: `${free} free addresses in ${zones} zones` };
     const advice = 'name larger subnets, or more of them';
-    return { what, ok: false, message: `${free} free addresses, but fleets of up to ${most} machines: ${advice}` };
+    return { what, ok: false, message: `${free} free addresses, but fleets of up to ${most} machines — ${advice}` };
   } catch (error) {
     return { what, ok: false, message: told(error) };
   }

@@ -36,7 +36,10 @@ export function azureChecks(options: AzureChecksOptions): readonly Check[] {
       run: async () =>
         isEmulated
           ? skipped('AWS → Azure', 'emulated: no token is needed')
-          : exchangeFinding('AWS → Azure', tokenOf(management), `acts as ${cloud.controlClientId}`),
+          : exchangeFinding('AWS → Azure', tokenOf(management), {
+              message: `acts as ${cloud.controlClientId}`,
+              mend: APPLY,
+            }),
     },
     after('Azure: queues', serviceBus, (token) => checkQueues(options, token)),
     after('Azure: container', storage, (token) => checkContainer(options, token)),
@@ -46,6 +49,8 @@ export function azureChecks(options: AzureChecksOptions): readonly Check[] {
 
 const group = ({ subscriptionId, resourceGroup }: AzureCloud): string =>
   `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`;
+
+const APPLY = 'terraform apply, in the folder that sets up this subscription';
 
 const grant = (cloud: AzureCloud, role: string): string =>
   `az role assignment create --assignee ${cloud.controlClientId} --role "${role}" --scope ${group(cloud)}`;
@@ -70,12 +75,11 @@ async function checkQueues({ cloud, stage, fleets }: AzureChecksOptions, token: 
   if (broken) throw new Error(`${broken.name} answers ${broken.status}`);
   // Of a queue that is not there, an empty feed may be shown.
   const missing = answers.filter(({ status, text }) => status !== 200 || !text.includes('<QueueDescription'));
-  const apply = 'terraform apply, in the folder that sets up this subscription';
   return presence(
     what,
     names,
     missing.map(({ name }) => name),
-    apply,
+    APPLY,
   );
 }
 

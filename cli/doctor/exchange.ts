@@ -16,12 +16,17 @@ const isStranger = (error: unknown): boolean => {
 const STRANGER =
   'not to be seen from here: the other cloud trusts the roles of functions, not yours. To have it looked at, trust your role there as well (docs/guide/clouds.md)';
 
-export async function exchangeFinding(what: string, token: AccessToken, message: string): Promise<Finding> {
+/** @param mend for what its message has no command for */
+export async function exchangeFinding(
+  what: string,
+  token: AccessToken,
+  { message, mend }: { readonly message: string; readonly mend: string },
+): Promise<Finding> {
   try {
     await token();
     return ok(what, message);
   } catch (error) {
-    return isStranger(error) ? skipped(what, STRANGER) : failed(what, told(error), mendOf(error));
+    return isStranger(error) ? skipped(what, STRANGER) : failed(what, told(error), mendOf(error) ?? mend);
   }
 }
 

@@ -36,12 +36,22 @@ export function gcpChecks(options: GcpChecksOptions): readonly Check[] {
       run: async () =>
         isEmulated
           ? skipped('AWS → GCP', 'emulated: no token is needed')
-          : exchangeFinding('AWS → GCP', exchanged, `acts as ${cloud.controlServiceAccount}`),
+          : exchangeFinding('AWS → GCP', exchanged, {
+              message: `acts as ${cloud.controlServiceAccount}`,
+              mend: admit(cloud),
+            }),
     },
     after('GCP: queues', () => checkQueues(options, exchanged)),
     after('GCP: bucket', () => checkBucket(options, exchanged)),
     after('GCP: compute', () => checkCompute(options, exchanged)),
   ];
+}
+
+/** The whole pool: whom it takes in is decided by the condition of its provider. */
+function admit({ project, controlServiceAccount, workloadIdentityProvider }: GcpCloud): string {
+  const [pool] = workloadIdentityProvider.split('/providers/');
+  const binding = `gcloud iam service-accounts add-iam-policy-binding ${controlServiceAccount} --project ${project}`;
+  return `${binding} --role roles/iam.workloadIdentityUser --member "principalSet://iam.googleapis.com/${pool}/*"`;
 }
 
 const grant = ({ project, controlServiceAccount }: GcpCloud, role: string): string =>
