@@ -19,7 +19,7 @@ export default defineConfig({
       lane(
         'unit',
         [
-          '{core,adapters,functions,worker-bootstrap,local,cli,statemachine,plugins,resources,gcp}/**/*.test.ts',
+          '{core,adapters,functions,worker-bootstrap,local,cli,statemachine,plugins,resources,gcp,azure}/**/*.test.ts',
           'test/*.test.ts',
           'test/bench/*.test.ts',
           'test/chaos/*.test.ts',

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
-const TESTS = '{core,adapters,functions,worker-bootstrap,local,plugins,resources,statemachine,gcp,test}/**/*.test.ts';
+const TESTS =
+  '{core,adapters,functions,worker-bootstrap,local,plugins,resources,statemachine,gcp,azure,test}/**/*.test.ts';
 
 async function citedNumbers(): Promise<Set<number>> {
   const cited = new Set<number>();
