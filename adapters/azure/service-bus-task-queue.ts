@@ -140,13 +140,23 @@ export interface ServiceBusTaskQueuesOptions {
   readonly clock?: TimerClock;
 }
 
+export interface ServiceBusTaskQueues extends TaskQueues {
+  /** Renews no lease any more, on any of the queues: those that are held end within a lock. */
+  stop(): void;
+}
+
 /** The queues of every fleet and priority, found by their names under one prefix: no call is needed to find them. */
-export function serviceBusTaskQueues({ queueUrlPrefix, stage, token, clock }: ServiceBusTaskQueuesOptions): TaskQueues {
+export function serviceBusTaskQueues(options: ServiceBusTaskQueuesOptions): ServiceBusTaskQueues {
+  const { queueUrlPrefix, stage, token, clock = backgroundClock } = options;
   const known = new Map<string, ServiceBusTaskQueue>();
-  return (fleet, priority) => {
+  const queues: TaskQueues = (fleet, priority) => {
     const queueUrl = queueUrlPrefix + taskQueueName(fleet, priority, stage);
-    const queue = known.get(queueUrl) ?? new ServiceBusTaskQueue({ queueUrl, token, ...(clock ? { clock } : {}) });
+    const queue = known.get(queueUrl) ?? new ServiceBusTaskQueue({ queueUrl, token, clock });
     known.set(queueUrl, queue);
     return queue;
   };
+  const stop = (): void => {
+    for (const { renewal } of known.values()) renewal.stop();
+  };
+  return Object.assign(queues, { stop });
 }

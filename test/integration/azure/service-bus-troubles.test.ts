@@ -1,7 +1,8 @@
 /** What Service Bus does to a lease: locks that end before their task, workers that die, answers that are lost. */
 import { describe, expect, it } from 'vitest';
-import { ServiceBusTaskQueue } from '../../../adapters/azure/service-bus-task-queue.ts';
+import { ServiceBusTaskQueue, serviceBusTaskQueues } from '../../../adapters/azure/service-bus-task-queue.ts';
 import { NotFoundError, PermanentError, TransientError } from '../../../core/errors.ts';
+import { taskQueueName } from '../../../core/ids.ts';
 import { useServiceBus } from '../../clouds/azure/use-azure.ts';
 import { taskIdFactory } from '../../factories/ids.ts';
 import { taskMessageFactory } from '../../factories/task-message.ts';
@@ -133,6 +134,23 @@ describe('a worker that is killed', () => {
       { properties: { DeadLetterReason: 'MaxDeliveryCountExceeded' } },
     ]);
   });
+});
+
+it('renews nothing more once all queues are stopped', async () => {
+  const { elapse } = setup();
+  const queueUrlPrefix = `${bus().restUrl}/`;
+  const queues = serviceBusTaskQueues({ queueUrlPrefix, stage: 'test', token: null, clock });
+  bus().broker.create(taskQueueName('default', 'low', 'test'), { lockSeconds: LOCK_SECONDS });
+  const queue = queues('default', 'low');
+  await queue.send([message()]);
+  await queue.receive({ maxMessages: 1, waitSeconds: 0, leaseSeconds: 60 * MINUTE });
+
+  queues.stop();
+
+  expect(clock.pending).toBe(0);
+  await elapse(LOCK_SECONDS);
+  expect((await queue.receive({ maxMessages: 1, waitSeconds: 0, leaseSeconds: 1 })).leases).toHaveLength(1);
+  queues.stop();
 });
 
 describe('an answer that is lost', () => {
