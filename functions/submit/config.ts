@@ -7,6 +7,7 @@ export const config = parseEnvironment(
   z.object({
     JOBS_TABLE: z.string().min(1),
     TASKS_TABLE: z.string().min(1),
+    FLEETS_TABLE: z.string().min(1),
     KEYS_TABLE: z.string().min(1),
     BUCKET: z.string().min(1),
     STATE_MACHINE_ARN: z.string().min(1),

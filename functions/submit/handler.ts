@@ -1,6 +1,7 @@
 /** `POST /v1/jobs`, `POST /v1/jobs/{jobId}/retry` and `POST /v1/estimates`: wiring only. */
 import { ulid } from 'ulid';
 import { createDynamoClient, createS3Client, createSfnClient, createSsmClient } from '../../adapters/aws/clients.ts';
+import { DynamoFleetStore } from '../../adapters/aws/dynamodb-fleet-store.ts';
 import { DynamoJobStore } from '../../adapters/aws/dynamodb-job-store.ts';
 import { DynamoKeyStore } from '../../adapters/aws/dynamodb-key-store.ts';
 import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
@@ -35,6 +36,7 @@ const ports: RetryPorts = {
   clock,
   ulid,
   offers: offerSource(blobs),
+  fleetStates: new DynamoFleetStore({ client: dynamo, table: config.FLEETS_TABLE }),
   onNotEstimated: (error) => logger.warn('no estimate could be made', { error: error as Error }),
 };
 

@@ -51,7 +51,7 @@ beforeAll(async () => {
   repository = await taskRepository(COMMANDS);
   pipeline = await startPipeline({
     dataDirectory: folder,
-    fleets: { default: { idleSeconds: 20 } },
+    fleets: { default: { idleSeconds: 20 }, other: { provider: 'aws', idleSeconds: 20, maxInstances: 10 } },
     tickSeconds: 1,
     reportVisibilitySeconds: 3,
     machineEnvironment: {
@@ -90,6 +90,32 @@ describe('a job', () => {
     expect(results.map(({ key, result }) => [key, result])).toEqual(
       tasks.map(({ key, input }) => [key, { double: input.n * 2 }]),
     );
+  });
+
+  it('over two fleets is run by the machines of both, each its share, and counted once', async () => {
+    const tasks = Array.from({ length: 20 }, (_, n) => ({ input: { n } }));
+    const jobId = await api.submit(job('double.js', { fleet: ['default', 'other'], tasks }));
+
+    const ended = await api.untilEnded(jobId);
+
+    expect(ended).toMatchObject({
+      status: 'COMPLETED',
+      fleet: ['default', 'other'],
+      counters: { pending: 0, running: 0, completed: 20, failed: 0, cancelled: 0 },
+      placement: {
+        shares: [
+          { fleet: 'default', tasks: 10, ended: 10 },
+          { fleet: 'other', tasks: 10, ended: 10 },
+        ],
+        left: [],
+      },
+    });
+    expect((await api.results(jobId)).map(({ result }) => result)).toEqual(tasks.map((_, n) => ({ double: n * 2 })));
+    const { instances } = (await api.request('GET', '/v1/instances?fleet=other')).json;
+    const others = new Set(instances.map(({ instanceId }: { instanceId: string }) => instanceId));
+    const ran = await Promise.all(tasks.map((_, index) => api.task(`${jobId}-${index}`)));
+    expect(ran.filter(({ attempts }) => others.has(attempts[0]?.instanceId))).toHaveLength(10);
+    expect((await api.request('GET', `/v1/jobs/${jobId}/audit`)).json).toMatchObject({ consistent: true });
   });
 
   it('says how many tasks failed and why, in words', async () => {
