@@ -48,6 +48,7 @@ export async function askGoogle<Value>(
       const mayPass = error instanceof TransientError && !signal?.aborted;
       if (!mayPass || tries >= most) throw error;
       await backoff(tries + 1);
+      if (signal?.aborted) throw error;
     }
   }
 }

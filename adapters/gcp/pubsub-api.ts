@@ -66,7 +66,8 @@ export async function pull(subscriptionUrl: string, options: PullOptions): Promi
     const limits = { token, signal: waited, timeoutMs: waitSeconds * 1_000 + 1_000 };
     return (await post(url, { maxMessages }, pulledSchema, limits)).receivedMessages;
   } catch (error) {
-    if (waited.aborted && error instanceof TransientError) return [];
+    // An answer that was an error is none to a wait that came to its end.
+    if (error instanceof TransientError && error.cause === waited.reason) return [];
     throw error;
   }
 }
