@@ -87,6 +87,14 @@ export const modifyAckDeadline = (
     post(`${url}:modifyAckDeadline`, { ackIds: batch, ackDeadlineSeconds: seconds }, nothing, { token }),
   );
 
+/** Whether it is there: the cheapest question that only a service in order answers. @throws NotFoundError */
+export const askSubscription = (url: string, token: AccessToken | null): Promise<void> =>
+  askGoogle({ method: 'GET', url, token, timeoutMs: LOOK_MS, tries: 2 }, async (response) => {
+    await response.arrayBuffer();
+  });
+/** Planning waits for it. */
+const LOOK_MS = 5_000;
+
 const nothing = z.object({});
 
 async function inAckBatches(ackIds: readonly string[], call: (batch: string[]) => Promise<unknown>): Promise<void> {

@@ -11,7 +11,7 @@ import type { Clock, Lease, Received, TaskQueue, TaskQueues, UnreadableMessage }
 import type { AccessToken } from '../identity/access-token.ts';
 import { readTaskMessage } from '../read-task-message.ts';
 import { type After, inBackground, LeaseKeeper } from './lease-keeper.ts';
-import { acknowledge, modifyAckDeadline, type PulledMessage, publish, pull } from './pubsub-api.ts';
+import { acknowledge, askSubscription, modifyAckDeadline, type PulledMessage, publish, pull } from './pubsub-api.ts';
 
 type Handle = Pick<Lease, 'receiptHandle'>;
 
@@ -93,8 +93,12 @@ export class PubSubTaskQueue implements TaskQueue {
     return this.#keeper.hold(ackIds, leaseSeconds);
   }
 
-  /** Pub/Sub does not tell. Cloud Monitoring knows, minutes late: too late to plan by. */
+  /**
+   * Pub/Sub does not tell. Cloud Monitoring knows, minutes late: too late to plan by. What is asked is whether there is a
+   * queue that answers at all: a fleet whose queue does not is one to leave.
+   */
   async depth(): Promise<null> {
+    await askSubscription(this.#subscriptionUrl, this.#token);
     return null;
   }
 

@@ -253,3 +253,21 @@ describe('the task queue on Pub/Sub', () => {
     expect([requests, subscription.backlog.waiting]).toEqual([3, 3_000]);
   });
 });
+
+describe('the depth of a queue on Pub/Sub', () => {
+  it('is not told, but whether the queue answers is', async () => {
+    const { machine, faults } = prepare();
+    const { queue } = machine();
+    expect(await queue.depth()).toBeNull();
+
+    faults.down = true;
+    const asked = queue.depth();
+    await expect(asked).rejects.toThrow(TransientError);
+
+    faults.clear();
+    expect(await queue.depth()).toBeNull();
+    const { queueUrlPrefix, time } = gcp();
+    const others = pubSubTaskQueues({ queueUrlPrefix, stage: 'test', token: null, clock: time });
+    await expect(others('nobodys', 'normal').depth()).rejects.toThrow(NotFoundError);
+  });
+});
