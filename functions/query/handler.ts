@@ -6,7 +6,7 @@ import { DynamoKeyStore } from '../../adapters/aws/dynamodb-key-store.ts';
 import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
 import { S3BlobLinks } from '../../adapters/aws/s3-blob-links.ts';
 import { deploymentServices } from '../clouds/deployment-services.ts';
-import { readFleets } from '../fleets-file.ts';
+import { readDeployment } from '../fleets-file.ts';
 import { apiHandler } from '../http/api-handler.ts';
 import { offerSource } from '../offer-source.ts';
 import { auditRoutes } from './audit.ts';
@@ -18,6 +18,7 @@ import { priceRoutes } from './prices.ts';
 import { resultRoutes } from './results.ts';
 import { taskRoutes } from './tasks.ts';
 
+const { fleets, clouds } = readDeployment(config.LAMBDA_TASK_ROOT);
 const client = createDynamoClient();
 const jobs = new DynamoJobStore({ client, table: config.JOBS_TABLE });
 const tasks = new DynamoTaskStore({ client, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE });
@@ -34,9 +35,9 @@ export const handler = apiHandler({
     ...resultRoutes({ jobs, tasks, blobs, links }),
     ...failureRoutes({ jobs, tasks, blobs }),
     ...auditRoutes({ jobs, tasks }),
-    ...priceRoutes({ offers: offerSource(blobs), clock: { now: () => new Date() } }),
+    ...priceRoutes({ offers: offerSource(blobs, clouds), clock: { now: () => new Date() } }),
     ...fleetRoutes({
-      fleets: readFleets(config.LAMBDA_TASK_ROOT),
+      fleets,
       store: new DynamoFleetStore({ client, table: config.FLEETS_TABLE }),
       queues,
     }),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ValidationError } from '../../core/errors.ts';
 import type { ApiKey } from '../../core/ports.ts';
-import { ManualClock, START } from '../../test/factories/manual-clock.ts';
+import { at, ManualClock, START } from '../../test/factories/manual-clock.ts';
 import { offerFactory } from '../../test/factories/offer.ts';
 import { InMemoryOfferSource } from '../../test/fakes/in-memory-offer-source.ts';
 import { priceRoutes } from './prices.ts';
@@ -13,10 +13,10 @@ const offers = [
   offerFactory({ instanceType: 'c7i.large', architecture: 'x86_64', vcpus: 2, memoryMiB: 4_096, hourlyPriceUsd: 0.04 }),
 ];
 
-async function ask(query: Record<string, string> = {}) {
+async function ask(query: Record<string, string> = {}, offered = offers) {
   const clock = new ManualClock();
   clock.advance(3 * 86_400);
-  const route = priceRoutes({ offers: new InMemoryOfferSource(offers), clock })['GET /v1/prices'];
+  const route = priceRoutes({ offers: new InMemoryOfferSource(offered), clock })['GET /v1/prices'];
   if (!route) throw new Error('there is no route');
   const { body } = await route({ query, params: {}, headers: {}, body: undefined }, caller);
   return JSON.parse(JSON.stringify(body));
@@ -35,6 +35,15 @@ describe('GET /v1/prices', () => {
       reason: expect.stringContaining('finishes a task for'),
     });
     expect(body).toMatchObject({ source: 'a list in memory', observedAt: START, ageDays: 3, refused: {} });
+  });
+
+  it('are those of the provider that is asked about, and as old as they are, whatever others offer', async () => {
+    const far = offerFactory({ provider: 'gcp', instanceType: 't2d-standard-1', zone: null, observedAt: at(86_400) });
+
+    const body = await ask({ provider: 'gcp' }, [...offers, far]);
+
+    expect(types(body)).toEqual(['t2d-standard-1 spot']);
+    expect(body).toMatchObject({ observedAt: at(86_400), ageDays: 2, refused: {} });
   });
 
   it('goes by what is asked for, and counts why the rest is not in it', async () => {

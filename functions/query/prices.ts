@@ -28,6 +28,8 @@ export function priceRoutes({ offers, clock }: { offers: OfferSource; clock: Clo
       });
       const { provider, architecture, market, maxHourlyPriceUsd } = query;
       const list = await offers.list();
+      const ofProvider = list.offers.filter((offer) => offer.provider === provider);
+      const observedAt = ofProvider.map((offer) => offer.observedAt).sort()[0] ?? list.observedAt;
       const fleet = fleetSchema.parse({ provider });
       const { choices, refused } = chooseInstances(
         {
@@ -45,9 +47,9 @@ export function priceRoutes({ offers, clock }: { offers: OfferSource; clock: Clo
           bootSeconds: 60,
           idleSeconds: fleet.idleSeconds,
         },
-        list.offers,
+        ofProvider,
       );
-      const ageMs = clock.now().getTime() - Date.parse(list.observedAt);
+      const ageMs = clock.now().getTime() - Date.parse(observedAt);
       const body = {
         prices: choices.slice(0, query.limit).map(({ offer, slots, hourlyPriceUsd, usdPerTask, reason }) => ({
           instanceType: offer.instanceType,
@@ -66,7 +68,7 @@ export function priceRoutes({ offers, clock }: { offers: OfferSource; clock: Clo
           [...Map.groupBy(refused, ({ reason }) => reason)].map(([reason, offersOf]) => [reason, offersOf.length]),
         ),
         source: list.source,
-        observedAt: list.observedAt,
+        observedAt,
         ageDays: Math.max(0, Math.floor(ageMs / 86_400_000)),
       };
       return { status: 200, body };

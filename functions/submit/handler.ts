@@ -11,7 +11,7 @@ import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-m
 import { codeResolver } from '../../adapters/git/code-resolver.ts';
 import { RepositoryCredentials } from '../../adapters/git/repository-credentials.ts';
 import { FileSecretSource } from '../../adapters/local/file-secret-source.ts';
-import { readFleets } from '../fleets-file.ts';
+import { readDeployment } from '../fleets-file.ts';
 import { apiHandler } from '../http/api-handler.ts';
 import { offerSource } from '../offer-source.ts';
 import { scalerWaker } from '../scaler-waker.ts';
@@ -22,6 +22,7 @@ import type { RetryPorts } from './retry-job.ts';
 import { retryRoute } from './retry-route.ts';
 import { submitRoute } from './submit-route.ts';
 
+const { fleets, clouds } = readDeployment(config.LAMBDA_TASK_ROOT);
 const dynamo = createDynamoClient();
 const clock = { now: () => new Date() };
 
@@ -35,7 +36,7 @@ const ports: RetryPorts = {
   waker: scalerWaker(config.SCALER_FUNCTION_NAME),
   clock,
   ulid,
-  offers: offerSource(blobs),
+  offers: offerSource(blobs, clouds),
   fleetStates: new DynamoFleetStore({ client: dynamo, table: config.FLEETS_TABLE }),
   onNotEstimated: (error) => logger.warn('no estimate could be made', { error: error as Error }),
 };
@@ -45,7 +46,7 @@ const secrets = config.LOCAL_CREDENTIALS_DIR
   : new SsmSecretSource({ client: createSsmClient(), stage: config.STAGE });
 
 const rules = {
-  fleets: readFleets(config.LAMBDA_TASK_ROOT),
+  fleets,
   repositoryHosts: config.REPOSITORY_HOSTS,
   allowLocalRepositories: config.ALLOW_LOCAL_REPOSITORIES === 'true',
   resolver: codeResolver(new RepositoryCredentials({ secrets, clock })),
