@@ -132,8 +132,14 @@ describe('the bridge of GCP', () => {
     publish(STATUS, '{"v":1,"source":"m","events":[]}');
     publish(DEAD_LETTERS, '{"v":1,"jobId":"job_1"}');
 
-    await vi.waitFor(async () => expect(await bodiesOn(queues.status)).toEqual(['{"v":1,"source":"m","events":[]}']));
-    await vi.waitFor(async () => expect(await bodiesOn(queues.deadLetters)).toEqual(['{"v":1,"jobId":"job_1"}']));
+    await vi.waitFor(
+      async () => expect(await bodiesOn(queues.status)).toEqual(['{"v":1,"source":"m","events":[]}']),
+      10_000,
+    );
+    await vi.waitFor(
+      async () => expect(await bodiesOn(queues.deadLetters)).toEqual(['{"v":1,"jobId":"job_1"}']),
+      10_000,
+    );
   });
 
   it('loses nothing and counts nothing twice of 5,000 reports, with duplicates and poison, killed in their midst (lesson 1)', async () => {
