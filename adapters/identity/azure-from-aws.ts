@@ -2,7 +2,7 @@
  * The control plane's identity on Azure: AWS says who the function is, and Entra takes that as proof of being the
  * application or user-assigned identity that trusts it ("Microsoft identity platform and the OAuth 2.0 client credentials
  * flow", third case: a federated credential). One form to send: the library for it is larger than most of our functions
- * (docs/adr/0017).
+ * (docs/adr/0019).
  */
 import { z } from 'zod';
 import type { AzureCloud } from '../../core/clouds.ts';

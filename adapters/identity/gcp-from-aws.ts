@@ -1,7 +1,7 @@
 /**
  * The control plane's identity on GCP: AWS says who the function is, Google's STS exchanges that for a token of the pool,
  * and with it the function acts as the service account ("Obtain short-lived credentials for Workload Identity Federation").
- * Two requests to send: the library for them is larger than most of our functions (docs/adr/0017).
+ * Two requests to send: the library for them is larger than most of our functions (docs/adr/0019).
  */
 import { z } from 'zod';
 import type { GcpCloud } from '../../core/clouds.ts';
