@@ -94,7 +94,8 @@ export function functionOverrides(
   };
 }
 
-const machineSurroundings = (endpoints: MachineEndpoints): Record<string, string> => ({
+/** Of a machine of this computer: what it needs to find the emulated services, and nobody else's. */
+export const machineSurroundings = (endpoints: MachineEndpoints): Record<string, string> => ({
   AWS_REGION: LOCAL_REGION,
   AWS_ACCESS_KEY_ID: LOCAL_CREDENTIALS.accessKeyId,
   AWS_SECRET_ACCESS_KEY: LOCAL_CREDENTIALS.secretAccessKey,

@@ -4,6 +4,7 @@ import { NotFoundError } from '../../core/errors.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { PRIORITIES } from '../../core/ids.ts';
 import { hasEnded, INSTANCE_STATES, type Instance } from '../../core/instance.ts';
+import { isOwn } from '../../core/own-machines.ts';
 import type { FleetStore, TaskQueues } from '../../core/ports.ts';
 import type { Route } from '../http/api-handler.ts';
 import { limitParameter, readQuery } from '../http/query-parameters.ts';
@@ -23,6 +24,10 @@ const countByState = (instances: readonly Instance[]): Partial<Record<Instance['
       ([, count]) => count > 0,
     ),
   );
+
+/** No launch of a machine of somebody's own was ever recorded. */
+const withProvider = (instance: Instance, fleet: Fleet): Instance =>
+  isOwn(fleet) ? { ...instance, provider: fleet.provider } : instance;
 
 export function fleetRoutes({ fleets, store, queues }: FleetPorts): Record<string, Route> {
   return {
@@ -66,10 +71,11 @@ export function fleetRoutes({ fleets, store, queues }: FleetPorts): Record<strin
       const wantsEnded = !query.state || hasEnded(query.state);
       const wantsLive = !query.state || !hasEnded(query.state);
       const parts = await Promise.all(
-        named.map(async ({ name }) => [
-          ...(wantsLive ? (await store.read(name)).instances : []),
-          ...(wantsEnded ? await store.listEnded(name, query.limit) : []),
-        ]),
+        named.map(async (fleet) => {
+          const live = wantsLive ? (await store.read(fleet.name)).instances : [];
+          const ended = wantsEnded ? await store.listEnded(fleet.name, query.limit) : [];
+          return [...live, ...ended].map((each) => withProvider(each, fleet));
+        }),
       );
       // One that ended between the two reads is in both; what was read last is true.
       const byId = new Map(parts.flat().map((instance) => [instance.instanceId, instance]));

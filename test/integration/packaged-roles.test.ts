@@ -181,6 +181,15 @@ describe('roles', () => {
     expect(stack.get('WorkerInstanceProfile').Properties.Roles).toEqual([{ Ref: 'WorkerRole' }]);
   });
 
+  it('offers what machines may do as a policy for machines of one’s own, which knows no more', () => {
+    const { ManagedPolicyName, PolicyDocument } = stack.get('WorkerPolicy').Properties;
+
+    expect(ManagedPolicyName).toEqual({ 'Fn::Sub': 'shoal-worker-test-${AWS::Region}' });
+    expect(PolicyDocument.Statement).toEqual(statementsOf(stack.get('WorkerRole')));
+    // "IAM and AWS STS quotas": 6,144 characters, whitespace not counted.
+    expect(JSON.stringify(PolicyDocument).length).toBeLessThan(5_000);
+  });
+
   it('lets submit and machines, and nobody else, read the credentials of this stage', () => {
     const readers = stack
       .ofType('AWS::IAM::Role')

@@ -2,7 +2,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { ValidationError } from '../../core/errors.ts';
 import { usableMemoryMiB } from '../../core/usable-memory.ts';
-import { parseAgentConfig } from './config.ts';
+import { memoryMiBOf, parseAgentConfig } from './config.ts';
 
 const environment = {
   SHOAL_STAGE: 'dev',
@@ -48,11 +48,19 @@ describe('parseAgentConfig', () => {
 
     expect(capacity.vcpus).toBe(availableParallelism());
     // Sold in whole GiB; a part of it is the system's own.
-    expect(capacity.memoryMiB).toBe(usableMemoryMiB(Math.ceil(totalmem() / 2 ** 30) * 1_024));
+    expect(capacity.memoryMiB).toBe(usableMemoryMiB(memoryMiBOf(totalmem(), process.constrainedMemory())));
     expect(slot.vcpus).toBeLessThanOrEqual(capacity.vcpus);
     // What is free of the nearest folder that exists.
     expect(capacity.diskGiB).toBeGreaterThanOrEqual(1);
     expect(slot.diskGiB).toBeLessThanOrEqual(capacity.diskGiB);
+  });
+
+  it('goes by what a container may use, not by what the machine has', () => {
+    const gib = 2 ** 30;
+
+    expect(memoryMiBOf(7.6 * gib, 0)).toBe(8_192);
+    expect(memoryMiBOf(7.6 * gib, 2 ** 63)).toBe(8_192);
+    expect(memoryMiBOf(7.6 * gib, 0.5 * gib)).toBe(512);
   });
 
   it('believes what is said of the machine, and counts in slots of the fleet', () => {

@@ -178,7 +178,9 @@ function capacityOf(parsed: z.infer<typeof environmentSchema>): Pick<WorkSetting
     diskGiB: parsed.SHOAL_SLOT_DISK_GIB,
   };
   const vcpus = parsed.SHOAL_VCPUS ?? (slots ? slots * slot.vcpus : availableParallelism());
-  const memoryMiB = parsed.SHOAL_MEMORY_MIB ?? (slots ? slots * slot.memoryMiB : usableMemoryMiB(nominalMemoryMiB()));
+  const memoryMiB =
+    parsed.SHOAL_MEMORY_MIB ??
+    (slots ? slots * slot.memoryMiB : usableMemoryMiB(memoryMiBOf(totalmem(), process.constrainedMemory())));
   const diskGiB = parsed.SHOAL_DISK_GIB ?? (slots ? slots * slot.diskGiB : freeDiskGiB(parsed.SHOAL_WORK_DIR));
   return {
     capacity: { vcpus, memoryMiB, diskGiB },
@@ -190,8 +192,14 @@ function capacityOf(parsed: z.infer<typeof environmentSchema>): Pick<WorkSetting
   };
 }
 
-/** The kernel keeps a part of what a machine is sold with, which comes in whole GiB. */
-const nominalMemoryMiB = (): number => Math.ceil(totalmem() / 2 ** 30) * 1_024;
+/**
+ * The kernel keeps a part of what a machine is sold with, which comes in whole GiB. A container may use less than there is.
+ * @param constrainedBytes 0, or more than there is: nothing constrains it
+ */
+export const memoryMiBOf = (totalBytes: number, constrainedBytes: number): number =>
+  constrainedBytes > 0 && constrainedBytes < totalBytes
+    ? Math.floor(constrainedBytes / 2 ** 20)
+    : Math.ceil(totalBytes / 2 ** 30) * 1_024;
 
 /** The disk is sold with room for the system beside that for tasks: what is free when the machine starts, in whole GiB. */
 function freeDiskGiB(folder: string): number {

@@ -1,0 +1,53 @@
+/** `npm run machine`: what a machine of one's own needs to join a fleet. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { ValidationError } from '../core/errors.ts';
+import { type Fleet, fleetsFileSchema, fleetsOf } from '../core/fleet.ts';
+import { parseDocument } from '../core/validation.ts';
+import { PROJECT_ROOT } from '../local/project-root.ts';
+import { RunDirectory } from '../local/run-directory.ts';
+import { awsClients } from './doctor/aws-clients.ts';
+import { HELP, type MachineArguments, readArguments } from './machine/arguments.ts';
+import { deployedStage } from './machine/deployed-stage.ts';
+import { environmentFile, ownFleet, ownMachineEnvironment } from './machine/environment.ts';
+import { instructions } from './machine/instructions.ts';
+import { localRun } from './machine/local-run.ts';
+
+const DEFAULT_WORK_DIR = '/var/lib/shoal';
+
+/** A wrong option is answered with what it should have been, not with a stack trace. */
+function argumentsOrExit(): MachineArguments {
+  try {
+    const told = readArguments(process.argv.slice(2));
+    if (told !== 'help') return told;
+    console.log(HELP);
+    process.exit(0);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+async function declaredFleets(): Promise<readonly Fleet[]> {
+  const text = await readFile(join(PROJECT_ROOT, 'fleets.yml'), 'utf8');
+  return fleetsOf(parseDocument(fleetsFileSchema, parse(text), 'fleets.yml'));
+}
+
+async function answer(told: MachineArguments): Promise<string> {
+  const { fleet, env, stage, region, local, data, idle } = told;
+  const joining = local
+    ? await localRun(data)
+    : await deployedStage(awsClients(region).lambda, stage, await declaredFleets());
+  const workDir = told.workDir ?? (local ? join(new RunDirectory(data).root, 'own-machine') : DEFAULT_WORK_DIR);
+  const environment = ownMachineEnvironment(ownFleet(fleet, joining.fleets), joining, { idle, workDir });
+  return env ? environmentFile(environment).trimEnd() : instructions(told, joining.bootstrapUrl);
+}
+
+try {
+  console.log(await answer(argumentsOrExit()));
+} catch (error) {
+  const faults = error instanceof ValidationError ? error.faults.map(({ path, message }) => `${path} ${message}`) : [];
+  console.error([error instanceof Error ? error.message : String(error), ...faults].join('; '));
+  process.exit(1);
+}
