@@ -28,7 +28,7 @@ resource "azurerm_federated_identity_credential" "control" {
   resource_group_name = azurerm_resource_group.shoal.name
   parent_id           = azurerm_user_assigned_identity.control.id
   issuer              = var.aws_issuer
-  subject             = "arn:aws:iam::${var.aws_account_id}:role/shoal-${var.stage}-${var.aws_region}-${each.key}-lambdaRole"
+  subject             = "arn:aws:iam::${var.aws_account_id}:role/shoal-${var.stage}-${each.key}-${var.aws_region}-lambdaRole"
   audience            = ["api://AzureADTokenExchange"]
 }
 

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
 import { cloudsSchema } from '../../core/clouds.ts';
 import { referencesIn } from '../../plugins/tidy.ts';
-import { otherCloudResources } from '../../resources/other-clouds.ts';
+import { functionRoleLogicalId, otherCloudResources, REACHING_FUNCTIONS } from '../../resources/other-clouds.ts';
 import { AZURE_CLOUD, GCP_CLOUD } from '../factories/clouds.ts';
 import { type PackagedStack, packageStack, STAGE } from './packaged-stack.ts';
 
@@ -23,6 +23,15 @@ describe('a stack without other clouds', () => {
 
     expect(text).not.toContain('sts:GetWebIdentityToken');
     expect(text).not.toContain('AssumeRoleWithWebIdentity');
+  });
+});
+
+describe('the roles of functions that reach other clouds', () => {
+  it.each(REACHING_FUNCTIONS)('is named as azure/identities.tf trusts it: %s', (name) => {
+    const { RoleName, Path = '/' } = stack.get(functionRoleLogicalId(name)).Properties;
+
+    expect(RoleName).toEqual({ 'Fn::Join': ['-', ['shoal', STAGE, name, { Ref: 'AWS::Region' }, 'lambdaRole']] });
+    expect(Path).toBe('/');
   });
 });
 
