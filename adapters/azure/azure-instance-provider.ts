@@ -1,5 +1,5 @@
 /**
- * Machines on Azure: single virtual machines, named by their intent, each of which is deleted as a whole (docs/adr/0019). What
+ * Machines on Azure: single virtual machines, named by their intent, each of which is deleted as a whole (docs/adr/0020). What
  * is refused at once is asked for in the next size; what fails later is removed, and wanted again at the next tick.
  */
 import type { Choice } from '../../core/choose-instances.ts';
