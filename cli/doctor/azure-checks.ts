@@ -9,7 +9,7 @@ import { PRIORITIES, taskQueueName } from '../../core/ids.ts';
 import type { Clock } from '../../core/ports.ts';
 import { presence } from './aws-checks.ts';
 import { exchangeFinding, unlessStranger } from './exchange.ts';
-import { type Finding, failed, skipped } from './finding.ts';
+import { type Finding, failed, ok, skipped } from './finding.ts';
 import { judged, probe } from './probe.ts';
 import type { Check } from './run-checks.ts';
 
@@ -83,13 +83,15 @@ async function checkQueues({ cloud, stage, fleets }: AzureChecksOptions, token: 
   );
 }
 
-/** "List Blobs", Blob service REST API. */
+/** A blob that is not there tells most: its container is, and may be read ("Get Blob", "Blob service error codes"). */
 async function checkContainer({ cloud, stage }: AzureChecksOptions, token: AccessToken): Promise<Finding> {
+  const what = 'Azure: container';
   const { bucketUrl } = azureAddresses(cloud, stage);
-  const url = `${bucketUrl}?restype=container&comp=list&maxresults=1`;
-  const { status } = await probe(url, tokenFor(bucketUrl, token), { headers: { 'x-ms-version': '2023-11-03' } });
+  const question = { headers: { 'x-ms-version': '2023-11-03' } };
+  const { status, headers } = await probe(`${bucketUrl}/control/doctor`, tokenFor(bucketUrl, token), question);
+  if (status === 404 && headers.get('x-ms-error-code') === 'BlobNotFound') return ok(what, bucketUrl);
   const create = `az storage container create --auth-mode login --account-name ${cloud.storageAccount} --name ${cloud.container}`;
-  return judged('Azure: container', status, bucketUrl, grant(cloud, 'Storage Blob Data Contributor'), create);
+  return judged(what, status, bucketUrl, grant(cloud, 'Storage Blob Data Contributor'), create);
 }
 
 /** "Resource Groups - Get", Azure Resource Manager. */

@@ -11,6 +11,7 @@ export interface Probe {
 
 export interface ProbeAnswer {
   readonly status: number;
+  readonly headers: Headers;
   readonly text: string;
   /** `undefined` for what is no JSON. */
   readonly json: unknown;
@@ -31,7 +32,7 @@ export async function probe(url: string, token: AccessToken | null, question: Pr
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
-  return { status: response.status, text, json: parsedJson(text) };
+  return { status: response.status, headers: response.headers, text, json: parsedJson(text) };
 }
 
 /** What the status of a read means, and the command for each that is wrong. */

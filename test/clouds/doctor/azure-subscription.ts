@@ -22,13 +22,19 @@ const GROUP = `/subscriptions/${AZURE_CLOUD.subscriptionId}/resourceGroups/${AZU
 
 function answer({ missing, closed }: AzureSubscription, { path, query }: Recorded): Reply | undefined {
   if (path === GROUP) return status(missing.has('group') ? 404 : closed.has('group') ? 403 : 200);
-  if (query['comp'] === 'list') return status(missing.has('container') ? 404 : closed.has('container') ? 403 : 200);
+  if (path === '/shoal/control/doctor') return blob(missing.has('container'), closed.has('container'));
   if (query['api-version'] !== '2021-05') return undefined;
   if (closed.has('queues')) return status(401);
   // "Get Queue": an Atom entry; an empty feed for what is not there.
   const entry =
     '<entry><content><QueueDescription><LockDuration>PT1M</LockDuration></QueueDescription></content></entry>';
   return { headers: { 'content-type': 'application/atom+xml' }, body: missing.has(path.slice(1)) ? '<feed/>' : entry };
+}
+
+/** "Blob service error codes". Permissions are looked at first. */
+function blob(isMissing: boolean, isClosed: boolean): Reply {
+  if (isClosed) return { status: 403, headers: { 'x-ms-error-code': 'AuthorizationPermissionMismatch' } };
+  return { status: 404, headers: { 'x-ms-error-code': isMissing ? 'ContainerNotFound' : 'BlobNotFound' } };
 }
 
 const status = (code: number): Reply => ({ status: code, body: {} });
