@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { jobIdFactory } from '../test/factories/ids.ts';
 import { at } from '../test/factories/manual-clock.ts';
-import { controlDocumentSchema, emptyControlDocument, isJobCancelled, withCancelledJob } from './control-document.ts';
+import {
+  controlDocumentSchema,
+  emptyControlDocument,
+  hasJobLeft,
+  isJobCancelled,
+  isJobPaused,
+  withCancelledJob,
+  withLeftJob,
+  withPausedJob,
+} from './control-document.ts';
 
 const DAY = 86_400;
 const cancel = (jobIds: readonly string[], seconds: number, document = emptyControlDocument) =>
@@ -11,6 +20,20 @@ describe('the control document', () => {
   it('cancels nothing at first', () => {
     expect(isJobCancelled(emptyControlDocument, jobIdFactory())).toBe(false);
     expect(controlDocumentSchema.parse(emptyControlDocument)).toEqual(emptyControlDocument);
+  });
+
+  it('says once which jobs went to other fleets, and no more of them that they pause', () => {
+    const paused = withPausedJob(emptyControlDocument, jobIdFactory(), new Date(at(0)));
+
+    const left = withLeftJob(paused, jobIdFactory(), new Date(at(1)));
+
+    expect(hasJobLeft(left, jobIdFactory())).toBe(true);
+    expect(hasJobLeft(left, jobIdFactory(2))).toBe(false);
+    expect(isJobPaused(left, jobIdFactory())).toBe(false);
+    expect(withLeftJob(left, jobIdFactory(), new Date(at(2)))).toBe(left);
+    expect(withLeftJob(left, jobIdFactory(2), new Date(at(1 + 14 * DAY))).leftJobs).toHaveLength(1);
+    const { leftJobs: _none, ...older } = emptyControlDocument;
+    expect(controlDocumentSchema.parse(older)).toEqual(emptyControlDocument);
   });
 
   it('keeps earlier cancellations beside a new one', () => {

@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { TransientError } from '../../core/errors.ts';
 import type { Job } from '../../core/job.ts';
+import { fleetOf } from '../../core/placement.ts';
 import { type CommitOutcome, type JobProgress, MAX_TASKS_PER_COMMIT, type TaskStore } from '../../core/ports.ts';
 import type { TaskRecord } from '../../core/task.ts';
 import type { TaskReport } from '../../core/task-report.ts';
 import { completedEvent, failedEvent, releasedEvent, startedEvent } from '../../test/factories/events.ts';
 import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
 import { instanceFactory } from '../../test/factories/instance.ts';
-import { countersFactory } from '../../test/factories/job.ts';
+import { countersFactory, jobFactory } from '../../test/factories/job.ts';
 import { at } from '../../test/factories/manual-clock.ts';
 import { cancelRequest, deadLetteredReport, lostReport } from '../../test/factories/reports.ts';
-import { taskRecordFactory } from '../../test/factories/task-record.ts';
+import { failureFactory, taskRecordFactory } from '../../test/factories/task-record.ts';
 import { type ApplyPorts, applyReports } from './apply-reports.ts';
 import { accountingWorld, TOKEN } from './testing/accounting-world.ts';
 
@@ -32,6 +33,44 @@ async function prepare(rows: readonly TaskRecord[] = [], overrides: Partial<Job>
     },
   };
 }
+
+describe('a job over two fleets', () => {
+  const shares = [
+    { fleet: 'default', tasks: 2 },
+    { fleet: 'other', tasks: 1 },
+  ];
+  const placement = { shares, left: [], reasons: [], at: at(0) };
+  const job = { fleet: ['default', 'other'], taskCount: 3, placement };
+  const firstFleets = [0, 1, 2].map((index) => fleetOf(job, index));
+
+  it('has what ended counted by its first fleet, together with the rest, and once', async () => {
+    const { apply, counters } = await prepare([], job);
+    const reports = [0, 1, 2].map((index) =>
+      completedEvent({ taskId: taskIdFactory(index), leaseId: `lease-${index}` }),
+    );
+
+    await apply(reports.slice(0, 2));
+    await apply(reports);
+
+    expect(firstFleets.toSorted()).toEqual(['default', 'default', 'other']);
+    expect(counters()).toMatchObject({ completed: 3, endedByFleet: { default: 2, other: 1 } });
+  });
+
+  it('has its next attempts sent to the fleet of each task', async () => {
+    const { apply, queues } = await prepare([], { ...job, retry: { ...jobFactory().retry, backoffSeconds: 0 } });
+    const failed = (index: number) =>
+      failedEvent({
+        taskId: taskIdFactory(index),
+        leaseId: `lease-${index}`,
+        failure: failureFactory({ exitCode: 75 }),
+      });
+
+    await apply([0, 1, 2].map(failed));
+
+    expect(await queues('default', 'normal').depth()).toMatchObject({ visible: 2 });
+    expect(await queues('other', 'normal').depth()).toMatchObject({ visible: 1 });
+  });
+});
 
 describe('whoever brings reports', () => {
   it('has rows, counters and costs change together', async () => {

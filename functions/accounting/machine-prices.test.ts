@@ -30,6 +30,14 @@ describe('the price of a slot', () => {
     expect(usdPerSecond('i-1')).toBeCloseTo(0.36 / 4 / 3_600, 12);
   });
 
+  it('is found on whichever fleet of the job the machine is', async () => {
+    const { prices } = await prepare(instanceFactory({ fleet: 'other', hourlyPriceUsd: 3.6 }));
+
+    const usdPerSecond = await prices.of([FLEET, 'other'], new Set(['i-1']));
+
+    expect(usdPerSecond('i-1')).toBeCloseTo(0.001, 12);
+  });
+
   it('is not known of a machine that nobody recorded, of none, and of one that costs nothing', async () => {
     const { prices } = await prepare(instanceFactory({ hourlyPriceUsd: 0 }));
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ConflictError, NotFoundError, ValidationError } from '../../core/errors.ts';
 import type { Job } from '../../core/job.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
-import { ManualClock } from '../../test/factories/manual-clock.ts';
+import { ManualClock, START } from '../../test/factories/manual-clock.ts';
 import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
@@ -33,6 +33,22 @@ describe('a change of a job', () => {
     expect(after).toEqual({ ...job, maxInstances: 20, priority: 'high' });
     expect(stored()).toEqual(after);
     expect(waker.wakes).toBe(1);
+  });
+
+  it('leaves a job over several fleets a machine for each of them that has tasks', async () => {
+    const shares = ['a', 'b', 'c'].map((fleet, index) => ({ fleet, tasks: 2 - index }));
+    const { amend, stored } = prepare({
+      fleet: ['a', 'b', 'c'],
+      placement: { shares, left: [], reasons: [], at: START },
+    });
+
+    const refused = await amend({ maxInstances: 1 }).catch((error: unknown) => error);
+    await amend({ maxInstances: 2 });
+
+    expect(refused).toMatchObject({
+      faults: [{ path: 'maxInstances', message: expect.stringContaining('at least 2') }],
+    });
+    expect(stored()?.maxInstances).toBe(2);
   });
 
   it('takes a limit away with null', async () => {

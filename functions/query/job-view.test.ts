@@ -28,6 +28,32 @@ describe('a job as its user sees it', () => {
     });
   });
 
+  it('says which fleet had which share of it, how far each is, and which were left', () => {
+    const shares = [
+      { fleet: 'a', tasks: 6 },
+      { fleet: 'b', tasks: 4 },
+    ];
+    const left = [{ fleet: 'b', at: at(60), reason: 'its queues do not answer', to: [{ fleet: 'a', tasks: 4 }] }];
+    const placement = { shares, left, reasons: ['by price'], at: at(60) };
+    const job = running({ fleet: ['a', 'b'], placement, moved: { done: 1, chunk: 0 } });
+
+    const view = jobView({ job, counters: countersFactory({ completed: 3, endedByFleet: { a: 3 } }) }, NOW);
+
+    expect(view.fleet).toEqual(['a', 'b']);
+    expect(view.placement).toEqual({
+      ...placement,
+      shares: [
+        { fleet: 'a', tasks: 6, ended: 3 },
+        { fleet: 'b', tasks: 4, ended: 0 },
+      ],
+    });
+    expect(view).not.toHaveProperty('moved');
+    expect(jobView({ job: running(), counters: countersFactory() }, NOW)).toMatchObject({
+      fleet: 'default',
+      placement: null,
+    });
+  });
+
   it('keeps to itself what is no concern of users', () => {
     const view = jobView({ job: running({ taskToken: 'secret', keyed: true }), counters: countersFactory() }, NOW);
 

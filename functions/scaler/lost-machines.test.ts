@@ -40,6 +40,23 @@ function prepare() {
 }
 
 describe('a machine that vanishes', () => {
+  it('on a fleet that the job has left has them sent to where they belong now', async () => {
+    const { ports, queues, add, start } = prepare();
+    const shares = [
+      { fleet: 'default', tasks: 3 },
+      { fleet: 'other', tasks: 0 },
+    ];
+    const left = [{ fleet: 'default', at: at(20), reason: 'gone', to: [{ fleet: 'other', tasks: 3 }] }];
+    const job = add({ fleet: ['default', 'other'], placement: { shares, left, reasons: [], at: at(20) } });
+    await start(job, 0, 'i-gone');
+
+    expect(await takeBackTasks([GONE], ports)).toBe(1);
+
+    expect(await queues('default', 'normal').depth()).toMatchObject({ visible: 0, inFlight: 1 });
+    const { leases } = await queues('other', 'normal').receive({ maxMessages: 10, waitSeconds: 0, leaseSeconds: 60 });
+    expect(leases.map(({ message }) => [message.taskId, message.attempt])).toEqual([[taskIdFactory(0), 1]]);
+  });
+
   it('has its long tasks taken back at once, under the same attempt, uncharged (lesson 34)', async () => {
     const { ports, tables, queues, add, start, rows } = prepare();
     const job = add();

@@ -42,6 +42,47 @@ async function faultsOf(document: unknown, rules = rulesFactory()): Promise<stri
   return error.faults.map((fault) => fault.path);
 }
 
+describe('several fleets', () => {
+  it('may be named', async () => {
+    const { submission } = await check(submissionFactory({ fleet: ['large', 'default'] }), rulesFactory());
+
+    expect(submission.fleet).toEqual(['large', 'default']);
+  });
+
+  it.each([
+    [
+      ['default', 'nowhere', 7],
+      ['fleet[2]', 'fleet[1]'],
+    ],
+    [['default', 'large', 'default'], ['fleet[2]']],
+    [[], ['fleet']],
+    [
+      Array.from({ length: 11 }, (_, at) => `f${at}`),
+      ['fleet', ...Array.from({ length: 11 }, (_, at) => `fleet[${at}]`)],
+    ],
+    [{ name: 'default' }, ['fleet']],
+  ])('%j are refused at their places', async (fleet, places) => {
+    expect(await faultsOf({ ...submissionFactory(), fleet })).toEqual(places);
+  });
+
+  it('must each have slots that hold a task', async () => {
+    const fleets = fleetsOf(
+      fleetsFileSchema.parse({
+        fleets: {
+          default: { provider: 'aws' },
+          large: { provider: 'aws', slot: { vcpu: 4, memoryMiB: 8_192, diskGiB: 5 } },
+        },
+      }),
+    );
+    const document = submissionFactory({
+      fleet: ['large', 'default'],
+      resources: { vcpu: 2, memoryMiB: 1_024, diskGiB: 5 },
+    });
+
+    expect(await faultsOf(document, rulesFactory({ fleets }))).toEqual(['resources.vcpu']);
+  });
+});
+
 describe('a good submission', () => {
   it('comes back with its defaults and the commit that its ref stands for', async () => {
     const { submission, commit } = await check(submissionFactory(), rulesFactory());

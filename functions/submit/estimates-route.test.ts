@@ -49,6 +49,21 @@ describe('POST /v1/estimates', () => {
     expect(Date.parse(all.estimates[1].finishAt.likely)).toBeLessThan(Date.parse(all.estimates[0].finishAt.likely));
   });
 
+  it('prices work on several fleets: on each alone, and split over them', async () => {
+    const { ask } = prepare();
+    const work = { taskCount: 1_000, expectedSeconds: 60 };
+
+    const { estimates, split } = await ask({ ...work, fleet: ['large', 'default'] });
+
+    expect(estimates).toMatchObject([{ fleet: 'large' }, { fleet: 'default' }]);
+    expect(split).toMatchObject({ fleet: ['large', 'default'], shares: [{ tasks: 909 }, { tasks: 91 }] });
+    const [large, other] = split.shares;
+    expect(split.costUsd.likely).toBeCloseTo(large.estimate.costUsd.likely + other.estimate.costUsd.likely, 9);
+    await expect(ask({ ...work, fleet: ['default', 'nowhere'] })).rejects.toMatchObject({
+      faults: [{ path: 'fleet[1]' }],
+    });
+  });
+
   it('tells what cannot be had together', async () => {
     const { ask } = prepare();
 

@@ -9,6 +9,7 @@ import { offerFactory } from '../../test/factories/offer.ts';
 import { submissionFactory } from '../../test/factories/submission.ts';
 import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryCodeResolver } from '../../test/fakes/in-memory-code-resolver.ts';
+import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryOfferSource } from '../../test/fakes/in-memory-offer-source.ts';
@@ -19,7 +20,11 @@ import { submitJob } from './submit-job.ts';
 import type { SubmitPorts } from './take-job.ts';
 
 const rules: SubmissionRules = {
-  fleets: fleetsOf(fleetsFileSchema.parse({ fleets: { default: { provider: 'aws' } } })),
+  fleets: fleetsOf(
+    fleetsFileSchema.parse({
+      fleets: { default: { provider: 'aws' }, dear: { provider: 'aws', idleSeconds: 3_600 }, gcp: { provider: 'gcp' } },
+    }),
+  ),
   repositoryHosts: ['github.com'],
   allowLocalRepositories: false,
   resolver: new InMemoryCodeResolver({ 'https://github.com/acme/word-count': { main: COMMIT } }),
@@ -54,6 +59,73 @@ function prepare() {
 }
 
 const textOf = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('utf8');
+
+describe('a submission over several fleets', () => {
+  const tasks = (count: number) => Array.from({ length: count }, (_, n) => ({ input: { n } }));
+
+  it('is placed by price and capacity, and estimated for each share and altogether', async () => {
+    const { tables, submit } = prepare();
+
+    // 10 machines of one slot do 15 tasks each within a quarter of an hour.
+    const document = submissionFactory({ fleet: ['dear', 'default'], tasks: tasks(200), expectedSeconds: 60 });
+    const { jobId, estimate } = await submit(document);
+
+    const job = tables.jobs.get(jobId)?.job;
+    expect(job).toMatchObject({ fleet: ['dear', 'default'], moved: null });
+    expect(job?.placement).toMatchObject({
+      shares: [
+        { fleet: 'dear', tasks: 50 },
+        { fleet: 'default', tasks: 150 },
+      ],
+      left: [],
+      reasons: [expect.stringMatching(/^default gets 150 of 200 tasks at \$/), expect.stringMatching(/^dear gets 50/)],
+    });
+    expect(estimate).toMatchObject({
+      fleet: ['dear', 'default'],
+      shares: [
+        { tasks: 50, estimate: { fleet: 'dear' } },
+        { tasks: 150, estimate: { fleet: 'default' } },
+      ],
+    });
+    expect(estimate?.costUsd?.likely).toBeGreaterThan(0);
+  });
+
+  it('is placed by capacity when no prices can be had, and taken without an estimate', async () => {
+    const { tables, offers, submit } = prepare();
+    offers.unreachable = true;
+
+    const { jobId, estimate } = await submit(submissionFactory({ fleet: ['default', 'dear'], tasks: tasks(10) }));
+
+    expect(estimate).toBeNull();
+    expect(tables.jobs.get(jobId)?.job.placement?.shares.map((share) => share.tasks)).toEqual([5, 5]);
+  });
+
+  it('gives nothing to a fleet that is in trouble, or sold out', async () => {
+    const { tables, ports } = prepare();
+    const store = new InMemoryFleetStore();
+    const state = { intents: [], lastPlan: null };
+    const trouble = { kind: 'boot', reason: 'its machines do not boot', since: START, seenAt: START } as const;
+    await store.writeState('default', { ...state, trouble }, 0);
+    const document = submissionFactory({ fleet: ['default', 'dear'], tasks: tasks(10) });
+
+    const { jobId } = await submitJob({ document, keyId: 'key-1', idempotencyKey: undefined }, rules, {
+      ...ports,
+      fleetStates: store,
+    });
+
+    const placement = tables.jobs.get(jobId)?.job.placement;
+    expect(placement?.shares.map((share) => share.tasks)).toEqual([0, 10]);
+    expect(placement?.reasons).toContain('default gets nothing: its machines do not boot');
+  });
+
+  it('of which it names one only is on one fleet', async () => {
+    const { tables, submit } = prepare();
+
+    const { jobId } = await submit(submissionFactory({ fleet: ['dear'] }));
+
+    expect(tables.jobs.get(jobId)?.job).toMatchObject({ fleet: 'dear', placement: null });
+  });
+});
 
 describe('a submission that is accepted', () => {
   it('is answered with its id, the number of its tasks and where to look', async () => {
