@@ -24,7 +24,8 @@ export type Sighting =
   | { readonly kind: 'well' }
   | { readonly kind: 'unclear' };
 
-const LEFT_AFTER_SECONDS = { boot: 0, cloud: 300, launch: 600 } as const satisfies Record<FleetTrouble['kind'], number>;
+export type LeaveAfterSeconds = Readonly<Record<FleetTrouble['kind'], number>>;
+export const LEAVE_AFTER_SECONDS: LeaveAfterSeconds = { boot: 0, cloud: 300, launch: 600 };
 /** The scaler looks every minute while there is work. */
 const FRESH_SECONDS = 180;
 /** Longer than a job takes to leave; no longer than capacity takes to come back, now and then. */
@@ -47,9 +48,13 @@ export const whyAvoid = (trouble: FleetTrouble | null | undefined, now: Date): s
   trouble && isRemembered(trouble, now) ? trouble.reason : null;
 
 /** Why a job that can go elsewhere leaves the fleet now; `null`: it stays. */
-export function whyLeave(trouble: FleetTrouble | null | undefined, now: Date): string | null {
+export function whyLeave(
+  trouble: FleetTrouble | null | undefined,
+  now: Date,
+  leaveAfterSeconds = LEAVE_AFTER_SECONDS,
+): string | null {
   if (!trouble || secondsSince(trouble.seenAt, now) > FRESH_SECONDS) return null;
   const seconds = secondsSince(trouble.since, now);
-  if (seconds < LEFT_AFTER_SECONDS[trouble.kind]) return null;
+  if (seconds < leaveAfterSeconds[trouble.kind]) return null;
   return seconds < 60 ? trouble.reason : `${trouble.reason} (for ${Math.floor(seconds / 60)} minutes)`;
 }

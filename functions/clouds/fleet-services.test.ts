@@ -146,6 +146,16 @@ describe('blobs in several clouds', () => {
     expect(read.map((bytes) => bytes?.length)).toEqual([1, 2, undefined]);
   });
 
+  it('are read although a cloud before theirs does not answer; what is nowhere else may be there', async () => {
+    const { services, gcp, azure } = deployment();
+    const key = blobKeys.result(jobId, 'a', 1, 'l');
+    await azure.blobs.put(key, '1', 'application/json');
+    gcp.blobs.get = () => Promise.reject(new TransientError('Cloud Storage does not answer'));
+
+    expect(await services.blobs.get(key)).toHaveLength(1);
+    await expect(services.blobs.get('nothing')).rejects.toThrow('does not answer');
+  });
+
   it('are linked to at home, wherever they were written', async () => {
     const { services, aws, gcp } = deployment();
     const key = blobKeys.result(jobId, 'a', 1, 'l');

@@ -40,11 +40,18 @@ export class PlacesOfBlobs implements BlobStore {
     return this.#first((blobs) => blobs.getStream(key, signal));
   }
 
+  /** A place that does not answer hides nothing of the others; but what is in none of them may be there. */
   async #first<Found>(read: (blobs: BlobStore) => Promise<Found | undefined>): Promise<Found | undefined> {
+    const failures: unknown[] = [];
     for (const { blobs } of this.#places) {
-      const found = await read(await blobs());
-      if (found !== undefined) return found;
+      try {
+        const found = await read(await blobs());
+        if (found !== undefined) return found;
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
     return undefined;
   }
 

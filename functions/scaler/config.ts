@@ -32,6 +32,8 @@ export const config = parseEnvironment(
     LEASE_ALLOWANCE_SECONDS: z.coerce.number().nonnegative().default(660),
     /** How long the counts of a queue may be behind. */
     SETTLE_SECONDS: z.coerce.number().nonnegative().default(60),
+    /** Instead of core/fleet-trouble.ts: so long a cloud may not answer until jobs leave its fleets. */
+    LEAVE_CLOUD_SECONDS: z.coerce.number().nonnegative().optional(),
     READY_DEADLINE_SECONDS: z.coerce.number().positive().default(READY_DEADLINE_SECONDS),
     /** Counts of the status queue come true within so long: until then it may not be as empty as it seems. */
     STATUS_SETTLE_SECONDS: z.coerce.number().nonnegative().default(60),

@@ -9,6 +9,7 @@ import { createEc2Client, createPricingClient } from '../../adapters/aws/ec2-cli
 import { Ec2OfferSource } from '../../adapters/aws/ec2-offer-source.ts';
 import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
 import { SqsStatusFlow } from '../../adapters/aws/sqs-status-flow.ts';
+import { LEAVE_AFTER_SECONDS } from '../../core/fleet-trouble.ts';
 import { accountingPorts } from '../accounting-ports.ts';
 import { deploymentServices } from '../clouds/deployment-services.ts';
 import { readDeployment } from '../fleets-file.ts';
@@ -38,6 +39,9 @@ const settings = {
   unknownSecondsPerTask: 60,
   readyDeadlineSeconds: config.READY_DEADLINE_SECONDS,
   slotsPerInstance: config.LOCAL_INSTANCES_DIR ? config.LOCAL_SLOTS : 1,
+  ...(config.LEAVE_CLOUD_SECONDS === undefined
+    ? {}
+    : { leaveAfterSeconds: { ...LEAVE_AFTER_SECONDS, cloud: config.LEAVE_CLOUD_SECONDS } }),
   intentSeconds: 120,
   listGraceSeconds: 60,
   sweep: { leaseAllowanceSeconds: config.LEASE_ALLOWANCE_SECONDS, settleSeconds: config.SETTLE_SECONDS },

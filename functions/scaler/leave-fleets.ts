@@ -6,7 +6,7 @@
 import { inParallel } from '../../adapters/in-parallel.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { candidateOf } from '../../core/fleet-candidate.ts';
-import { whyAvoid, whyLeave } from '../../core/fleet-trouble.ts';
+import { type LeaveAfterSeconds, whyAvoid, whyLeave } from '../../core/fleet-trouble.ts';
 import { placeTasks } from '../../core/place-tasks.ts';
 import {
   fleetsInUse,
@@ -31,6 +31,8 @@ export interface LeavePorts {
 }
 
 export interface LeaveSettings {
+  /** As core/fleet-trouble.ts has it, unless told. */
+  readonly leaveAfterSeconds?: LeaveAfterSeconds;
   readonly bootSeconds: number;
   readonly unknownSecondsPerTask: number;
 }
@@ -69,12 +71,13 @@ async function leaveIfNeeded(
   const now = ports.clock.now();
   const open = openByFleet(placement, counters.endedByFleet ?? {});
   const troubleOf = (fleet: string) => known.get(fleet)?.state.trouble;
+  const whyGo = (fleet: string) => whyLeave(troubleOf(fleet), now, settings.leaveAfterSeconds);
   const others = (fleet: string): string[] =>
     fleetsInUse(job).filter((each) => each !== fleet && whyAvoid(troubleOf(each), now) === null);
   const leaving = fleetsInUse(job).find(
-    (fleet) => (open.get(fleet) ?? 0) > 0 && whyLeave(troubleOf(fleet), now) !== null && others(fleet).length > 0,
+    (fleet) => (open.get(fleet) ?? 0) > 0 && whyGo(fleet) !== null && others(fleet).length > 0,
   );
-  const reason = leaving === undefined ? null : whyLeave(troubleOf(leaving), now);
+  const reason = leaving === undefined ? null : whyGo(leaving);
   if (leaving === undefined || reason === null) return progress;
   const candidates = fleets.filter(({ name }) => others(leaving).includes(name));
   const next = await placementWithout(leaving, reason, progress, placement, candidates, known, ports, settings);
