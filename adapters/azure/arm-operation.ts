@@ -19,7 +19,7 @@ const statusSchema = z.object({
 });
 /** Where no header says how often to ask. */
 const DEFAULT_SECONDS = 5;
-const [SHORTEST_SECONDS, LONGEST_SECONDS] = [0.1, 30];
+const [SHORTEST_SECONDS, LONGEST_SECONDS] = [0.02, 30];
 
 /** Follows an operation, for so long at most. Never throws: an operation of which nothing is heard goes on. */
 export async function followOperation(arm: ArmClient, accepted: ArmAnswer, seconds: number): Promise<OperationEnd> {

@@ -3,6 +3,10 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { azureAddresses } from '../../core/clouds.ts';
+import { fleetSchema } from '../../core/fleet.ts';
+import { machineEnvironment } from '../../core/machine-environment.ts';
+import { azureCloudFactory } from '../../test/clouds/azure/azure-cloud.ts';
 import { boot, ENVIRONMENT, reasonIn, sha256 } from '../testing/first-boot.ts';
 import { BOOTSTRAP } from '../testing/test-machine.ts';
 import { renderUserData } from '../user-data.ts';
@@ -55,6 +59,29 @@ const READY = 'touch "$SHOAL_WORK_DIR/ready"; echo "I am $SHOAL_INSTANCE_ID"';
 const DELETED = `request: DELETE ${MACHINE} [Authorization: Bearer for https://management.azure.com]\n`;
 
 describe('a machine on Azure', () => {
+  it('fits 8 KB with everything that it needs to know', () => {
+    const cloud = azureCloudFactory({ namespace: `n${'a'.repeat(49)}`, storageAccount: 's'.repeat(24) });
+    const { queueUrlPrefix, statusQueueUrl, bucketUrl: bucket } = azureAddresses(cloud, 'production');
+    const [agentSha256, agentUrl] = ['a'.repeat(64), `${bucket}/artifacts/${'a'.repeat(64)}/agent.mjs`];
+    const fleet = { ...fleetSchema.parse({ provider: 'azure' }), name: 'f'.repeat(32) };
+    const settings = {
+      stage: 'production',
+      services: 'azure',
+      region: 'ap-southeast-2',
+      bucket,
+      queueUrlPrefix,
+    } as const;
+    const environment = {
+      ...machineEnvironment(fleet, { ...settings, statusQueueUrl, agentUrl, agentSha256, readyDeadlineSeconds: 300 }),
+      SHOAL_INSTANCE_ID: 'm'.repeat(64),
+      SHOAL_MACHINE_URL: `https://management.azure.com${cloud.subnetId}${'m'.repeat(160)}`,
+    };
+
+    const script = renderUserData({ url: agentUrl, sha256: agentSha256, environment, platform: AZURE });
+
+    expect(Buffer.byteLength(script)).toBeLessThan(AZURE.maxBytes);
+  });
+
   it('fetches bootstrap.sh from the container with a token for storage', async () => {
     const machine = await onAzure(READY);
 

@@ -30,10 +30,15 @@ export class AzureFunctions {
     this.#environment = environment;
   }
 
+  /** The file that is deployed. */
+  static bundle(): Promise<string> {
+    built ??= build();
+    return built;
+  }
+
   /** @param environment what azure/function/config.ts reads, and the connection string of each connection, by its name */
   static async start(environment: Readonly<Record<string, string>>): Promise<AzureFunctions> {
-    built ??= build();
-    const functions = new AzureFunctions(await built, environment);
+    const functions = new AzureFunctions(await AzureFunctions.bundle(), environment);
     await functions.restart();
     return functions;
   }
