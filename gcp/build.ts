@@ -1,17 +1,18 @@
 /**
  * Bundles the functions on GCP into one file, with what Cloud Build installs beside it: the framework alone, which registers
- * functions in a module of its own and so must be there once. `node gcp/build.ts [folder]`
+ * functions in a module of its own and so must be there once. `node gcp/build.ts [folder]` packs the folder, too: `folder.zip`.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { zipSync } from 'fflate';
 import { z } from 'zod';
 import { englishOnly, onMachinesOnly } from '../worker-bootstrap/build.ts';
 
 const FRAMEWORK = '@google-cloud/functions-framework';
 /** As `runtime` in gcp/functions.tf says it. */
-const TARGET = 'node24';
+const TARGET = 'node22';
 
 const packageSchema = z.object({ dependencies: z.object({ [FRAMEWORK]: z.string() }) });
 
@@ -40,14 +41,22 @@ export async function buildFunctions(folder: string): Promise<number> {
     name: 'shoal-gcp',
     private: true,
     main: 'index.js',
-    engines: { node: '24' },
+    engines: { node: '22' },
     dependencies: { [FRAMEWORK]: dependencies[FRAMEWORK] },
   };
   await writeFile(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return (await readFile(outfile)).length;
 }
 
+/** What Terraform uploads. The same files make the same bytes, so that nothing is deployed again that has not changed. */
+export async function packFunctions(folder: string, zipFile: string): Promise<void> {
+  const names = ['index.js', 'package.json'];
+  const files = await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const));
+  await writeFile(zipFile, zipSync(Object.fromEntries(files), { mtime: '2026-01-01' }));
+}
+
 if (import.meta.main) {
   const folder = process.argv[2] ?? fileURLToPath(new URL('../.shoal/gcp-functions', import.meta.url));
   console.log(`${folder}: ${await buildFunctions(folder)} bytes`);
+  await packFunctions(folder, `${folder}.zip`);
 }
