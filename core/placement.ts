@@ -6,7 +6,7 @@
  *     shares   cut the ranks into one stretch a fleet: exactly so many tasks, and of each chunk as large a part
  *     left     a fleet that was left gives up all it has; `to` says to whom: nobody else's tasks move
  *
- * A fleet is left once and for good, and never the last one (docs/adr/0021-a-job-leaves-a-fleet-for-good.md).
+ * A fleet is left once and for good, and never the last one (docs/adr/0022-a-job-leaves-a-fleet-for-good.md).
  */
 import { z } from 'zod';
 import { CHUNK_SIZE } from './ids.ts';

@@ -203,7 +203,7 @@ describe('a fleet whose cloud does not answer', () => {
 });
 
 describe('a fleet that has no machines to give', () => {
-  it('is left after ten minutes in which nothing of it ran', async () => {
+  it('is left after ten minutes in which nothing of it ran (lesson 20)', async () => {
     const { provider, ticks, stored, world } = await prepare();
     provider.capacity = 6;
     await ticks(1);
