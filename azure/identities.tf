@@ -214,6 +214,7 @@ resource "azurerm_role_assignment" "bridge_machines" {
   principal_id       = azurerm_user_assigned_identity.bridge.principal_id
 }
 
+# Without the right to manage queues the host does not learn how long they are: it adds instances by how old the first message is.
 resource "azurerm_role_assignment" "bridge_queues" {
   for_each             = merge(azurerm_servicebus_queue.tasks, { (local.status_queue) = azurerm_servicebus_queue.status })
   scope                = each.value.id

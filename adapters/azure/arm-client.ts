@@ -34,8 +34,8 @@ export interface ArmFault {
   readonly message: string;
 }
 
-const TIMEOUT_MS = 15_000;
-const TRIES = 4;
+const TIMEOUT_MS = 10_000;
+const TRIES = 3;
 
 const pageSchema = z.object({ value: z.array(z.unknown()), nextLink: z.string().optional() });
 const faultSchema = z.object({ error: z.object({ code: z.string(), message: z.string().default('') }) });

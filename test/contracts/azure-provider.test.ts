@@ -160,19 +160,23 @@ describe('a launch on Azure', () => {
     expect(arm.countOf('put')).toBeLessThanOrEqual(32);
   });
 
-  it('waits for what is found out late, says so, and removes what could not be made', async () => {
-    arm.lateCapacity.set('Standard_D2ps_v5/spot', 2);
-    arm.pollsUntilDone = 1;
+  it.each(['azure-asyncoperation', 'location'] as const)(
+    'waits for what is found out late (%s), says so, and removes what could not be made',
+    async (header) => {
+      arm.trackBy = header;
+      arm.lateCapacity.set('Standard_D2ps_v5/spot', 2);
+      arm.pollsUntilDone = 1;
 
-    const { launched, errors } = await provider.launch(request());
+      const { launched, errors } = await provider.launch(request());
 
-    expect(launched).toHaveLength(2);
-    expect(errors).toMatchObject([
-      { code: 'AllocationFailed', kind: 'out-of-capacity', retryable: true, pools: [poolOf(d2.offer)] },
-    ]);
-    const listed = await provider.list('default');
-    expect(listed.filter(({ running, stopped }) => running || stopped)).toHaveLength(2);
-  });
+      expect(launched).toHaveLength(2);
+      expect(errors).toMatchObject([
+        { code: 'AllocationFailed', kind: 'out-of-capacity', retryable: true, pools: [poolOf(d2.offer)] },
+      ]);
+      const listed = await provider.list('default');
+      expect(listed.filter(({ running, stopped }) => running || stopped)).toHaveLength(2);
+    },
+  );
 
   it('counts what is still being made when the time is up', async () => {
     arm.pollsUntilDone = 1_000;
@@ -225,7 +229,7 @@ describe('a launch on Azure', () => {
   });
 
   it('does not know what it launched when nobody answers, and finds it by its intent', async () => {
-    arm.lostAnswers.push('put', 'put', 'put', 'put');
+    arm.lostAnswers.push('put', 'put', 'put');
 
     await expect(provider.launch(request({ count: 1 }))).rejects.toThrow(TransientError);
     expect(await provider.list()).toMatchObject([
@@ -235,7 +239,7 @@ describe('a launch on Azure', () => {
 
   it('makes none but the missing machines of an intent that nobody has finished', async () => {
     arm.capacity.set('Standard_D2ps_v5/spot', 1);
-    arm.lostAnswers.push('put', 'put', 'put', 'put');
+    arm.lostAnswers.push('put', 'put', 'put');
     await provider.launch(request({ count: 1 })).catch(() => undefined);
 
     const { launched } = await provider.launch(request({ count: 2 }));
@@ -285,6 +289,25 @@ describe('machines on Azure', () => {
     expect(listed).toHaveLength(5);
     expect(listed[0]).toMatchObject({ expiresAt: '2026-01-02T00:00:00.000Z', instanceType: 'Standard_D2ps_v5' });
     expect(arm.countOf('list')).toBe(4);
+  });
+
+  it.each([
+    ['list', 503],
+    ['statuses', 500],
+  ] as const)('are listed although ARM fails for a moment: %s %d', async (name, status) => {
+    await provider.launch(request({ count: 1 }));
+    arm.refusals.push({ name, code: 'InternalServerError', status });
+
+    expect(await provider.list()).toHaveLength(1);
+  });
+
+  it.each([
+    ['are not listed for now where ARM is throttled', { code: 'TooManyRequests', status: 429 }, TransientError],
+    ['are not listed where that is not allowed', { code: 'AuthorizationFailed', status: 403 }, PermanentError],
+  ])('%s', async (_what, refusal, kind) => {
+    arm.refusals.push({ name: 'list', ...refusal });
+
+    await expect(provider.list()).rejects.toThrow(kind);
   });
 
   it('that switched themselves off are told apart: they cost until they are deleted', async () => {

@@ -89,6 +89,8 @@ export class ArmServer {
   readonly prices: RetailPrice[] = [];
   /** Machines a page. */
   pageSize = 50;
+  /** Which of its two headers it names an operation by. */
+  trackBy: 'azure-asyncoperation' | 'location' = 'azure-asyncoperation';
   /** Where the next page is said to be, if not here. */
   nextLinkOrigin: string | undefined;
   /** How often an operation is still under way when it is asked for. */
@@ -248,7 +250,7 @@ export class ArmServer {
     const operationId = randomUUID();
     this.#operations.set(operationId, { polls: 0, machine, failure });
     const operation = `${url.origin}/subscriptions/${subscriptionId}/providers/Microsoft.Compute/locations/${asked.location}/operations/${operationId}?p=0&api-version=2024-07-01`;
-    const answered = { 'azure-asyncoperation': operation, 'retry-after': '0' };
+    const answered = { [this.trackBy]: operation, 'retry-after': '0' };
     return { status: 201, headers: answered, body: machineAnswer(machine) };
   }
 
@@ -258,13 +260,17 @@ export class ArmServer {
     if (!operation) throw new Refusal(404, 'NotFound', 'The operation is not here.');
     operation.polls += 1;
     const { machine, failure, polls } = operation;
+    const byLocation = this.trackBy === 'location';
     if (polls <= this.pollsUntilDone) {
-      return { status: 200, headers: { 'retry-after': '0' }, body: { name: id, status: 'InProgress' } };
+      const headers = { 'retry-after': '0' };
+      return byLocation ? { status: 202, headers } : { status: 200, headers, body: { name: id, status: 'InProgress' } };
     }
     if (machine.provisioningState === 'Creating') {
       machine.provisioningState = failure ? 'Failed' : 'Succeeded';
       if (!failure) machine.power = 'PowerState/running';
     }
+    if (byLocation)
+      return failure ? { status: 409, body: { error: failure } } : { status: 200, body: machineAnswer(machine) };
     return {
       status: 200,
       body: failure ? { name: id, status: 'Failed', error: failure } : { name: id, status: 'Succeeded' },
