@@ -32,8 +32,8 @@ data "google_project" "this" {
 
 resource "google_project_service" "this" {
   for_each = toset([
-    "artifactregistry", "cloudbilling", "cloudbuild", "cloudfunctions", "cloudscheduler", "compute", "iam", "iamcredentials",
-    "pubsub", "run", "storage", "sts",
+    "artifactregistry", "cloudbilling", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "compute",
+    "iam", "iamcredentials", "pubsub", "run", "storage", "sts",
   ])
   service            = "${each.key}.googleapis.com"
   disable_on_destroy = false

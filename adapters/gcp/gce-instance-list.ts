@@ -45,17 +45,22 @@ export interface ListOptions {
   readonly now: () => Date;
 }
 
-/** Each expression in parentheses, all of them must hold ("instances.aggregatedList", filter). */
+/**
+ * Machines of this stage whose label has one of these values; any, where none is named. Each expression stands in
+ * parentheses, and what is joined by OR goes before AND ("instances.aggregatedList", filter).
+ */
 export async function listLabelled(
   { rest, cloud, stage }: Omit<ListOptions, 'now'>,
   label: string,
   values: readonly string[],
 ): Promise<ListedInstance[]> {
-  const equals = (name: string, value: string): string => `labels.${name} = "${labelOf(value)}"`;
-  const filter = [
-    `(${equals(LABELS.stage, stage)})`,
-    ...(values.length > 0 ? [`(${values.map((value) => equals(label, value)).join(' OR ')})`] : []),
-  ].join(' ');
+  const wanted = values.map(labelOf);
+  const ofStage = `(labels.${LABELS.stage} = "${labelOf(stage)}")`;
+  const ofValues = wanted.map((value) => `(labels.${label} = "${value}")`).join(' OR ');
+  const filter = ofValues === '' ? ofStage : `${ofValues} AND ${ofStage}`;
+  // Should a filter one day mean something else: whoever is listed may be ended.
+  const isMeant = ({ labels }: ListedInstance): boolean =>
+    labels[LABELS.stage] === labelOf(stage) && (wanted.length === 0 || wanted.includes(labels[label] ?? ''));
   const listed: ListedInstance[] = [];
   let pageToken: string | undefined;
   do {
@@ -65,7 +70,7 @@ export async function listLabelled(
       query: { filter, maxResults: '500', fields: FIELDS, pageToken },
       answer: pageSchema,
     });
-    listed.push(...Object.values(page.items).flatMap(({ instances = [] }) => instances));
+    listed.push(...Object.values(page.items).flatMap(({ instances = [] }) => instances.filter(isMeant)));
     pageToken = page.nextPageToken;
   } while (pageToken);
   return listed;

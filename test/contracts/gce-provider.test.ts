@@ -321,6 +321,16 @@ describe('the list of machines on Compute Engine', () => {
     await expect(provider.list('default')).rejects.toThrow(TransientError);
   });
 
+  it('has no machine of another stage in it, should the filter one day mean something else', async () => {
+    await providerWith({ stage: 'prod' }).launch(request());
+    const { launched } = await provider.launch(request({ count: 1 }));
+    compute.ignoresFilters = true;
+
+    const observed = await provider.list();
+
+    expect(observed.map(({ instanceId }) => instanceId)).toEqual(launched.map(({ instanceId }) => instanceId));
+  });
+
   it('shows a machine that switched itself off as stopped, to be ended for the sake of its disk', async () => {
     const [stopped = ''] = (await provider.launch(request({ count: 1 }))).launched.map((each) => each.instanceId);
     compute.switchOff(stopped);
