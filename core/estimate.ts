@@ -218,10 +218,20 @@ function countedReasons(refused: readonly { readonly reason: string }[]): string
     .map(([reason, count]) => `no machine fits; of ${count} it is true: ${reason}`);
 }
 
-/** What is known of the seconds a task, as a range. */
+export interface MeasuredSeconds {
+  /** The mean of so many tasks. */
+  readonly seconds: number;
+  readonly tasks: number;
+  /** Of the very job; of earlier ones with the same code and command, unless told. */
+  readonly ofThisJob?: boolean;
+}
+
+/**
+ * What is known of the seconds a task, as a range: a job's own first tasks tell most, then what its user expects, then what
+ * earlier jobs took.
+ */
 export function secondsRange(known: {
-  /** Of earlier jobs with the same code and command. */
-  readonly measured: { readonly seconds: number; readonly tasks: number } | null;
+  readonly measured: MeasuredSeconds | null;
   readonly expectedSeconds: number | null;
   readonly timeoutSeconds: number;
 }): SecondsRange {
@@ -232,6 +242,12 @@ export function secondsRange(known: {
     high: Math.max(seconds, Math.min(seconds * up, timeoutSeconds)),
     basis,
   });
+  if (measured?.ofThisJob) {
+    // The mean of few may be far off; of many it is not.
+    const spread = Math.max(LEAST_SPREAD, Math.min(MOST_SPREAD, 1 / Math.sqrt(measured.tasks)));
+    const basis = `measured: ${measured.tasks} tasks of this job`;
+    return range(measured.seconds, 1 - spread, 1 + spread, basis);
+  }
   if (expectedSeconds !== null) return range(expectedSeconds, 0.6, 1.6, 'as expectedSeconds says');
   if (measured) {
     return range(measured.seconds, 0.8, 1.3, `measured: ${measured.tasks} tasks of earlier jobs with this command`);
@@ -245,3 +261,5 @@ export function secondsRange(known: {
   };
 }
 const UNKNOWN_SECONDS = 60;
+const LEAST_SPREAD = 0.05;
+const MOST_SPREAD = 0.6;

@@ -24,18 +24,20 @@ const jobs = new DynamoJobStore({ client, table: config.JOBS_TABLE });
 const tasks = new DynamoTaskStore({ client, tasksTable: config.TASKS_TABLE, jobsTable: config.JOBS_TABLE });
 const s3 = createS3Client();
 const { queues, blobs, linksOf } = deploymentServices(config, { sqs: createSqsClient(), s3 });
+const offers = offerSource(blobs, clouds);
+const clock = { now: () => new Date() };
 const links = linksOf(new S3BlobLinks({ client: s3, bucket: config.BUCKET }));
 
 export const handler = apiHandler({
   keys: new DynamoKeyStore({ client, table: config.KEYS_TABLE }),
   open: { 'GET /health': async () => ({ status: 200, body: { status: 'ok', stage: config.STAGE } }) },
   routes: {
-    ...jobRoutes({ jobs, clock: { now: () => new Date() } }),
+    ...jobRoutes({ jobs, clock, fleets, offers }),
     ...taskRoutes({ jobs, tasks, blobs, links }),
     ...resultRoutes({ jobs, tasks, blobs, links }),
     ...failureRoutes({ jobs, tasks, blobs }),
     ...auditRoutes({ jobs, tasks }),
-    ...priceRoutes({ offers: offerSource(blobs, clouds), clock: { now: () => new Date() } }),
+    ...priceRoutes({ offers, clock }),
     ...fleetRoutes({
       fleets,
       store: new DynamoFleetStore({ client, table: config.FLEETS_TABLE }),

@@ -1,4 +1,5 @@
 /** What earlier jobs tell of a new one: the seconds of a task, if the same command of the same repository ran before. */
+import type { MeasuredSeconds } from '../../core/estimate.ts';
 import type { Job, JobSummary } from '../../core/job.ts';
 import { fleetsNamed } from '../../core/placement.ts';
 import type { JobStore } from '../../core/ports.ts';
@@ -6,11 +7,6 @@ import type { JobStore } from '../../core/ports.ts';
 /** So far back, and so many jobs of the same command are looked at: one query, and a read for each job. */
 const LOOKED_AT = 20;
 const MOST_JOBS = 5;
-
-export interface MeasuredSeconds {
-  readonly seconds: number;
-  readonly tasks: number;
-}
 
 /** Jobs are told apart by name and fleets first: a list does not say what they run. One fleet in common is enough. */
 export interface Alike extends Pick<Job, 'name' | 'fleet'> {

@@ -1,11 +1,11 @@
 /** What a job will cost, how long its tasks take and where they run, as far as can be told when it is taken. */
-import type { Estimate } from '../../core/estimate.ts';
+import type { Estimate, MeasuredSeconds } from '../../core/estimate.ts';
 import type { SplitEstimate } from '../../core/estimate-split.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { JobSubmission } from '../../core/job-submission.ts';
 import { fleetsNamed, type Placement } from '../../core/placement.ts';
 import type { OfferList } from '../../core/ports.ts';
-import { type MeasuredSeconds, measuredBefore } from './earlier-jobs.ts';
+import { measuredBefore } from './earlier-jobs.ts';
 import { estimateOn } from './estimate-work.ts';
 import { estimateOfSplit, splitWork } from './split-work.ts';
 import type { SubmitPorts } from './take-job.ts';

@@ -1,11 +1,10 @@
 /** Prices and finish times of work that is not submitted yet, or just is. */
 
 import type { Resources } from '../../core/code.ts';
-import { type Estimate, estimateJob, secondsRange } from '../../core/estimate.ts';
+import { type Estimate, estimateJob, type MeasuredSeconds, secondsRange } from '../../core/estimate.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { OfferList } from '../../core/ports.ts';
 import { slotsPerTask } from '../../core/slots.ts';
-import type { MeasuredSeconds } from './earlier-jobs.ts';
 
 /** From launch to the first task; the scaler goes by the boots it sees. */
 export const BOOT_SECONDS = 60;

@@ -1,6 +1,6 @@
 /** Work over several fleets: which of them has which part of it, and what that will cost. */
 
-import { secondsRange } from '../../core/estimate.ts';
+import { type MeasuredSeconds, secondsRange } from '../../core/estimate.ts';
 import { estimateSplit, type SplitEstimate } from '../../core/estimate-split.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { candidateOf } from '../../core/fleet-candidate.ts';
@@ -9,7 +9,6 @@ import { whyAvoid } from '../../core/fleet-trouble.ts';
 import { type PlacedTasks, placeTasks } from '../../core/place-tasks.ts';
 import type { FleetStore, OfferList } from '../../core/ports.ts';
 import { soldOutPools } from '../../core/stock-outs.ts';
-import type { MeasuredSeconds } from './earlier-jobs.ts';
 import { type AskedWork, BOOT_SECONDS, estimateOn } from './estimate-work.ts';
 
 export interface SplitPorts {

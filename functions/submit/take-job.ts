@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { inParallel } from '../../adapters/in-parallel.ts';
 import { ConflictError, TransientError } from '../../core/errors.ts';
-import type { Estimate } from '../../core/estimate.ts';
+import type { Estimate, MeasuredSeconds } from '../../core/estimate.ts';
 import type { SplitEstimate } from '../../core/estimate-split.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { blobKeys, CHUNK_SIZE, chunksOf, jobIdFromUlid } from '../../core/ids.ts';
@@ -22,7 +22,6 @@ import type {
 } from '../../core/ports.ts';
 import { HttpError } from '../http/problem.ts';
 import type { CheckedSubmission } from './check-submission.ts';
-import type { MeasuredSeconds } from './earlier-jobs.ts';
 import { estimateSubmission } from './estimate-submission.ts';
 import type { SplitPorts } from './split-work.ts';
 
