@@ -2,7 +2,6 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { BOOTSTRAP_PATH } from '../local/end-local-instances.ts';
 import { buildAgent } from '../worker-bootstrap/build.ts';
 
 const HELP = `Builds the agent from this checkout, and lays it into a folder with bootstrap.sh and its hash.
@@ -31,5 +30,5 @@ const folder = folderOrExit();
 await mkdir(folder, { recursive: true });
 const { sha256, bytes } = await buildAgent(join(folder, 'agent.mjs'));
 await writeFile(join(folder, 'agent.sha256'), `${sha256}  agent.mjs\n`);
-await copyFile(BOOTSTRAP_PATH, join(folder, 'bootstrap.sh'));
+await copyFile(new URL('../worker-bootstrap/bootstrap.sh', import.meta.url), join(folder, 'bootstrap.sh'));
 console.log(`agent.mjs, ${Math.ceil(bytes / 1024)} KiB, SHA-256 ${sha256}`);

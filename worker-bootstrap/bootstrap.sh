@@ -162,11 +162,16 @@ block_metadata() {
   fi
 }
 
+# A machine of somebody's own keeps its rules from one start to the next: one that is there is not made again.
+reject() {
+  "$1" -w -C OUTPUT "${@:2}" -j REJECT 2>/dev/null || "$1" -w -I OUTPUT "${@:2}" -j REJECT
+}
+
 block_by_iptables() {
   command -v iptables >/dev/null || return 1
-  iptables -w -I OUTPUT -d 169.254.169.254 -p tcp ! --dport 53 -m owner --uid-owner "$1" -j REJECT || return 1
+  reject iptables -d 169.254.169.254 -p tcp ! --dport 53 -m owner --uid-owner "$1" || return 1
   if command -v ip6tables >/dev/null; then
-    ip6tables -w -I OUTPUT -d fd00:ec2::254 -m owner --uid-owner "$1" -j REJECT ||
+    reject ip6tables -d fd00:ec2::254 -m owner --uid-owner "$1" ||
       say 'warning: the metadata service could not be blocked over IPv6'
   fi
 }
@@ -174,6 +179,8 @@ block_by_iptables() {
 block_by_nft() {
   command -v nft >/dev/null || return 1
   nft -f - <<END
+table inet shoal
+delete table inet shoal
 table inet shoal {
   chain output {
     type filter hook output priority 0;

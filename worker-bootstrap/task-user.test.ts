@@ -78,15 +78,23 @@ describe.skipIf(!IS_ROOT)('on a machine that is set up as root (skipped for any 
     const { results, log, firewall } = await runAsNobody(
       { setup: 'id -u > from-setup; mkdir -p "$HOME/cache"' },
       { 'task.sh': script },
-      'exit 0',
+      'case "$*" in *" -C "*) exit 1 ;; esac',
     );
 
     expect(results, log).toEqual([0, 1].map(() => ({ json: `"${NOBODY} groups:1 works"` })));
     expect(log).toContain('the metadata service is blocked for commands');
-    expect(readFileSync(firewall, 'utf8')).toBe(
+    const made = readFileSync(firewall, 'utf8').replaceAll(/.* -C .*\n/g, '');
+    expect(made).toBe(
       `iptables -w -I OUTPUT -d 169.254.169.254 -p tcp ! --dport 53 -m owner --uid-owner ${NOBODY} -j REJECT\n` +
         `ip6tables -w -I OUTPUT -d fd00:ec2::254 -m owner --uid-owner ${NOBODY} -j REJECT\n`,
     );
+  });
+
+  it('meets the rules of an earlier start, which are not made again', async () => {
+    const { log, firewall } = await runAsNobody({}, { 'task.sh': 'echo 1' }, 'exit 0');
+
+    expect(log).toContain('the metadata service is blocked for commands');
+    expect(readFileSync(firewall, 'utf8')).not.toContain(' -I ');
   });
 
   it('of the jsonl protocol likewise; that nothing could block the metadata service is told', async () => {
