@@ -55,6 +55,7 @@ export function fleetRoutes({ fleets, store, queues }: FleetPorts): Record<strin
         instances: countByState(instances),
         intents: state.intents,
         plan: state.lastPlan,
+        trouble: state.trouble ?? null,
         days,
       };
       return { status: 200, body };

@@ -18,6 +18,7 @@ import { azureMachines } from './azure-machines.ts';
 import { config } from './config.ts';
 import { gcpMachines } from './gcp-machines.ts';
 import { takeBackTasks } from './lost-machines.ts';
+import { realPatience } from './patience.ts';
 import { type CloudMachinesOptions, providersFor } from './providers.ts';
 import { scale, type TickPorts } from './scale.ts';
 
@@ -96,6 +97,7 @@ const ports: TickPorts = {
   }),
   ...providersFor({ stage, local: localMachines(), ec2: ec2Machines(), clouds: machinesOfOtherClouds() }),
   newIntentId: randomUUID,
+  patience: realPatience,
   takeBackTasks: async (machines) => {
     const taken = await takeBackTasks(machines, accounting);
     if (machines.length > 0) logger.warn('machines are gone', { machines: machines.length, tasksTakenBack: taken });

@@ -7,11 +7,14 @@ import { whyPause } from '../../core/budget.ts';
 import { type ControlDocument, withLeftJob, withoutPausedJob, withPauseOf } from '../../core/control-document.ts';
 import { fleetsNamed, fleetsWithTasks, hasLeft } from '../../core/placement.ts';
 import type { Clock, ControlChannel, JobProgress, JobStore } from '../../core/ports.ts';
+import { endlessPatience, type Patience } from './patience.ts';
 
 export interface PausePorts {
   readonly jobs: JobStore;
   readonly control: ControlChannel;
   readonly clock: Clock;
+  /** With how much of it a tick waits for one fleet; without it, for as long as it takes. */
+  readonly patience?: Patience;
   /** Told when one job could not be paused; the others are, and this one at the next look. */
   readonly onJobFailed: (jobId: string, error: unknown) => void;
   /** Told when the machines of one fleet could not be told. */
@@ -19,6 +22,8 @@ export interface PausePorts {
 }
 
 const JOBS_AT_ONCE = 4;
+/** Machines whose cloud does not answer hear of nothing anyhow. */
+const TELL_SECONDS = 8;
 
 /** @returns the jobs as they are now */
 export async function pauseSpent(jobs: readonly JobProgress[], ports: PausePorts): Promise<readonly JobProgress[]> {
@@ -43,7 +48,8 @@ export async function tellMachines(jobs: readonly JobProgress[], ports: PausePor
   const fleets = [...new Set(jobs.flatMap(({ job }) => fleetsNamed(job)))];
   await inParallel(fleets, JOBS_AT_ONCE, (fleet) => {
     const ofFleet = jobs.filter(({ job }) => fleetsWithTasks(job).includes(fleet) || hasLeft(job, fleet));
-    return tellFleet(fleet, ofFleet, ports).catch((error: unknown) => ports.onFleetFailed(fleet, error));
+    const telling = (ports.patience ?? endlessPatience)(tellFleet(fleet, ofFleet, ports), TELL_SECONDS, fleet);
+    return telling.catch((error: unknown) => ports.onFleetFailed(fleet, error));
   });
 }
 

@@ -82,7 +82,8 @@ export async function scaleFleet(
   if (allowed.launch === 0) {
     await recordPlan(fleet, allowed, known.state, { suspects, trouble: sight(NOTHING_LAUNCHED) }, ports);
   }
-  await tellJobs(jobs, { plan, allowance, boots, launched, problem }, ports);
+  const waiting = jobs.filter(({ part }) => part.openTasks > 0);
+  await tellJobs(waiting, { plan, allowance, boots, launched, problem }, ports);
   const terminated = plan.terminate.length + ended.length;
   return { fleet: fleet.name, plan: allowed, launched: launched.count, terminated, breaker: allowance.state };
 }

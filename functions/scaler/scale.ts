@@ -25,6 +25,7 @@ import type { FleetJob } from './fleet-job.ts';
 import { type KnownFleets, leaveFleets } from './leave-fleets.ts';
 import { moveTasks } from './move-tasks.ts';
 import { noteOutage } from './note-outage.ts';
+import { endlessPatience, type Patience } from './patience.ts';
 import { type PausePorts, pauseSpent, tellMachines } from './pause-spent.ts';
 import { type ScaledFleet, scaleFleet } from './scale-fleet.ts';
 import type { Observation, ScalePorts, ScaleSettings } from './scale-ports.ts';
@@ -33,6 +34,10 @@ import { type SweepPorts, sweep } from './sweep.ts';
 /** Machines end themselves; so seldom the control plane looks whether they did, when there is no work. */
 const LOOK_EVERY_MINUTES = 10;
 const READS_AT_ONCE = 8;
+/** Of the 55 s that a tick has: what one fleet may take of it, and a question to its cloud. */
+const FLEET_SECONDS = 30;
+const LIST_SECONDS = 20;
+const DEPTH_SECONDS = 10;
 /** A submission takes no longer from its row to its execution. */
 const ABANDONED_SECONDS = 60;
 
@@ -80,13 +85,19 @@ export async function scale(fleets: readonly Fleet[], ports: TickPorts, settings
   const moved = await moveTasks(jobs, ports);
 
   // Planning and sweeping ask for the same depths.
-  const looking = { ...ports, queues: depthsOnce(ports.queues), observe: listedOnce(ports.clock) };
+  const patience = ports.patience ?? endlessPatience;
+  const looking = {
+    ...ports,
+    queues: depthsOnce(ports.queues, patience),
+    observe: listedOnce(ports.clock, patience),
+  };
   const working = fleets.filter((fleet) => look || jobs.some(({ job }) => isConcerned(job, fleet.name)));
   const gone = look ? await removedFleets(fleets, looking) : [];
   const scaled = await inParallel([...working, ...gone], READS_AT_ONCE, async (fleet) => {
     const own = partsOf(fleet, jobs, known, ports.clock.now());
     try {
-      return await scaleFleet(fleet, own, looking, { ...settings, look });
+      const scaling = scaleFleet(fleet, own, looking, { ...settings, look });
+      return await patience(scaling, FLEET_SECONDS, fleet.name);
     } catch (error) {
       ports.onFleetFailed(fleet.name, error);
       const isShared = own.some(({ job }) => job.placement !== null);
@@ -118,11 +129,11 @@ function partsOf(fleet: Fleet, jobs: readonly JobProgress[], known: KnownFleets,
 }
 
 /** One list for all fleets of a provider: their number must not be what the provider's limits break at. */
-function listedOnce(clock: Clock): ScalePorts['observe'] {
+function listedOnce(clock: Clock, patience: Patience): ScalePorts['observe'] {
   const lists = new Map<InstanceProvider, Promise<Observation>>();
   const ask = async (provider: InstanceProvider): Promise<Observation> => {
     const askedAt = clock.now();
-    return { machines: await provider.list(), askedAt };
+    return { machines: await patience(provider.list(), LIST_SECONDS, provider.name), askedAt };
   };
   return (provider) => {
     const list = lists.get(provider) ?? ask(provider);
@@ -151,17 +162,17 @@ async function removedFleets(fleets: readonly Fleet[], { providerOf, observe }: 
 }
 
 /** The same queues, each asked for its depth at most once. */
-function depthsOnce(queues: TaskQueues): TaskQueues {
+function depthsOnce(queues: TaskQueues, patience: Patience): TaskQueues {
   const known = new Map<string, TaskQueue>();
   return (fleet, priority) => {
     const name = `${fleet}/${priority}`;
-    const queue = known.get(name) ?? depthOnce(queues(fleet, priority));
+    const queue = known.get(name) ?? depthOnce(queues(fleet, priority), patience);
     known.set(name, queue);
     return queue;
   };
 }
 
-function depthOnce(queue: TaskQueue): TaskQueue {
+function depthOnce(queue: TaskQueue, patience: Patience): TaskQueue {
   let depth: Promise<QueueDepth | null> | undefined;
   return {
     send: (messages) => queue.send(messages),
@@ -169,7 +180,7 @@ function depthOnce(queue: TaskQueue): TaskQueue {
     acknowledge: (leases) => queue.acknowledge(leases),
     changeLease: (leases, seconds) => queue.changeLease(leases, seconds),
     depth: () => {
-      depth ??= queue.depth();
+      depth ??= patience(queue.depth(), DEPTH_SECONDS, 'the queue');
       return depth;
     },
   };

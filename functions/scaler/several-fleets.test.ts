@@ -202,6 +202,50 @@ describe('a fleet whose cloud does not answer', () => {
   });
 });
 
+describe('a fleet whose provider fails every launch', () => {
+  it('is left after five minutes, though it lists its machines', async () => {
+    const { world, stored } = await prepare();
+    const failing = Object.assign(Object.create(world.provider), {
+      launch: async () => {
+        throw new TransientError('the service is unavailable');
+      },
+    });
+    const providerOf: TickPorts['providerOf'] = ({ name }) => (name === B ? failing : world.provider);
+
+    for (let minute = 0; minute < 9; minute += 1) {
+      world.clock.advance(60);
+      await world.tick(undefined, { providerOf });
+    }
+
+    expect(stored().placement?.left).toMatchObject([{ fleet: B, reason: expect.stringMatching(/a launch failed/) }]);
+  });
+});
+
+describe('a fleet whose cloud says nothing at all', () => {
+  it('keeps nobody waiting: others are served, and it is left all the same', async () => {
+    const { world, stored, launched } = await prepare();
+    const silent: TickPorts['queues'] = (fleet, priority) =>
+      fleet === A
+        ? world.queues(fleet, priority)
+        : Object.assign(Object.create(world.queues(fleet, priority)), { depth: () => new Promise(() => undefined) });
+    const patience: TickPorts['patience'] = (work, seconds, what) =>
+      Promise.race([
+        work,
+        new Promise<never>((_, reject) =>
+          setTimeout(() => reject(new TransientError(`${what} gave no answer within ${seconds} s`)), 20),
+        ),
+      ]);
+
+    for (let minute = 0; minute < 7; minute += 1) {
+      world.clock.advance(60);
+      await world.tick(undefined, { queues: silent, patience });
+    }
+
+    expect(launched(A)).toBeGreaterThanOrEqual(6);
+    expect(stored().placement?.left).toMatchObject([{ fleet: B, reason: expect.stringMatching(/gave no answer/) }]);
+  });
+});
+
 describe('a fleet that has no machines to give', () => {
   it('is left after ten minutes in which nothing of it ran (lesson 20)', async () => {
     const { provider, ticks, stored, world } = await prepare();
