@@ -2,9 +2,9 @@
  * What a fleet's machines have before them, and how much of it they will do: the arithmetic under `planScale`.
  *
  * Work is counted in slot-seconds: tasks × slots a task × seconds a task. Counted are messages that a machine could take
- * now, or before a new one could start, and that some open job explains. Not counted, because a machine for them would find
- * nothing to do (*phantom work*): messages of closed jobs, retries that are due later than a boot takes, and leases
- * that no living machine can hold: a dead one's tasks are work again when its leases end.
+ * now, and that some open job explains. Not counted, because a machine for them would find nothing to do (*phantom work*):
+ * messages of closed jobs, retries that wait for their time (it is at most minutes, and a machine that is there then takes
+ * them), and leases that no living machine can hold: a dead one's tasks are work again when its leases end.
  *
  * A queue that does not tell its depth (Pub/Sub) is taken to hold what was sent to it and has not come home: every open task.
  * Living machines are taken to hold as many of them as they can. A retry that waits for its time then counts as work too
@@ -39,8 +39,6 @@ export interface QueueDepth {
   /** Leased and not yet acknowledged: work too. */
   readonly inFlight: number;
   readonly delayed: number;
-  /** Of the delayed, those known to be due before a new machine could start; none unless told. */
-  readonly dueSoon?: number;
 }
 
 /** One job's part of the work that waits. */
@@ -106,7 +104,7 @@ export function outstandingWork(
   const held = Math.min(depth.inFlight, holdable);
   // What is leased may be of closed jobs, but for what surely runs there is no message that waits.
   const surelyHeld = Math.min(held, Math.floor(slots / largest));
-  const waitingTasks = Math.min(depth.visible + (depth.dueSoon ?? 0), Math.max(0, openTasks - surelyHeld));
+  const waitingTasks = Math.min(depth.visible, Math.max(0, openTasks - surelyHeld));
   const share = openTasks > 0 ? waitingTasks / openTasks : 0;
   const demands = jobs.map((work): Demand => {
     const tasks = work.openTasks * share;

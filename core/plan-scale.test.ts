@@ -244,7 +244,7 @@ describe('a scale plan', () => {
     expect(plans.map(({ reasons }) => reasons[0])).toEqual([
       '10 tasks are leased by machines that are gone: they wait for their leases to end',
       '10 tasks are leased by machines that are gone: they wait for their leases to end',
-      '10 tasks are delayed, none is due before a machine could start',
+      '10 tasks wait for their time',
       '10 messages on the queues, but no open task for them',
       '10 messages on the queues, but no open task for them',
     ]);
@@ -271,12 +271,6 @@ describe('a scale plan', () => {
       expect(idle).toMatchObject({ wanted: 0, launch: 0 });
       expect(idle.reasons[0]).toBe('no open task');
     });
-  });
-
-  it('launches for delayed tasks that are due before a machine could start', () => {
-    const depth = { visible: 0, inFlight: 0, delayed: 10, dueSoon: 10 };
-
-    expect(planScale(snapshot({ depth }), limits).launch).toBe(2);
   });
 
   it('launches nothing for three tasks that a running machine finishes sooner (lesson 26)', () => {

@@ -237,7 +237,7 @@ function whyNoWork({ depth }: ScaleSnapshot, { phantomTasks, heldSlots }: Outsta
   if (heldSlots > 0) return 'every task on the queues is being worked on';
   if (phantomTasks > 0)
     return `${phantomTasks} tasks are leased by machines that are gone: they wait for their leases to end`;
-  if (depth.delayed > 0) return `${depth.delayed} tasks are delayed, none is due before a machine could start`;
+  if (depth.delayed > 0) return `${depth.delayed} tasks wait for their time`;
   return 'no work on the queues';
 }
 
