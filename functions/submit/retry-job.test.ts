@@ -29,7 +29,7 @@ const FIXED = 'f'.repeat(40);
 
 const resolver = new InMemoryCodeResolver({ 'https://github.com/acme/word-count': { main: COMMIT, fixed: FIXED } });
 const rules: SubmissionRules = {
-  fleets: fleetsOf(fleetsFileSchema.parse({ fleets: { default: { provider: 'aws' } } })),
+  fleets: fleetsOf(fleetsFileSchema.parse({ fleets: { default: { provider: 'aws' }, other: { provider: 'aws' } } })),
   repositoryHosts: ['github.com'],
   allowLocalRepositories: false,
   resolver,
@@ -110,6 +110,23 @@ async function prepare(overrides: Partial<Job> = {}, rows?: readonly TaskRecord[
 beforeAll(() => void vi.spyOn(logger, 'info').mockImplementation(() => undefined));
 
 describe('a retry', () => {
+  it('of a job over several fleets is placed on all of them anew, those that it left too, or on others', async () => {
+    const shares = [
+      { fleet: 'default', tasks: 1_003 },
+      { fleet: 'other', tasks: 0 },
+    ];
+    const left = [{ fleet: 'default', at: at(10), reason: 'gone', to: [{ fleet: 'other', tasks: 1_003 }] }];
+    const placement = { shares, left, reasons: [], at: at(10) };
+    const { retry, stored } = await prepare({ fleet: ['default', 'other'], placement, moved: { done: 1, chunk: 0 } });
+
+    await retry();
+    const { jobId } = await retry({ fleet: 'other' });
+
+    expect(stored()).toMatchObject({ fleet: ['default', 'other'], placement: { left: [] }, moved: null });
+    expect(stored()?.placement?.shares.map(({ tasks }) => tasks)).toEqual([2, 1]);
+    expect(stored(jobId)).toMatchObject({ fleet: 'other', placement: null });
+  });
+
   it('is a new job with the failed tasks, their keys and inputs, on the same commit (lesson 11)', async () => {
     const { retry, stored, inputs, machine, waker } = await prepare({ allowedFailures: 2, deadline: at(50) });
 
