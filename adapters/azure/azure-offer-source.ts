@@ -2,15 +2,21 @@
  * What Azure rents out in a region, and for how much: sizes from ARM, prices from the public list.
  *
  * Neither changes often: both are read every six hours, by whoever is first, and kept in the bucket, since the list has some
- * forty pages. What cannot be read is taken from before, and says how old it is.
+ * forty pages. What cannot be read is taken from before, prices in the end from the shipped catalogue; all of it says how
+ * old it is.
  */
 import { z } from 'zod';
 import type { AzureCloud } from '../../core/clouds.ts';
 import { PermanentError, TransientError } from '../../core/errors.ts';
-import type { Offer } from '../../core/offer.ts';
+import { MARKETS, type Offer } from '../../core/offer.ts';
 import type { BlobStore, Clock, OfferList, OfferSource } from '../../core/ports.ts';
 import { keepOffers, readJson } from '../aws/kept-offers.ts';
-import { AZURE_FIXED_USD_PER_HOUR, AZURE_ROOT_DISK_GIB } from '../catalogue/azure-catalogue-offer-source.ts';
+import {
+  AZURE_CATALOGUE,
+  AZURE_FIXED_USD_PER_HOUR,
+  AZURE_ROOT_DISK_GIB,
+} from '../catalogue/azure-catalogue-offer-source.ts';
+import { AZURE_OBSERVED_AT, AZURE_SIZES } from '../catalogue/azure-sizes.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 import { ArmClient } from './arm-client.ts';
 import { readRetailPrices, retailPriceSchema } from './azure-retail-prices.ts';
@@ -81,9 +87,17 @@ export class AzureOfferSource implements OfferSource {
       this.#retryAt = this.#now() + RETRY_SECONDS * 1_000;
       const known = this.#facts ?? kept;
       if (known) return known;
-      if (error instanceof PermanentError) throw error;
-      throw new TransientError('what Azure rents out could not be read', { cause: error });
+      return await this.#factsOfCatalogue(error);
     }
+  }
+
+  /** Prices may be old; what there is to rent must be known. */
+  async #factsOfCatalogue(cause: unknown): Promise<Facts> {
+    const sizes = await readSizes(this.#arm, this.#options.cloud.region).catch((error: unknown) => {
+      if (error instanceof PermanentError) throw error;
+      throw new TransientError('what Azure rents out could not be read', { cause });
+    });
+    return { readAt: AZURE_OBSERVED_AT, sizes: [...sizes], prices: CATALOGUE_PRICES };
   }
 
   async #askFacts(): Promise<Facts> {
@@ -104,6 +118,11 @@ export class AzureOfferSource implements OfferSource {
     return this.#options.clock.now().getTime();
   }
 }
+
+/** A spot machine costs what it costs at most. */
+const CATALOGUE_PRICES = AZURE_SIZES.flatMap(({ instanceType, onDemandUsdPerHour: hourlyPriceUsd }) =>
+  MARKETS.map((market) => ({ instanceType, market, hourlyPriceUsd })),
+);
 
 function offerList({ readAt, sizes, prices }: Facts, region: string): OfferList {
   const bySize = new Map(sizes.map((size) => [size.instanceType, size]));
@@ -126,5 +145,6 @@ function offerList({ readAt, sizes, prices }: Facts, region: string): OfferList 
       },
     ];
   });
-  return { offers, observedAt: readAt, source: `Azure in ${region}: retail prices of ${readAt}` };
+  const told = readAt === AZURE_OBSERVED_AT ? AZURE_CATALOGUE : `retail prices of ${readAt}`;
+  return { offers, observedAt: readAt, source: `Azure in ${region}: ${told}` };
 }

@@ -11,6 +11,10 @@ const ROOT_DISK_USD_PER_MONTH = 2.4;
 /** What a machine costs whatever its size is. */
 export const AZURE_FIXED_USD_PER_HOUR = PUBLIC_ADDRESS_USD_PER_HOUR + ROOT_DISK_USD_PER_MONTH / 730;
 
+/** What it is, in words for people. */
+export const AZURE_CATALOGUE =
+  'the shipped catalogue: pay-as-you-go prices of eastus, December 2023, which spot machines cost at most';
+
 export class AzureCatalogueOfferSource implements OfferSource {
   async list(): Promise<OfferList> {
     return {
@@ -32,7 +36,7 @@ export class AzureCatalogueOfferSource implements OfferSource {
         ),
       ),
       observedAt: AZURE_OBSERVED_AT,
-      source: 'the shipped catalogue: pay-as-you-go prices of eastus, December 2023, which spot machines cost at most',
+      source: AZURE_CATALOGUE,
     };
   }
 }

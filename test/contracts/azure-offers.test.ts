@@ -111,11 +111,35 @@ describe('what Azure rents out', () => {
     const pages = arm.countOf('prices');
     clock.advance(5 * 3_600);
     const later = await source().list();
+    const stillPages = arm.countOf('prices');
     clock.advance(2 * 3_600);
     const newer = await first.list();
 
-    expect([pages, arm.countOf('skus')]).toEqual([4, 2]);
+    expect([stillPages, arm.countOf('prices'), arm.countOf('skus')]).toEqual([pages, 2 * pages, 2]);
     expect([later.observedAt, newer.observedAt]).toEqual([at(0), at(7 * 3_600)]);
+  });
+
+  it('is read whole, whatever is on how many pages, and where they end', async () => {
+    for (let pageSize = 1; pageSize <= 15; pageSize += 1) {
+      arm.pageSize = pageSize;
+      clock.advance(86_400);
+
+      expect((await source().list()).offers, `pages of ${pageSize}`).toHaveLength(5);
+    }
+  });
+
+  it('has the price that is in force where there is an older one', async () => {
+    const old = { armSkuName: 'Standard_D2ps_v5', skuName: 'D2ps v5 Spot', productName: 'x' };
+    arm.prices.push({ ...old, retailPrice: 0.5, effectiveStartDate: '2024-01-01T00:00:00Z' });
+    arm.prices.push({ ...old, retailPrice: 0.02, effectiveStartDate: '2026-02-01T00:00:00Z' });
+    arm.prices.push({ ...old, retailPrice: 0.6, effectiveStartDate: '2023-01-01T00:00:00Z' });
+
+    const { offers } = await source().list();
+
+    expect(offers.find((each) => each.instanceType === 'Standard_D2ps_v5')?.hourlyPriceUsd).toBeCloseTo(
+      0.02 + FIXED,
+      9,
+    );
   });
 
   it('is as it was before when it cannot be read again, and says how old that is', async () => {
@@ -132,8 +156,26 @@ describe('what Azure rents out', () => {
     expect(arm.countOf('skus')).toBe(2);
   });
 
-  it('is unknown, for now, when the price list cannot be read and nothing was before', async () => {
+  it('has the prices of the shipped catalogue while the price list cannot be read and nothing was before', async () => {
     arm.refusals.push({ name: 'prices', code: 'BadRequest', status: 400 });
+    const offers = source();
+
+    const { offers: listed, observedAt, source: told } = await offers.list();
+    clock.advance(601);
+    const later = await offers.list();
+
+    expect(listed.map((each) => [each.instanceType, each.market])).toEqual([
+      ['Standard_D2s_v5', 'spot'],
+      ['Standard_D2s_v5', 'on-demand'],
+      ['Standard_D2ps_v5', 'spot'],
+      ['Standard_D2ps_v5', 'on-demand'],
+    ]);
+    expect([observedAt, told]).toEqual(['2023-12-18T14:34:50.000Z', expect.stringContaining('the shipped catalogue')]);
+    expect(later.observedAt).toBe(at(601));
+  });
+
+  it('is unknown, for now, when what there is to rent cannot be read and nothing was before', async () => {
+    for (let n = 0; n < 2; n += 1) arm.refusals.push({ name: 'skus', code: 'TooManyRequests', status: 429 });
 
     await expect(source().list()).rejects.toThrow(TransientError);
   });

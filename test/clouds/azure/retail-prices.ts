@@ -9,6 +9,7 @@ export interface RetailPrice {
   readonly type?: string;
   readonly armRegionName?: string;
   readonly unitOfMeasure?: string;
+  readonly effectiveStartDate?: string;
 }
 
 const FILTER = /^serviceName eq 'Virtual Machines' and armRegionName eq '(\w+)' and priceType eq 'Consumption'$/;
