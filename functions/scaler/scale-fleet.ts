@@ -109,9 +109,11 @@ function sightingOf({ plan, allowance, launched, problem, known }: Seen, now: Da
     return { kind: 'boot', reason: `its machines do not boot: ${reason}` };
   }
   const isExpecting = liveIntents(known.state, now).length > 0 || known.instances.some((each) => isBooting(each.state));
-  // What boots, or is asked for, says nothing yet.
-  if (allowance.state !== 'closed' || launched.count > 0 || launched.isLost) return { kind: 'unclear' };
-  if (plan.launch === 0) return { kind: isExpecting ? 'unclear' : 'well' };
+  // A trial says nothing before it is ready.
+  if (allowance.state !== 'closed' || launched.isLost) return { kind: 'unclear' };
+  if (launched.count > 0) return { kind: 'well' };
+  // Nothing was asked for: that its queues answered is all that was seen.
+  if (plan.launch === 0) return { kind: known.state.trouble?.kind === 'cloud' && !isExpecting ? 'well' : 'unclear' };
   const [error] = launched.errors;
   const why = problem ?? error?.message;
   return why ? { kind: 'launch', reason: `it has no machines: ${why}` } : { kind: 'unclear' };
