@@ -21,6 +21,8 @@ export interface LeaseRenewalOptions {
    * @returns handles that are good for nothing any more: their messages are gone, or somebody else's
    */
   readonly renew: (leases: readonly Renewable[]) => Promise<readonly string[]>;
+  /** Told of renewals that failed: when they do until a message is hidden no more, its task is leased to others. */
+  readonly onFailed?: ((error: unknown) => void) | undefined;
   /** Returns messages whose lease is over. */
   readonly giveBack: (receiptHandles: readonly string[]) => Promise<void>;
 }
@@ -113,7 +115,7 @@ export class LeaseRenewal {
       : () => undefined;
   }
 
-  #begin(): void {
+  #begin(): Promise<void> {
     const now = this.#now();
     const due = [...this.#kept.values()].filter(
       ({ dueAt, endsAt }) => dueAt <= (dueAt < endsAt ? now + TOGETHER_MS : now),
@@ -125,6 +127,7 @@ export class LeaseRenewal {
     });
     this.#underWay.add(work);
     this.#wait();
+    return work;
   }
 
   async #carryOut(due: readonly Kept[], now: number): Promise<void> {
@@ -150,7 +153,8 @@ export class LeaseRenewal {
         kept.hiddenUntil = now + kept.hiddenMs;
         this.#plan(kept);
       }
-    } catch {
+    } catch (error) {
+      this.#options.onFailed?.(error);
       for (const kept of going) kept.dueAt = Math.min(kept.endsAt, this.#now() + kept.hiddenMs * TRY_AGAIN_AFTER);
     }
   }

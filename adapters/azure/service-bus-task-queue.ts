@@ -28,12 +28,18 @@ export class ServiceBusTaskQueue implements TaskQueue {
   /** How long this queue locks a message, as the last one said. */
   #lockSeconds = 30;
 
-  constructor(options: { queueUrl: string; token: AccessToken | null; clock?: TimerClock }) {
+  constructor(options: {
+    queueUrl: string;
+    token: AccessToken | null;
+    clock?: TimerClock;
+    onRenewalFailed?: ((error: unknown) => void) | undefined;
+  }) {
     this.#client = new ServiceBusClient(options);
     this.renewal = new LeaseRenewal({
       clock: options.clock ?? backgroundClock,
       renew: (leases) => this.#renew(leases),
       giveBack: (handles) => this.#abandon(handles),
+      onFailed: options.onRenewalFailed,
     });
   }
 
@@ -138,6 +144,7 @@ export interface ServiceBusTaskQueuesOptions {
   /** `null`: an emulator, which wants none. */
   readonly token: AccessToken | null;
   readonly clock?: TimerClock;
+  readonly onRenewalFailed?: ((error: unknown) => void) | undefined;
 }
 
 export interface ServiceBusTaskQueues extends TaskQueues {
@@ -147,11 +154,11 @@ export interface ServiceBusTaskQueues extends TaskQueues {
 
 /** The queues of every fleet and priority, found by their names under one prefix: no call is needed to find them. */
 export function serviceBusTaskQueues(options: ServiceBusTaskQueuesOptions): ServiceBusTaskQueues {
-  const { queueUrlPrefix, stage, token, clock = backgroundClock } = options;
+  const { queueUrlPrefix, stage, token, clock = backgroundClock, onRenewalFailed } = options;
   const known = new Map<string, ServiceBusTaskQueue>();
   const queues: TaskQueues = (fleet, priority) => {
     const queueUrl = queueUrlPrefix + taskQueueName(fleet, priority, stage);
-    const queue = known.get(queueUrl) ?? new ServiceBusTaskQueue({ queueUrl, token, clock });
+    const queue = known.get(queueUrl) ?? new ServiceBusTaskQueue({ queueUrl, token, clock, onRenewalFailed });
     known.set(queueUrl, queue);
     return queue;
   };

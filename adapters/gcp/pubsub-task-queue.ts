@@ -1,16 +1,17 @@
 /**
  * A fleet's task queues on Pub/Sub: for each a topic and its one subscription, of the same name. The lease on a task is the
- * message's ack deadline, kept by `lease-keeper.ts` for as long as it was asked for.
+ * message's ack deadline, which is renewed in the background for as long as was asked for: a deadline is at most 600 s away.
  *
  * Pub/Sub knows no fair queues: a large job's messages are before those that were published after them.
  */
 import { randomUUID } from 'node:crypto';
 import { toAsciiJson } from '../../core/ascii-json.ts';
 import { taskQueueName } from '../../core/ids.ts';
-import type { Clock, Lease, Received, TaskQueue, TaskQueues, UnreadableMessage } from '../../core/ports.ts';
+import type { Lease, Received, TaskQueue, TaskQueues, UnreadableMessage } from '../../core/ports.ts';
 import type { AccessToken } from '../identity/access-token.ts';
+import { LeaseRenewal, type Renewable } from '../lease-renewal.ts';
 import { readTaskMessage } from '../read-task-message.ts';
-import { type After, inBackground, LeaseKeeper } from './lease-keeper.ts';
+import { backgroundClock, type TimerClock } from '../timer-clock.ts';
 import { acknowledge, askSubscription, modifyAckDeadline, type PulledMessage, publish, pull } from './pubsub-api.ts';
 
 type Handle = Pick<Lease, 'receiptHandle'>;
@@ -23,35 +24,35 @@ const MAX_WAIT_SECONDS = 20;
  */
 const UNCOUNTED = 2;
 
+/** A process that is killed renews nothing: its messages are back within so long, whatever lease was asked for. */
+export const LOCK_SECONDS = 120;
+
 export interface PubSubQueueOptions {
   readonly token: AccessToken | null;
-  readonly clock: Clock;
-  /** How renewals wait; timers that keep no process alive, unless told otherwise. */
-  readonly after?: After;
-  /** Told when leases could not be renewed: after two minutes of that, their tasks are leased to others. */
-  readonly onRenewalFailed?: (error: unknown) => void;
+  readonly clock?: TimerClock;
+  readonly onRenewalFailed?: ((error: unknown) => void) | undefined;
 }
 
 export class PubSubTaskQueue implements TaskQueue {
+  /** What of it goes on in the background. */
+  readonly renewal: LeaseRenewal;
   readonly #topicUrl: string;
   readonly #subscriptionUrl: string;
   readonly #token: AccessToken | null;
-  readonly #keeper: LeaseKeeper;
+  readonly #clock: TimerClock;
 
-  constructor({
-    topicUrl,
-    subscriptionUrl,
-    token,
-    clock,
-    after = inBackground,
-    onRenewalFailed = () => undefined,
-  }: PubSubQueueOptions & { readonly topicUrl: string; readonly subscriptionUrl: string }) {
-    this.#topicUrl = topicUrl;
-    this.#subscriptionUrl = subscriptionUrl;
-    this.#token = token;
-    const setDeadline = (ackIds: readonly string[], seconds: number): Promise<void> =>
-      modifyAckDeadline(subscriptionUrl, ackIds, seconds, token);
-    this.#keeper = new LeaseKeeper({ clock, after, setDeadline, onRenewalFailed });
+  constructor(options: PubSubQueueOptions & { readonly topicUrl: string; readonly subscriptionUrl: string }) {
+    this.#topicUrl = options.topicUrl;
+    this.#subscriptionUrl = options.subscriptionUrl;
+    this.#token = options.token;
+    this.#clock = options.clock ?? backgroundClock;
+    this.renewal = new LeaseRenewal({
+      clock: this.#clock,
+      renew: (leases) => this.#renew(leases),
+      // The last deadline was set to the end of the lease.
+      giveBack: async () => undefined,
+      onFailed: options.onRenewalFailed,
+    });
   }
 
   send(messages: Parameters<TaskQueue['send']>[0]): Promise<void> {
@@ -67,7 +68,7 @@ export class PubSubTaskQueue implements TaskQueue {
     // Should this fail, they come again by the subscription's own deadline: no lease as long as asked for can be had.
     if (pulled.length > 0) {
       const ackIds = pulled.map(({ ackId }) => ackId);
-      await this.#keeper.hold(ackIds, options.leaseSeconds);
+      await this.#hold(ackIds, options.leaseSeconds);
     }
     const leases: Lease[] = [];
     const unreadable: UnreadableMessage[] = [];
@@ -77,7 +78,7 @@ export class PubSubTaskQueue implements TaskQueue {
       else unreadable.push(read);
     }
     // What nobody can read is not ours to keep: it drifts to the dead letters.
-    this.#keeper.drop(unreadable.map(({ receiptHandle }) => receiptHandle));
+    for (const { receiptHandle } of unreadable) this.renewal.forget(receiptHandle);
     return { leases, unreadable };
   }
 
@@ -85,12 +86,12 @@ export class PubSubTaskQueue implements TaskQueue {
     const ackIds = leases.map(({ receiptHandle }) => receiptHandle);
     // Kept until it is done: a message that cannot be acknowledged yet must not go to somebody else meanwhile.
     await acknowledge(this.#subscriptionUrl, ackIds, this.#token);
-    this.#keeper.drop(ackIds);
+    for (const ackId of ackIds) this.renewal.forget(ackId);
   }
 
   changeLease(leases: readonly Handle[], leaseSeconds: number): Promise<void> {
     const ackIds = leases.map(({ receiptHandle }) => receiptHandle);
-    return this.#keeper.hold(ackIds, leaseSeconds);
+    return this.#hold(ackIds, leaseSeconds);
   }
 
   /**
@@ -102,14 +103,33 @@ export class PubSubTaskQueue implements TaskQueue {
     return null;
   }
 
-  /** Renews no lease any more: those that are held end within two minutes. */
-  stop(): void {
-    this.#keeper.stop();
+  /** Sets how long leases last from now; 0 ends them. */
+  async #hold(ackIds: readonly string[], leaseSeconds: number): Promise<void> {
+    const began = this.#clock.now().getTime();
+    // A renewal behind its back could take a message again that was just returned.
+    for (const ackId of ackIds) this.renewal.forget(ackId);
+    await modifyAckDeadline(this.#subscriptionUrl, ackIds, lockOf(leaseSeconds), this.#token);
+    if (leaseSeconds <= LOCK_SECONDS) return;
+    const seconds = leaseSeconds - (this.#clock.now().getTime() - began) / 1_000;
+    for (const ackId of ackIds) this.renewal.keep(ackId, { seconds, hiddenSeconds: LOCK_SECONDS });
+  }
+
+  async #renew(leases: readonly Renewable[]): Promise<readonly string[]> {
+    const groups = Map.groupBy(leases, ({ secondsLeft }) => lockOf(secondsLeft));
+    await Promise.all(
+      [...groups].map(([seconds, group]) => {
+        const ackIds = group.map(({ receiptHandle }) => receiptHandle);
+        return modifyAckDeadline(this.#subscriptionUrl, ackIds, seconds, this.#token);
+      }),
+    );
+    return [];
   }
 }
 
+const lockOf = (leaseSeconds: number): number => Math.min(LOCK_SECONDS, Math.max(0, Math.ceil(leaseSeconds)));
+
 export interface PubSubTaskQueues extends TaskQueues {
-  /** Renews no lease any more, on any of the queues. */
+  /** Renews no lease any more, on any of the queues: those that are held end within two minutes. */
   stop(): void;
 }
 
@@ -127,7 +147,7 @@ export function pubSubTaskQueues(
     return queue;
   };
   const stop = (): void => {
-    for (const queue of known.values()) queue.stop();
+    for (const { renewal } of known.values()) renewal.stop();
   };
   return Object.assign(queues, { stop });
 }

@@ -13,7 +13,7 @@ export function gcpServices(cloud: GcpCloud, stage: string, clock: Clock): Cloud
   const token = gcpTokenFromAws(cloud, { clock });
   const bucket = { bucketUrl, token: tokenFor(bucketUrl, token) };
   return {
-    queues: pubSubTaskQueues({ queueUrlPrefix, stage, token: tokenFor(queueUrlPrefix, token), clock }),
+    queues: pubSubTaskQueues({ queueUrlPrefix, stage, token: tokenFor(queueUrlPrefix, token) }),
     control: new GcsControlChannel(bucket),
     blobs: new GcsBlobStore(bucket),
   };

@@ -42,9 +42,8 @@ const gcp = useGcpWorld();
 describeTaskQueueContract('Pub/Sub', async () => {
   const { time: clock, queueUrlPrefix, pubSub } = gcp();
   const { fleet, subscription } = gcp().fleet();
-  const after = clock.after.bind(clock);
   return {
-    queue: pubSubTaskQueues({ queueUrlPrefix, stage: 'test', token: null, clock, after })(fleet, 'normal'),
+    queue: pubSubTaskQueues({ queueUrlPrefix, stage: 'test', token: null, clock })(fleet, 'normal'),
     sendRaw: async (body) => {
       pubSub.broker.publish(subscription.config.topic, { messages: [{ data: Buffer.from(body) }] });
     },

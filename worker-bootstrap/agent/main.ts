@@ -4,7 +4,7 @@ import { systemClock } from './clock.ts';
 import { parseAgentConfig } from './config.ts';
 import { lateBucket, lateCredentials } from './late-ports.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { createJsonLog } from './log.ts';
+import { createJsonLog, messageOf } from './log.ts';
 import { watchNotices } from './notice-watch.ts';
 import { noticesFor } from './notices.ts';
 import { withReadyFile } from './ready-file.ts';
@@ -16,7 +16,9 @@ void runAsProgram(async () => {
   const { instanceId, fleet } = config;
   const clock = systemClock;
   const log = createJsonLog((line) => process.stdout.write(line), clock, { fleet, instanceId });
-  const { queues, status, openBucket } = await openServices(config, clock);
+  const { queues, status, openBucket } = await openServices(config, clock, (error) =>
+    log.warn('leases could not be renewed', { reason: messageOf(error) }),
+  );
   const ports: AgentPorts = {
     queues,
     status: withReadyFile(status, config.workDir),

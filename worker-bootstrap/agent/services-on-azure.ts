@@ -7,7 +7,11 @@ import { AZURE_RESOURCES, azureMetadataToken } from '../../adapters/identity/azu
 import type { Clock } from '../../core/ports.ts';
 import type { AgentServices, ServicesConfig } from './services.ts';
 
-export function servicesOnAzure(config: ServicesConfig, clock: Clock): AgentServices {
+export function servicesOnAzure(
+  config: ServicesConfig,
+  clock: Clock,
+  onRenewalFailed: (error: unknown) => void,
+): AgentServices {
   const {
     bucket: containerUrl,
     queueUrlPrefix,
@@ -21,7 +25,7 @@ export function servicesOnAzure(config: ServicesConfig, clock: Clock): AgentServ
   const bucket = { containerUrl, token: tokenOf(containerUrl, AZURE_RESOURCES.storage) };
   const token = tokenOf(queueUrlPrefix, AZURE_RESOURCES.serviceBus);
   return {
-    queues: serviceBusTaskQueues({ queueUrlPrefix, stage, token }),
+    queues: serviceBusTaskQueues({ queueUrlPrefix, stage, token, onRenewalFailed }),
     status: new ServiceBusStatusChannel({ queueUrl, source, token }),
     openBucket: async () => ({ control: new AzureControlChannel(bucket), blobs: new AzureBlobStore(bucket) }),
   };

@@ -7,7 +7,11 @@ import { gcpMetadataToken } from '../../adapters/identity/gcp-metadata-token.ts'
 import type { Clock } from '../../core/ports.ts';
 import type { AgentServices, ServicesConfig } from './services.ts';
 
-export function servicesOnGcp(config: ServicesConfig, clock: Clock): AgentServices {
+export function servicesOnGcp(
+  config: ServicesConfig,
+  clock: Clock,
+  onRenewalFailed: (error: unknown) => void,
+): AgentServices {
   const {
     bucket: bucketUrl,
     queueUrlPrefix,
@@ -19,7 +23,7 @@ export function servicesOnGcp(config: ServicesConfig, clock: Clock): AgentServic
   const token = gcpMetadataToken({ clock, ...(metadataUrl === null ? {} : { url: metadataUrl }) });
   const bucket = { bucketUrl, token: tokenFor(bucketUrl, token) };
   return {
-    queues: pubSubTaskQueues({ queueUrlPrefix, stage, token: tokenFor(queueUrlPrefix, token), clock }),
+    queues: pubSubTaskQueues({ queueUrlPrefix, stage, token: tokenFor(queueUrlPrefix, token), onRenewalFailed }),
     status: new PubSubStatusChannel({ topicUrl, source, token: tokenFor(topicUrl, token) }),
     openBucket: async () => ({ control: new GcsControlChannel(bucket), blobs: new GcsBlobStore(bucket) }),
   };

@@ -18,13 +18,18 @@ export type ServicesConfig = Pick<
   'services' | 'stage' | 'instanceId' | 'queueUrlPrefix' | 'statusQueueUrl' | 'bucket' | 'metadataUrl'
 >;
 
-export async function openServices(config: ServicesConfig, clock: Clock): Promise<AgentServices> {
+/** @param onRenewalFailed told when leases could not be renewed, in a cloud where they are */
+export async function openServices(
+  config: ServicesConfig,
+  clock: Clock,
+  onRenewalFailed: (error: unknown) => void,
+): Promise<AgentServices> {
   switch (config.services) {
     case 'aws':
       return (await import('./services-on-aws.ts')).servicesOnAws(config);
     case 'gcp':
-      return (await import('./services-on-gcp.ts')).servicesOnGcp(config, clock);
+      return (await import('./services-on-gcp.ts')).servicesOnGcp(config, clock, onRenewalFailed);
     case 'azure':
-      return (await import('./services-on-azure.ts')).servicesOnAzure(config, clock);
+      return (await import('./services-on-azure.ts')).servicesOnAzure(config, clock, onRenewalFailed);
   }
 }

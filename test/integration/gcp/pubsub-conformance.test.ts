@@ -12,7 +12,6 @@ import { taskQueueName } from '../../../core/ids.ts';
 import { googlePubSubEmulator, startGooglePubSub } from '../../clouds/gcp/google-emulator.ts';
 import { startPubSub } from '../../clouds/gcp/start-pubsub.ts';
 import { taskIdFactory } from '../../factories/ids.ts';
-import { systemClock } from '../../factories/manual-clock.ts';
 import { taskMessageFactory } from '../../factories/task-message.ts';
 
 // Google's libraries look for a metadata server wherever they run.
@@ -212,7 +211,7 @@ describe.each([
     const [topic] = await client.createTopic(name);
     await topic.createSubscription(name, { ackDeadlineSeconds: 60, deadLetterPolicy: { deadLetterTopic: dead.name } });
     const queueUrlPrefix = `${running.restUrl}/v1/projects/${PROJECT}/`;
-    const queues = pubSubTaskQueues({ queueUrlPrefix, stage: 'test', token: null, clock: systemClock });
+    const queues = pubSubTaskQueues({ queueUrlPrefix, stage: 'test', token: null });
     const queue = queues('conformance', 'normal');
     const leaseAll = async (count: number, leaseSeconds: number) => {
       const held: Awaited<ReturnType<typeof queue.receive>>['leases'][number][] = [];

@@ -2,8 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
-import { LOCK_SECONDS, RENEWAL_SECONDS } from '../../../adapters/gcp/lease-keeper.ts';
-import { type PubSubTaskQueues, pubSubTaskQueues } from '../../../adapters/gcp/pubsub-task-queue.ts';
+import { LOCK_SECONDS, type PubSubTaskQueues, pubSubTaskQueues } from '../../../adapters/gcp/pubsub-task-queue.ts';
 import { NotFoundError, TransientError } from '../../../core/errors.ts';
 import { useGcpWorld } from '../../contracts/gcp-world.ts';
 import { taskIdFactory } from '../../factories/ids.ts';
@@ -11,6 +10,8 @@ import { taskMessageFactory } from '../../factories/task-message.ts';
 
 const gcp = useGcpWorld();
 const MINUTE = 60;
+/** After half of what a message is hidden for. */
+const RENEWAL_SECONDS = LOCK_SECONDS / 2;
 const messages = (count: number) =>
   Array.from({ length: count }, (_, index) => taskMessageFactory({ taskId: taskIdFactory(index) }));
 
@@ -31,7 +32,6 @@ function prepare(policies?: object) {
       stage: 'test',
       token: null,
       clock: time,
-      after: time.after.bind(time),
       onRenewalFailed: (error) => failures.push(error),
     });
     machines.push(queues);
@@ -125,18 +125,19 @@ describe('a lease on Pub/Sub', () => {
     expect(await other.look()).toHaveLength(1);
   });
 
-  it('outlives renewals that fail, as long as one in three succeeds, and says that they did', async () => {
+  it('outlives renewals that fail, as long as one succeeds before it is over, and says that they did', async () => {
     const { time, machine, faults, failures } = prepare();
     const [worker, other] = [machine(), machine()];
     await worker.queue.send(messages(1));
     await worker.look(30 * MINUTE);
 
     faults.down = true;
-    await time.advance(2 * RENEWAL_SECONDS);
+    await time.advance(RENEWAL_SECONDS + 30);
     faults.down = false;
     await time.advance(5 * MINUTE);
 
-    expect(failures).toEqual([expect.any(TransientError), expect.any(TransientError)]);
+    expect(failures.length).toBeGreaterThan(1);
+    expect(failures.every((each) => each instanceof TransientError)).toBe(true);
     expect(await other.look()).toEqual([]);
   });
 
@@ -145,8 +146,7 @@ describe('a lease on Pub/Sub', () => {
     await machine().queue.send(messages(1));
     const script = `
       const { pubSubTaskQueues } = await import('./adapters/gcp/pubsub-task-queue.ts');
-      const clock = { now: () => new Date() };
-      const queues = pubSubTaskQueues({ queueUrlPrefix: '${gcp().queueUrlPrefix}', stage: 'test', token: null, clock });
+      const queues = pubSubTaskQueues({ queueUrlPrefix: '${gcp().queueUrlPrefix}', stage: 'test', token: null });
       const queue = queues('${fleet}', 'normal');
       const { leases } = await queue.receive({ maxMessages: 1, waitSeconds: 0, leaseSeconds: 3600 });
       process.stdout.write(String(leases.length));`;
