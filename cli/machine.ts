@@ -44,10 +44,17 @@ async function answer(told: MachineArguments): Promise<string> {
   return env ? environmentFile(environment).trimEnd() : instructions(told, joining.bootstrapUrl);
 }
 
+/** In one line: every fault of what was read, or why a service did not answer. */
+function told(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const faults = error instanceof ValidationError ? error.faults.map(({ path, message }) => `${path} ${message}`) : [];
+  const cause = error.cause instanceof Error ? [error.cause.message] : [];
+  return [error.message, ...faults, ...cause].join('; ');
+}
+
 try {
   console.log(await answer(argumentsOrExit()));
 } catch (error) {
-  const faults = error instanceof ValidationError ? error.faults.map(({ path, message }) => `${path} ${message}`) : [];
-  console.error([error instanceof Error ? error.message : String(error), ...faults].join('; '));
+  console.error(told(error));
   process.exit(1);
 }

@@ -88,7 +88,9 @@ describe('parseAgentConfig', () => {
     expect(first.instanceId).toMatch(/^[A-Za-z0-9.-]{1,63}-[0-9a-f]{8}$/);
     expect(first.instanceId.slice(0, -9)).toBe(second.instanceId.slice(0, -9));
     expect(first.instanceId).not.toBe(second.instanceId);
-    expect(faultsOf({ SHOAL_IDLE_SECONDS: 'sometimes' })).toEqual(['SHOAL_IDLE_SECONDS']);
+    for (const wrong of ['sometimes', '-1', '604801', undefined]) {
+      expect(faultsOf({ SHOAL_IDLE_SECONDS: wrong })).toEqual(['SHOAL_IDLE_SECONDS']);
+    }
   });
 
   it('names everything that is wrong at once', () => {

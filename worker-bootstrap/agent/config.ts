@@ -27,7 +27,9 @@ const environmentSchema = z.object({
   SHOAL_VCPUS: positive.optional(),
   SHOAL_MEMORY_MIB: positive.optional(),
   SHOAL_DISK_GIB: positive.optional(),
-  SHOAL_IDLE_SECONDS: seconds.or(z.literal('never').transform(() => Number.POSITIVE_INFINITY)),
+  SHOAL_IDLE_SECONDS: z.union([seconds, z.literal('never').transform(() => Number.POSITIVE_INFINITY)], {
+    error: 'must be a number of seconds, at most a week (604800), or never',
+  }),
   SHOAL_MAX_LIFETIME_SECONDS: seconds,
   SHOAL_QUEUE_URL_PREFIX: z.url({ error: 'must be a URL' }),
   SHOAL_STATUS_QUEUE_URL: z.url({ error: 'must be a URL' }),
