@@ -1,5 +1,4 @@
 /** What scaling one fleet needs of the world, and what it is told. */
-import type { Clouds } from '../../core/clouds.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type {
   Clock,
@@ -15,8 +14,6 @@ import type { GoneMachine } from './lost-machines.ts';
 import type { LaunchSettings } from './scale-snapshot.ts';
 
 export interface ScaleSettings extends LaunchSettings {
-  /** The other clouds that fleets are in; none, unless told. */
-  readonly clouds?: Clouds;
   /** Instead of the fleet's own: machines that cost nothing need not be filled. */
   readonly drainTargetSeconds: number | null;
   /** From launch to the first task, until the fleet's machines have told. */

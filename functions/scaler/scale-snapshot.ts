@@ -1,5 +1,6 @@
 /** From what is stored to what `planScale` reads, and from a launch to what is stored. Pure. */
 
+import { type Clouds, servicesOf } from '../../core/clouds.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { Instance } from '../../core/instance.ts';
 import { isClosed, type JobStatus } from '../../core/job.ts';
@@ -12,6 +13,8 @@ import { secondsPerTask } from '../../core/task-seconds.ts';
 import type { FleetJob } from './fleet-job.ts';
 
 export interface LaunchSettings extends MachineSettings {
+  /** The other clouds that fleets are in; none, unless told. */
+  readonly clouds?: Clouds;
   /** How many tasks of a slot each a machine runs at a time. */
   readonly slotsPerInstance: number;
 }
@@ -58,6 +61,11 @@ function isTroubled({ job: { problem }, counters }: JobProgress, now: Date): boo
  * works has reported on a task by then, should its report of readiness be lost.
  */
 const REPORT_MARGIN_SECONDS = 180;
+/**
+ * Reports of another cloud come over its bridge. Nobody here knows how far those are read, so it may be out of order for so
+ * long before a machine there counts as never ready.
+ */
+const BRIDGED_MARGIN_SECONDS = 1_800;
 
 export function launchedInstance(
   fleet: Fleet,
@@ -68,6 +76,8 @@ export function launchedInstance(
 ): Instance {
   const launchedAt = Date.parse(machine.launchedAt);
   const after = (seconds: number): string => new Date(launchedAt + seconds * 1_000).toISOString();
+  const isBridged = servicesOf(fleet, settings.clouds ?? {}) !== 'aws';
+  const margin = isBridged ? BRIDGED_MARGIN_SECONDS : REPORT_MARGIN_SECONDS;
   return {
     instanceId: machine.instanceId,
     fleet: fleet.name,
@@ -81,7 +91,7 @@ export function launchedInstance(
     requestedAt: machine.launchedAt,
     readyAt: null,
     endedAt: null,
-    readyDeadlineAt: after(settings.readyDeadlineSeconds + REPORT_MARGIN_SECONDS),
+    readyDeadlineAt: after(settings.readyDeadlineSeconds + margin),
     expiresAt: after(fleet.maxLifetimeHours * 3_600),
   };
 }
