@@ -114,7 +114,12 @@ it('joins, works, waits for more, and leaves by SIGTERM; what it held goes on wh
     (await instances()).every(({ state }) => state === 'TERMINATED') ? true : undefined,
   );
   expect(await instances()).toMatchObject([{ instanceId: joined?.instanceId, stateReason: 'SIGTERM' }]);
-  expect((await api.job(second)).counters).toEqual({ pending: 1, running: 0, completed: 1, failed: 0, cancelled: 0 });
+  // The two reports are of different things: neither waits for the other.
+  const { counters } = await until('what it held is given back', 20, async () => {
+    const ofJob = await api.job(second);
+    return ofJob.counters.running === 0 ? ofJob : undefined;
+  });
+  expect(counters).toEqual({ pending: 1, running: 0, completed: 1, failed: 0, cancelled: 0 });
 
   // Again, as the container image starts it.
   const image = join(folder, 'image');
