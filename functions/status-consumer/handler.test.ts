@@ -13,6 +13,8 @@ vi.hoisted(() => {
     JOBS_TABLE: 'jobs',
     TASKS_TABLE: 'tasks',
     FLEETS_TABLE: 'fleets',
+    BUCKET: 'bucket',
+    LAMBDA_TASK_ROOT: process.cwd(),
     QUEUE_URL_PREFIX: 'https://sqs/',
     DELAYED_QUEUE_URL: 'https://sqs/delayed',
     STATUS_DEAD_QUEUE_URL: 'https://sqs/dead',

@@ -102,7 +102,8 @@ beforeAll(async () => {
   blobs.container('shoal');
   for (const name of ['status', 'dead-letters']) pubSub.broker.createTopic(`${TOPICS}/shoal-${name}-${STAGE}`);
   makeQueues();
-  const fleet = { idleSeconds: 20, maxInstances: 2 };
+  // Small machines: of each fleet two tasks at once.
+  const fleet = { idleSeconds: 20, maxInstances: 2, maxHourlyPriceUsd: 0.03 };
   pipeline = await startPipeline({
     dataDirectory: folder,
     fleets: {
@@ -137,8 +138,8 @@ const jobOf = (tasks: number) => ({
   name: 'three clouds',
   fleet: FLEETS,
   code: { repository: repository.url, run: ['node', 'work.js'] },
-  // So long that no fleet could do all of it in time: each gets its part.
-  expectedSeconds: 60,
+  // So long that all fleets together could not do it in time: each gets its part, whatever it costs there.
+  expectedSeconds: 290,
   tasks: Array.from({ length: tasks }, (_, n) => ({ input: { n } })),
 });
 
