@@ -102,8 +102,13 @@ beforeAll(async () => {
   blobs.container('shoal');
   for (const name of ['status', 'dead-letters']) pubSub.broker.createTopic(`${TOPICS}/shoal-${name}-${STAGE}`);
   makeQueues();
-  // Small machines: of each fleet two tasks at once.
-  const fleet = { idleSeconds: 20, maxInstances: 2, maxHourlyPriceUsd: 0.03 };
+  // Large slots, and in a hurry: none of the fleets could take all of a job.
+  const fleet = {
+    idleSeconds: 20,
+    maxInstances: 2,
+    slot: { vcpu: 4, memoryMiB: 1024, diskGiB: 5 },
+    drainTargetSeconds: 60,
+  };
   pipeline = await startPipeline({
     dataDirectory: folder,
     fleets: {
