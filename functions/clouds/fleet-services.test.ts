@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Clouds, cloudsSchema } from '../../core/clouds.ts';
 import { TransientError } from '../../core/errors.ts';
 import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
@@ -10,7 +10,7 @@ import { taskMessageFactory } from '../../test/factories/task-message.ts';
 import { InMemoryBlobStore } from '../../test/fakes/in-memory-blob-store.ts';
 import { InMemoryControlChannel } from '../../test/fakes/in-memory-control-channel.ts';
 import { inMemoryTaskQueues } from '../../test/fakes/in-memory-task-queue.ts';
-import { fleetServices } from './fleet-services.ts';
+import { type CloudServices, fleetServices } from './fleet-services.ts';
 
 const FLEETS = { near: { provider: 'aws' }, far: { provider: 'gcp' }, further: { provider: 'azure' } };
 
@@ -92,6 +92,29 @@ describe('the services of a fleet', () => {
     await expect(services.queues('far', 'normal').depth()).rejects.toThrow('no token');
 
     expect(await services.queues('far', 'normal').depth()).toMatchObject({ visible: 0 });
+  });
+});
+
+describe('a cloud that says nothing', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    return () => vi.useRealTimers();
+  });
+
+  it.each([
+    ['send', ({ queues }) => queues('far', 'normal').send([taskMessageFactory({ jobId, fleet: 'far' })])],
+    ['depth', ({ queues }) => queues('far', 'normal').depth()],
+    ['update', ({ control }) => control.update('far', (document) => document)],
+  ] as [string, (services: CloudServices) => Promise<unknown>][])('keeps nobody waiting: %s', async (_, ask) => {
+    const fleets = fleetsOf(fleetsFileSchema.parse({ fleets: FLEETS }));
+    const silent = new Promise<never>(() => undefined);
+    const clouds = cloudsSchema.parse({ gcp: GCP_CLOUD });
+    const services = fleetServices({ fleets, clouds }, cloud(), () => silent);
+
+    const asked = expect(ask(services)).rejects.toThrow(/gcp gave no answer within \d+ s/);
+    await vi.advanceTimersByTimeAsync(20_000);
+
+    await asked;
   });
 });
 

@@ -2,6 +2,7 @@
  * Each fleet's queues, control document and blobs, in whichever cloud they are. Where no other cloud is declared these are
  * AWS's own; where one is, its clients are loaded when one of its fleets is first spoken to.
  */
+import { realPatience } from '../../adapters/patience.ts';
 import type { Clouds } from '../../core/clouds.ts';
 import { servicesOf } from '../../core/clouds.ts';
 import type { Services } from '../../core/ids.ts';
@@ -20,6 +21,9 @@ export interface FleetServices extends CloudServices {
   /** Addresses of blobs, wherever they are. */
   readonly linksOf: (home: BlobLinks) => BlobLinks;
 }
+
+/** A function that waits has no time left for what it can do: most may take half a minute in all. */
+const ANSWER_SECONDS = 15;
 
 export type OpenCloud = (cloud: keyof Clouds) => Promise<CloudServices>;
 
@@ -44,15 +48,27 @@ export function fleetServices({ fleets, clouds }: Deployment, home: CloudService
     services,
     blobs: async () => (await servicesAt(services)).blobs,
   }));
+  // On AWS the SDK has limits of its own.
+  const within = <Answer>(fleet: string, work: Promise<Answer>): Promise<Answer> =>
+    at(fleet) === 'aws' ? work : realPatience(work, ANSWER_SECONDS, at(fleet));
   return {
     queues: (fleet, priority) =>
       carrying(
         async () => (await servicesAt(at(fleet))).queues(fleet, priority),
         (keys) => carryBlobs(keys, at(fleet), places),
+        (work) => within(fleet, work),
       ),
     control: {
-      read: async (fleet, ...rest) => (await servicesAt(at(fleet))).control.read(fleet, ...rest),
-      update: async (fleet, change) => (await servicesAt(at(fleet))).control.update(fleet, change),
+      read: (fleet, ...rest) =>
+        within(
+          fleet,
+          servicesAt(at(fleet)).then(({ control }) => control.read(fleet, ...rest)),
+        ),
+      update: (fleet, change) =>
+        within(
+          fleet,
+          servicesAt(at(fleet)).then(({ control }) => control.update(fleet, change)),
+        ),
     },
     blobs: new PlacesOfBlobs(places),
     linksOf: (links) => linksHome(links, places),
@@ -60,16 +76,21 @@ export function fleetServices({ fleets, clouds }: Deployment, home: CloudService
 }
 
 /** A queue that is opened when it is first used. What a message only names is where its reader looks before it is sent. */
-function carrying(open: () => Promise<TaskQueue>, carry: (keys: readonly string[]) => Promise<void>): TaskQueue {
+function carrying(
+  open: () => Promise<TaskQueue>,
+  carry: (keys: readonly string[]) => Promise<void>,
+  within: <Answer>(work: Promise<Answer>) => Promise<Answer>,
+): TaskQueue {
   return {
     send: async (messages) => {
+      // A checkpoint may be large: carrying it takes as long as it takes.
       await carry(messages.flatMap(({ inputRef, checkpointRef }) => [inputRef?.blob, checkpointRef]).filter(isText));
-      await (await open()).send(messages);
+      await within(open().then((queue) => queue.send(messages)));
     },
     receive: async (options) => (await open()).receive(options),
-    acknowledge: async (leases) => (await open()).acknowledge(leases),
-    changeLease: async (leases, leaseSeconds) => (await open()).changeLease(leases, leaseSeconds),
-    depth: async () => (await open()).depth(),
+    acknowledge: (leases) => within(open().then((queue) => queue.acknowledge(leases))),
+    changeLease: (leases, leaseSeconds) => within(open().then((queue) => queue.changeLease(leases, leaseSeconds))),
+    depth: () => within(open().then((queue) => queue.depth())),
   };
 }
 

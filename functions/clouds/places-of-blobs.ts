@@ -67,10 +67,11 @@ export class PlacesOfBlobs implements BlobStore {
  * @throws TransientError when a place does not answer
  */
 export async function carryBlobs(keys: readonly string[], to: Services, places: readonly Place[]): Promise<void> {
+  const wanted = [...new Set(keys)].filter((key) => to !== 'aws' || !isInput(key));
+  if (wanted.length === 0) return;
   const target = await places.find(({ services }) => services === to)?.blobs();
   if (!target) return;
   const elsewhere = new PlacesOfBlobs(places.filter(({ services }) => services !== to));
-  const wanted = [...new Set(keys)].filter((key) => to !== 'aws' || !isInput(key));
   await inParallel(wanted, CARRIED_AT_ONCE, async (key) => {
     if (await target.get(key, FIRST_BYTE)) return;
     const found = await elsewhere.getStream(key);

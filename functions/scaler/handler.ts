@@ -9,6 +9,7 @@ import { createEc2Client, createPricingClient } from '../../adapters/aws/ec2-cli
 import { Ec2OfferSource } from '../../adapters/aws/ec2-offer-source.ts';
 import { S3BlobStore } from '../../adapters/aws/s3-blob-store.ts';
 import { SqsStatusFlow } from '../../adapters/aws/sqs-status-flow.ts';
+import { realPatience } from '../../adapters/patience.ts';
 import { LEAVE_AFTER_SECONDS } from '../../core/fleet-trouble.ts';
 import { accountingPorts } from '../accounting-ports.ts';
 import { deploymentServices } from '../clouds/deployment-services.ts';
@@ -18,7 +19,6 @@ import { azureMachines } from './azure-machines.ts';
 import { config } from './config.ts';
 import { gcpMachines } from './gcp-machines.ts';
 import { takeBackTasks } from './lost-machines.ts';
-import { realPatience } from './patience.ts';
 import { type CloudMachinesOptions, providersFor } from './providers.ts';
 import { scale, type TickPorts } from './scale.ts';
 

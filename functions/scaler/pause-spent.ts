@@ -3,11 +3,11 @@
  * between is made good.
  */
 import { inParallel } from '../../adapters/in-parallel.ts';
+import { endlessPatience, type Patience } from '../../adapters/patience.ts';
 import { whyPause } from '../../core/budget.ts';
 import { type ControlDocument, withLeftJob, withoutPausedJob, withPauseOf } from '../../core/control-document.ts';
 import { fleetsNamed, fleetsWithTasks, hasLeft } from '../../core/placement.ts';
 import type { Clock, ControlChannel, JobProgress, JobStore } from '../../core/ports.ts';
-import { endlessPatience, type Patience } from './patience.ts';
 
 export interface PausePorts {
   readonly jobs: JobStore;

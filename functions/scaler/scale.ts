@@ -3,6 +3,7 @@
  * ticks cost one read: the index of open jobs is empty.
  */
 import { inParallel } from '../../adapters/in-parallel.ts';
+import { endlessPatience, type Patience } from '../../adapters/patience.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { partOf } from '../../core/fleet-part.ts';
 import { isClosed, type Job } from '../../core/job.ts';
@@ -25,7 +26,6 @@ import type { FleetJob } from './fleet-job.ts';
 import { type KnownFleets, leaveFleets } from './leave-fleets.ts';
 import { moveTasks } from './move-tasks.ts';
 import { noteOutage } from './note-outage.ts';
-import { endlessPatience, type Patience } from './patience.ts';
 import { type PausePorts, pauseSpent, tellMachines } from './pause-spent.ts';
 import { type ScaledFleet, scaleFleet } from './scale-fleet.ts';
 import type { Observation, ScalePorts, ScaleSettings } from './scale-ports.ts';

@@ -1,8 +1,8 @@
 /**
- * How long one fleet may keep a tick waiting: a cloud that is gone does not refuse, it says nothing, and the tick has others to
- * look after, and must live to write down what it saw.
+ * How long one fleet, or one cloud, may keep a function waiting: a cloud that is gone does not refuse, it says nothing, and the
+ * function has others to look after, and must live to write down what it saw.
  */
-import { TransientError } from '../../core/errors.ts';
+import { TransientError } from '../core/errors.ts';
 
 /** The same promise, or a rejection when it takes longer. What was asked for may still happen. */
 export type Patience = <Answer>(work: Promise<Answer>, seconds: number, what: string) => Promise<Answer>;
