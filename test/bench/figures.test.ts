@@ -90,8 +90,8 @@ describe('the budgets', () => {
     expect(
       trendsOf([figuresOf(50_000, { sqsRequests: 0.1 }), figuresOf(10_000, { sqsRequests: 0.1 }), figuresOf(1_000)]),
     ).toEqual([
-      'requests a task fall by 70 % from 1,000 to 10,000 tasks: what a job costs once (polls, ticks, machines) is shared by more tasks',
-      'requests a task are flat within 5 % from 10,000 to 50,000 tasks',
+      'requests a task fall by 70 % from 1,000 to 10,000 tasks: what a job costs once (polls, ticks, machines) is shared by more tasks; each further task costs 0.097',
+      'requests a task are flat within 5 % from 10,000 to 50,000 tasks; each further task costs 0.130',
     ]);
   });
 

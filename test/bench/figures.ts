@@ -130,13 +130,18 @@ export function trendsOf(runs: readonly BenchFigures[]): string[] {
     if (!smaller) return [];
     const changed = requestsOf(larger) / requestsOf(smaller) - 1;
     const sizes = `from ${smaller.tasks.toLocaleString('en')} to ${larger.tasks.toLocaleString('en')} tasks`;
-    if (Math.abs(changed) <= MAX_GROWTH) return [`requests a task are flat within 5 % ${sizes}`];
+    const further = `; each further task costs ${furtherTask(smaller, larger).toFixed(3)}`;
+    if (Math.abs(changed) <= MAX_GROWTH) return [`requests a task are flat within 5 % ${sizes}${further}`];
     const why = changed < 0 ? ': what a job costs once (polls, ticks, machines) is shared by more tasks' : '';
     return [
-      `requests a task ${changed < 0 ? 'fall' : 'grow'} by ${Math.abs(changed * 100).toFixed(0)} % ${sizes}${why}`,
+      `requests a task ${changed < 0 ? 'fall' : 'grow'} by ${Math.abs(changed * 100).toFixed(0)} % ${sizes}${why}${further}`,
     ];
   });
 }
+
+/** What is added by a larger job, without what any job costs once. */
+const furtherTask = (smaller: BenchFigures, larger: BenchFigures): number =>
+  (requestsOf(larger) * larger.tasks - requestsOf(smaller) * smaller.tasks) / (larger.tasks - smaller.tasks);
 
 /** All requests a task. */
 export const requestsOf = ({ perTask }: BenchFigures): number =>
