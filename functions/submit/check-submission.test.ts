@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { cloudsSchema } from '../../core/clouds.ts';
 import { TransientError, ValidationError } from '../../core/errors.ts';
 import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
+import { GCP_CLOUD } from '../../test/factories/clouds.ts';
 import { COMMIT } from '../../test/factories/ids.ts';
 import { at, START } from '../../test/factories/manual-clock.ts';
 import { submissionFactory } from '../../test/factories/submission.ts';
@@ -266,5 +268,28 @@ describe('a repository', () => {
     resolver.unreachable = true;
 
     await expect(check(submissionFactory(), rulesFactory({ resolver }))).rejects.toThrow(TransientError);
+  });
+});
+
+describe('a private repository', () => {
+  const fleets = fleetsOf(
+    fleetsFileSchema.parse({ fleets: { default: { provider: 'aws' }, far: { provider: 'gcp' } } }),
+  );
+  const clouds = cloudsSchema.parse({ gcp: GCP_CLOUD });
+  const resolver = new InMemoryCodeResolver({ [REPOSITORY]: { main: COMMIT } }, ['github/acme']);
+  const privately = (fleet: string | readonly string[]) =>
+    submissionFactory({ code: code({ credential: 'github/acme' }), fleet });
+
+  it('is refused where machines have no identity that could read its credential', async () => {
+    const rules = rulesFactory({ fleets, clouds, resolver });
+
+    expect(await faultsOf(privately(['default', 'far']), rules)).toEqual(['code.credential']);
+    await expect(check(privately('default'), rules)).resolves.toMatchObject({ commit: COMMIT });
+  });
+
+  it('is taken for a fleet whose cloud is not declared: its machines use what AWS has', async () => {
+    await expect(check(privately('far'), rulesFactory({ fleets, resolver }))).resolves.toMatchObject({
+      commit: COMMIT,
+    });
   });
 });

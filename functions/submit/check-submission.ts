@@ -1,5 +1,6 @@
 /** Bad input is refused at the door: every fault of a submission at once, each with its place. */
 
+import { type Clouds, servicesOf } from '../../core/clouds.ts';
 import { codeSchema } from '../../core/code.ts';
 import { type Fault, ValidationError } from '../../core/errors.ts';
 import type { Fleet } from '../../core/fleet.ts';
@@ -10,6 +11,8 @@ import { faultsOf } from '../../core/validation.ts';
 
 export interface SubmissionRules {
   readonly fleets: readonly Fleet[];
+  /** The other clouds that fleets are in; none, unless told. */
+  readonly clouds?: Clouds;
   readonly repositoryHosts: readonly string[];
   /** Whether `file://` and plain `http://` are read: by the local run only. */
   readonly allowLocalRepositories: boolean;
@@ -35,6 +38,7 @@ export async function checkSubmission(
     ...fleetFaults(document, rules.fleets),
     ...deadlineFaults(document, now),
     ...(parsed.success ? resourceFaults(parsed.data, rules.fleets) : []),
+    ...(parsed.success ? credentialFaults(parsed.data, rules) : []),
   ];
   const code = await checkCode(document, rules).catch((error: unknown) => {
     // A host that cannot be reached is no reason to keep quiet about what is wrong anyway.
@@ -86,6 +90,19 @@ function resourceFaults(submission: JobSubmission, fleets: readonly Fleet[]): Fa
         message: `a slot of the fleet "${name}" has ${slot[kind]}; ask for less, or for a fleet with larger slots`,
       }));
   });
+}
+
+/** Secrets are in AWS's parameter store, where machines in other clouds are nobody. */
+function credentialFaults(submission: JobSubmission, { fleets, clouds = {} }: SubmissionRules): Fault[] {
+  if (submission.code.credential === null) return [];
+  const elsewhere = fleetsNamed(submission).filter((name) => {
+    const fleet = fleets.find((each) => each.name === name);
+    return fleet && servicesOf(fleet, clouds) !== 'aws';
+  });
+  return elsewhere.map((name) => ({
+    path: 'code.credential',
+    message: `machines of the fleet "${name}" cannot read it, they have no identity on AWS; name fleets on AWS, or make the repository readable without it`,
+  }));
 }
 
 /** Resolves the code even when other parts are wrong, so that an unknown ref is told with all the rest. */

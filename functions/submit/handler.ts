@@ -47,6 +47,7 @@ const secrets = config.LOCAL_CREDENTIALS_DIR
 
 const rules = {
   fleets,
+  clouds,
   repositoryHosts: config.REPOSITORY_HOSTS,
   allowLocalRepositories: config.ALLOW_LOCAL_REPOSITORIES === 'true',
   resolver: codeResolver(new RepositoryCredentials({ secrets, clock })),
