@@ -234,7 +234,10 @@ function limitedTo(
 }
 
 async function recordOnly(fleet: Fleet, plan: ScalePlan, state: FleetState, ports: ScalePorts): Promise<ScaledFleet> {
-  const reasons = [...plan.reasons, `this version cannot launch machines at "${fleet.provider}" yet`];
+  const reasons = [
+    ...plan.reasons,
+    `nothing can be launched at "${fleet.provider}": fleets.yml does not declare that cloud`,
+  ];
   const told = { ...plan, launch: 0, terminate: [], reasons };
   await recordPlan(fleet, told, state, state, ports);
   return { fleet: fleet.name, plan: told, launched: 0, terminated: 0, breaker: 'closed' };

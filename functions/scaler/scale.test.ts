@@ -389,7 +389,9 @@ describe('a launch', () => {
     const [scaled] = await tick({ providerOf: () => undefined });
 
     expect(scaled).toMatchObject({ launched: 0, terminated: 0, plan: { wanted: 2, launch: 0, terminate: [] } });
-    expect((await plan())?.reasons).toContain('this version cannot launch machines at "aws" yet');
+    expect((await plan())?.reasons).toContain(
+      'nothing can be launched at "aws": fleets.yml does not declare that cloud',
+    );
   });
 });
 
