@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keepOffers } from '../adapters/aws/kept-offers.ts';
+import { keepOffers } from '../adapters/kept-offers.ts';
 import { gcpCloud } from '../test/clouds/gcp/gcp-cloud.ts';
 import { offerFactory } from '../test/factories/offer.ts';
 import { InMemoryBlobStore } from '../test/fakes/in-memory-blob-store.ts';

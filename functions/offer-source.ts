@@ -2,10 +2,11 @@
  * Where prices come from, for every function that speaks of them: of each cloud of this deployment, what the scaler read
  * last, or the shipped catalogue.
  */
-import { KeptOfferSource } from '../adapters/aws/kept-offers.ts';
+
 import { AzureCatalogueOfferSource } from '../adapters/catalogue/azure-catalogue-offer-source.ts';
 import { CatalogueOfferSource } from '../adapters/catalogue/catalogue-offer-source.ts';
 import { GcpCatalogueOfferSource } from '../adapters/catalogue/gcp-catalogue-offer-source.ts';
+import { KeptOfferSource } from '../adapters/kept-offers.ts';
 import type { Clouds } from '../core/clouds.ts';
 import type { BlobStore, OfferList, OfferSource } from '../core/ports.ts';
 

@@ -14,12 +14,12 @@ import type { Market, Offer } from '../../core/offer.ts';
 import type { BlobStore, Clock, OfferList, OfferSource } from '../../core/ports.ts';
 import { AWS_INSTANCE_TYPES, ON_DEMAND_OBSERVED_AT } from '../catalogue/aws-instance-types.ts';
 import { FIXED_USD_PER_HOUR, ROOT_DISK_GIB } from '../catalogue/catalogue-offer-source.ts';
+import { keepOffers, readJson } from '../kept-offers.ts';
 import { type InstanceType, instanceTypeSchema, readInstanceTypes } from './ec2-instance-types.ts';
 import { readOnDemandPrices } from './ec2-on-demand-prices.ts';
 import { readPlacementScores } from './ec2-placement-scores.ts';
 import { readSpotPrices, type SpotPrice } from './ec2-spot-prices.ts';
 import { readSubnets } from './ec2-subnets.ts';
-import { keepOffers, readJson } from './kept-offers.ts';
 
 const FACTS_SECONDS = 24 * 3_600;
 const SPOT_SECONDS = 600;

@@ -1,13 +1,11 @@
 /** The control document in the bucket: `control/{fleet}.json`, changed by `If-Match`, read by `If-None-Match`. */
 import { NoSuchKey, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { type ControlDocument, controlDocumentSchema, emptyControlDocument } from '../../core/control-document.ts';
-import { TransientError } from '../../core/errors.ts';
 import { blobKeys } from '../../core/ids.ts';
 import type { ControlChannel, ControlRead } from '../../core/ports.ts';
-import { backoff } from '../backoff.ts';
+import { updateControl } from '../update-control.ts';
 import { readObject } from './s3-read.ts';
 
-const MAX_TRIES = 12;
 const NOT_MODIFIED = 304;
 /** Somebody else wrote first: the ETag no longer fits, or two writes met. */
 const LOST_THE_RACE: ReadonlySet<number> = new Set([409, 412]);
@@ -40,32 +38,28 @@ export class S3ControlChannel implements ControlChannel {
     }
   }
 
-  /**
-   * A change that gives back the very same document writes nothing. After a lost response the document no longer has the
-   * ETag that was read, and the change is made again, on top of itself: every change is one that may be made twice.
-   */
-  async update(fleet: string, change: (document: ControlDocument) => ControlDocument): Promise<void> {
-    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-      const before = await this.read(fleet);
-      if (before.kind === 'unchanged') continue;
-      const changed = change(before.document);
-      if (changed === before.document) return;
-      try {
-        await this.#client.send(
-          new PutObjectCommand({
-            Bucket: this.#bucket,
-            Key: blobKeys.control(fleet),
-            Body: JSON.stringify(changed),
-            ContentType: 'application/json',
-            ...(before.etag ? { IfMatch: before.etag } : { IfNoneMatch: '*' }),
-          }),
-        );
-        return;
-      } catch (error) {
-        if (!LOST_THE_RACE.has(statusOf(error) ?? 0)) throw error;
-        await backoff(tries);
-      }
+  update(fleet: string, change: (document: ControlDocument) => ControlDocument): Promise<void> {
+    return updateControl(fleet, change, {
+      read: () => this.read(fleet),
+      write: (changed, { etag }) => this.#write(fleet, changed, etag),
+    });
+  }
+
+  async #write(fleet: string, changed: ControlDocument, etag: string | null): Promise<boolean> {
+    try {
+      await this.#client.send(
+        new PutObjectCommand({
+          Bucket: this.#bucket,
+          Key: blobKeys.control(fleet),
+          Body: JSON.stringify(changed),
+          ContentType: 'application/json',
+          ...(etag ? { IfMatch: etag } : { IfNoneMatch: '*' }),
+        }),
+      );
+      return true;
+    } catch (error) {
+      if (LOST_THE_RACE.has(statusOf(error) ?? 0)) return false;
+      throw error;
     }
-    throw new TransientError('the control document is contended', { context: { fleet } });
   }
 }

@@ -1,14 +1,13 @@
 /** The control document in the container: `control/{fleet}.json`, changed by `If-Match`, read by `If-None-Match`. */
 import { type ControlDocument, controlDocumentSchema, emptyControlDocument } from '../../core/control-document.ts';
-import { PermanentError, TransientError } from '../../core/errors.ts';
+import { PermanentError } from '../../core/errors.ts';
 import { blobKeys } from '../../core/ids.ts';
 import type { ControlChannel, ControlRead } from '../../core/ports.ts';
-import { backoff } from '../backoff.ts';
 import type { AccessToken } from '../identity/access-token.ts';
 import { parsedJson } from '../parsed-json.ts';
+import { updateControl } from '../update-control.ts';
 import { type AzureContainer, askForBlob, putHeaders, unexpectedOfBlobs } from './azure-blobs.ts';
 
-const MAX_TRIES = 12;
 /** Somebody else wrote first: the ETag no longer fits (412), or the document that was not there is (409). */
 const LOST_THE_RACE: ReadonlySet<number> = new Set([409, 412]);
 
@@ -39,26 +38,20 @@ export class AzureControlChannel implements ControlChannel {
     }
   }
 
-  /**
-   * A change that gives back the very same document writes nothing. After a lost response the document no longer has the
-   * ETag that was read, and the change is made again, on top of itself: every change is one that may be made twice.
-   */
-  async update(fleet: string, change: (document: ControlDocument) => ControlDocument): Promise<void> {
-    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-      const before = await this.read(fleet);
-      if (before.kind === 'unchanged') continue;
-      const changed = change(before.document);
-      if (changed === before.document) return;
-      const condition: Record<string, string> = before.etag ? { 'if-match': before.etag } : { 'if-none-match': '*' };
-      const answer = await askForBlob(this.#container, blobKeys.control(fleet), {
-        method: 'PUT',
-        headers: { ...putHeaders('application/json'), ...condition },
-        body: JSON.stringify(changed),
-      });
-      if (answer.status === 201) return;
-      if (!LOST_THE_RACE.has(answer.status)) throw unexpectedOfBlobs('Put Blob', answer);
-      await backoff(tries);
-    }
-    throw new TransientError('the control document is contended', { context: { fleet } });
+  update(fleet: string, change: (document: ControlDocument) => ControlDocument): Promise<void> {
+    return updateControl(fleet, change, {
+      read: () => this.read(fleet),
+      write: async (changed, { etag }) => {
+        const condition: Record<string, string> = etag ? { 'if-match': etag } : { 'if-none-match': '*' };
+        const answer = await askForBlob(this.#container, blobKeys.control(fleet), {
+          method: 'PUT',
+          headers: { ...putHeaders('application/json'), ...condition },
+          body: JSON.stringify(changed),
+        });
+        if (answer.status === 201) return true;
+        if (LOST_THE_RACE.has(answer.status)) return false;
+        throw unexpectedOfBlobs('Put Blob', answer);
+      },
+    });
   }
 }

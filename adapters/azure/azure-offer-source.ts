@@ -10,7 +10,6 @@ import type { AzureCloud } from '../../core/clouds.ts';
 import { PermanentError, TransientError } from '../../core/errors.ts';
 import { MARKETS, type Offer } from '../../core/offer.ts';
 import type { BlobStore, Clock, OfferList, OfferSource } from '../../core/ports.ts';
-import { keepOffers, readJson } from '../aws/kept-offers.ts';
 import {
   AZURE_CATALOGUE,
   AZURE_FIXED_USD_PER_HOUR,
@@ -18,6 +17,7 @@ import {
 } from '../catalogue/azure-catalogue-offer-source.ts';
 import { AZURE_OBSERVED_AT, AZURE_SIZES } from '../catalogue/azure-sizes.ts';
 import type { AccessToken } from '../identity/access-token.ts';
+import { keepOffers, readJson } from '../kept-offers.ts';
 import { ArmClient } from './arm-client.ts';
 import { readRetailPrices, retailPriceSchema } from './azure-retail-prices.ts';
 import { azureSizeSchema, readSizes } from './azure-sizes.ts';

@@ -3,18 +3,19 @@
  * generation is the one that was read (https://cloud.google.com/storage/docs/request-preconditions).
  */
 import { type ControlDocument, controlDocumentSchema, emptyControlDocument } from '../../core/control-document.ts';
-import { TransientError } from '../../core/errors.ts';
 import { blobKeys } from '../../core/ids.ts';
 import type { ControlChannel, ControlRead } from '../../core/ports.ts';
-import { backoff } from '../backoff.ts';
 import type { AccessToken } from '../identity/access-token.ts';
+import { type DocumentRead, updateControl } from '../update-control.ts';
 import { GcsObjects, NOT_MODIFIED, PRECONDITION_FAILED } from './gcs-objects.ts';
 
-const MAX_TRIES = 12;
 /** What was never written. */
 const NO_GENERATION = '0';
 
-type GenerationRead = ControlRead & { readonly generation: string };
+interface Generation {
+  readonly generation: string;
+}
+type GenerationRead = ControlRead & Generation;
 
 export class GcsControlChannel implements ControlChannel {
   readonly #objects: GcsObjects;
@@ -29,24 +30,17 @@ export class GcsControlChannel implements ControlChannel {
     return read;
   }
 
-  /**
-   * A change that gives back the very same document writes nothing. After a lost response the generation is no longer the
-   * one that was read, and the change is made again, on top of itself: every change is one that may be made twice.
-   */
-  async update(fleet: string, change: (document: ControlDocument) => ControlDocument): Promise<void> {
-    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-      const before = await this.#read(fleet);
-      if (before.kind === 'unchanged') continue;
-      const changed = change(before.document);
-      if (changed === before.document) return;
-      const status = await this.#objects.put(blobKeys.control(fleet), JSON.stringify(changed), {
-        headers: { 'content-type': 'application/json', 'x-goog-if-generation-match': before.generation },
-        expected: [PRECONDITION_FAILED],
-      });
-      if (status !== PRECONDITION_FAILED) return;
-      await backoff(tries);
-    }
-    throw new TransientError('the control document is contended', { context: { fleet } });
+  update(fleet: string, change: (document: ControlDocument) => ControlDocument): Promise<void> {
+    return updateControl<DocumentRead & Generation>(fleet, change, {
+      read: () => this.#read(fleet),
+      write: async (changed, { generation }) => {
+        const status = await this.#objects.put(blobKeys.control(fleet), JSON.stringify(changed), {
+          headers: { 'content-type': 'application/json', 'x-goog-if-generation-match': generation },
+          expected: [PRECONDITION_FAILED],
+        });
+        return status !== PRECONDITION_FAILED;
+      },
+    });
   }
 
   async #read(fleet: string, etag?: string): Promise<GenerationRead> {

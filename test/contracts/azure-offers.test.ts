@@ -1,8 +1,8 @@
 /** What Azure rents out: sizes, prices of both markets, their age, and what is done when some of it cannot be read. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { KeptOfferSource } from '../../adapters/aws/kept-offers.ts';
 import { AzureOfferSource } from '../../adapters/azure/azure-offer-source.ts';
 import { AzureCatalogueOfferSource } from '../../adapters/catalogue/azure-catalogue-offer-source.ts';
+import { KeptOfferSource } from '../../adapters/kept-offers.ts';
 import { TransientError } from '../../core/errors.ts';
 import { ArmServer } from '../clouds/azure/arm-server.ts';
 import { azureCloudFactory } from '../clouds/azure/azure-cloud.ts';

@@ -1,8 +1,8 @@
 /** What Compute Engine rents out: types of the region's zones, prices by series, their age, and what is done without them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { KeptOfferSource } from '../../adapters/aws/kept-offers.ts';
 import { GcpCatalogueOfferSource } from '../../adapters/catalogue/gcp-catalogue-offer-source.ts';
 import { GceOfferSource } from '../../adapters/gcp/gce-offer-source.ts';
+import { KeptOfferSource } from '../../adapters/kept-offers.ts';
 import { TransientError } from '../../core/errors.ts';
 import { ComputeServer, type Sku } from '../clouds/gcp/compute-server.ts';
 import { gcpCloud } from '../clouds/gcp/gcp-cloud.ts';

@@ -3,9 +3,9 @@
  * ask no cloud for anything. They are as old as the last work was, and say so.
  */
 import { z } from 'zod';
-import { offerSchema } from '../../core/offer.ts';
-import type { BlobStore, Clock, OfferList, OfferSource } from '../../core/ports.ts';
-import { parsedJson } from '../parsed-json.ts';
+import { offerSchema } from '../core/offer.ts';
+import type { BlobStore, Clock, OfferList, OfferSource } from '../core/ports.ts';
+import { parsedJson } from './parsed-json.ts';
 
 const keyOf = (provider: string): string =>
   provider === 'aws' ? 'cache/offers.json' : `cache/offers-${provider}.json`;
