@@ -36,6 +36,28 @@ export interface Workload {
   readonly idleSeconds: number;
 }
 
+/** Work that nothing runs of yet, as a fleet's machines would do it within the drain target. */
+export interface WorkToCome {
+  readonly tasks: number;
+  readonly slotsPerTask: number;
+  readonly secondsPerTask: number;
+  readonly bootSeconds: number;
+}
+
+export function workloadToCome(
+  { drainTargetSeconds, idleSeconds }: Pick<Fleet, 'drainTargetSeconds' | 'idleSeconds'>,
+  { tasks, slotsPerTask, secondsPerTask, bootSeconds }: WorkToCome,
+): Workload {
+  const slots = tasks * slotsPerTask;
+  return {
+    slotsWanted: Math.ceil(Math.min(slots, (slots * secondsPerTask) / drainTargetSeconds)),
+    secondsPerTask,
+    workSeconds: Math.max(secondsPerTask, drainTargetSeconds),
+    bootSeconds,
+    idleSeconds,
+  };
+}
+
 export interface MarketKnowledge {
   /** Pools (`poolOf`) that had no capacity a moment ago. */
   readonly soldOut?: ReadonlySet<string>;

@@ -10,7 +10,7 @@
  *
  * What cannot be held together (budget, deadline, bounds) is told in words, each with what would be possible.
  */
-import { type Choice, chooseInstances, type Workload } from './choose-instances.ts';
+import { type Choice, chooseInstances, workloadToCome } from './choose-instances.ts';
 import type { Fleet } from './fleet.ts';
 import { usd } from './money.ts';
 import type { OfferList } from './ports.ts';
@@ -78,7 +78,13 @@ export function estimateJob(
     secondsPerTask: work.secondsPerTask,
     prices: { source, observedAt, ageDays },
   };
-  const { choices, refused } = chooseInstances(fleet, workloadOf(work, fleet, settings), offers);
+  const workload = workloadToCome(fleet, {
+    tasks: work.taskCount,
+    slotsPerTask: work.slotsPerTask,
+    secondsPerTask: work.secondsPerTask.likely,
+    bootSeconds: settings.bootSeconds,
+  });
+  const { choices, refused } = chooseInstances(fleet, workload, offers);
   const [best] = choices;
   if (!best) {
     const known = offers.filter(({ provider }) => provider === fleet.provider);
@@ -115,18 +121,6 @@ export function estimateJob(
     reasons: choices
       .slice(0, REASONS_TOLD)
       .map(({ offer, reason }, index) => (index === 0 ? reason : `${offer.instanceType} (${offer.market}): ${reason}`)),
-  };
-}
-
-function workloadOf(work: EstimatedWork, fleet: Fleet, { bootSeconds }: EstimateSettings): Workload {
-  const secondsPerTask = work.secondsPerTask.likely;
-  const slots = work.taskCount * work.slotsPerTask;
-  return {
-    slotsWanted: Math.ceil(Math.min(slots, (slots * secondsPerTask) / fleet.drainTargetSeconds)),
-    secondsPerTask,
-    workSeconds: Math.max(secondsPerTask, fleet.drainTargetSeconds),
-    bootSeconds,
-    idleSeconds: fleet.idleSeconds,
   };
 }
 

@@ -1,5 +1,5 @@
 /** A fleet as it could be used for a job: what `placeTasks` compares. */
-import { chooseInstances } from './choose-instances.ts';
+import { chooseInstances, workloadToCome } from './choose-instances.ts';
 import type { Resources } from './code.ts';
 import type { Fleet } from './fleet.ts';
 import type { Offer } from './offer.ts';
@@ -45,7 +45,8 @@ export function candidateOf(
   }
   const own = offers.filter(({ provider }) => provider === fleet.provider);
   if (own.length === 0) return { ...common, usdPerTask: null, reason: `no prices of ${fleet.provider} are known` };
-  const { choices, refused } = chooseInstances(fleet, workloadOf(fleet, work, perTask, knowledge), own, knowledge);
+  const workload = workloadToCome(fleet, { ...work, slotsPerTask: perTask, bootSeconds: knowledge.bootSeconds });
+  const { choices, refused } = chooseInstances(fleet, workload, own, knowledge);
   const [best] = choices;
   if (!best) {
     const reason = `no machine on offer fits: ${commonest(refused.map((each) => each.reason))}`;
@@ -56,18 +57,6 @@ export function candidateOf(
     usdPerTask: best.usdPerTask * perTask,
     tasksAtOnce: Math.max(1, Math.floor(best.slots / perTask)),
     reason: best.reason,
-  };
-}
-
-function workloadOf(fleet: Fleet, work: CandidateWork, perTask: number, { bootSeconds }: FleetKnowledge) {
-  const { secondsPerTask } = work;
-  const slots = work.tasks * perTask;
-  return {
-    slotsWanted: Math.ceil(Math.min(slots, (slots * secondsPerTask) / fleet.drainTargetSeconds)),
-    secondsPerTask,
-    workSeconds: Math.max(secondsPerTask, fleet.drainTargetSeconds),
-    bootSeconds,
-    idleSeconds: fleet.idleSeconds,
   };
 }
 
