@@ -150,7 +150,7 @@ function watchControl(
     bench.stopCancelled();
     bench.giveBackPaused();
     bench.dropLeft();
-    workshop.endJobs((jobId) => control.isJobCancelled(jobId));
+    workshop.endJobs((jobId) => control.isOver(jobId));
     if (control.isDraining) lifecycle.drain('drained by the control plane');
   };
   const again = (): (() => void) =>

@@ -41,10 +41,10 @@ export class CheckoutShelf {
     this.#tools = tools;
   }
 
-  /** The code's checkout, made if need be, to be given back by the caller. */
-  async use(code: Code): Promise<UsedCheckout> {
+  /** The code's checkout, made if need be for this job, to be given back by the caller. */
+  async use(code: Code, jobId: string): Promise<UsedCheckout> {
     for (;;) {
-      const preparation = await this.#tools.preparations.prepare(code);
+      const preparation = await this.#tools.preparations.prepare(code, jobId);
       if (preparation.kind !== 'ready') {
         // Room for another try, should room be what was missing.
         await this.tidy();

@@ -6,10 +6,11 @@
  */
 import { mkdir } from 'node:fs/promises';
 import type { Authorization } from '../../adapters/git/repository-credentials.ts';
+import type { RunLimits } from './process-group.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { type ProgramRun, runProgram } from './run-program.ts';
 
-export interface CheckoutRequest {
+export interface CheckoutRequest extends RunLimits {
   readonly repository: string;
   /** A full SHA. */
   readonly commit: string;
@@ -18,11 +19,7 @@ export interface CheckoutRequest {
   readonly authorization: RepositoryAuthorization | null;
   /** Must not exist, or be empty. */
   readonly folder: string;
-  readonly timeoutSeconds: number;
-  readonly graceSeconds: number;
   readonly environment: Readonly<Record<string, string>>;
-  readonly stop: AbortSignal;
-  readonly kill: AbortSignal;
 }
 
 export type RepositoryAuthorization = Pick<Extract<Authorization, { kind: 'authorized' }>, 'header' | 'hide'>;
@@ -47,7 +44,7 @@ const ALL_REFS = ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags
  * every file of the tree: the same bytes in more requests, each of which would need the credential.
  */
 export async function checkout(request: CheckoutRequest, groups: ProcessGroups): Promise<CheckoutOutcome> {
-  const { repository, commit, authorization } = request;
+  const { repository, commit, authorization, graceSeconds, stopGraceSeconds, stop, kill } = request;
   const scheme = schemeOf(repository);
   if (!scheme) {
     return { kind: 'failed', reason: 'the repository is neither https:, http: nor file:', mayPass: false };
@@ -69,9 +66,10 @@ export async function checkout(request: CheckoutRequest, groups: ProcessGroups):
         // What has a credential in its environment must not be of the user that commands are of.
         user: null,
         timeoutSeconds: Math.max(0, (deadline - performance.now()) / 1_000),
-        graceSeconds: request.graceSeconds,
-        stop: request.stop,
-        kill: request.kill,
+        graceSeconds,
+        ...(stopGraceSeconds ? { stopGraceSeconds } : {}),
+        stop,
+        kill,
       },
       groups,
     );

@@ -31,8 +31,9 @@ export class ControlWatch {
     this.#options = options;
   }
 
-  isJobCancelled(jobId: string): boolean {
-    return isJobCancelled(this.#document, jobId);
+  /** Whether nothing more of that job will start on this machine. */
+  isOver(jobId: string): boolean {
+    return isJobCancelled(this.#document, jobId) || this.hasLeft(jobId);
   }
 
   /** Whether this task, or the whole job, is cancelled. */

@@ -6,7 +6,7 @@ import { mayMount, mountSmallDisk, unmount } from '../../adapters/local/testing/
 import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
 import { until } from '../../adapters/local/testing/until.ts';
 import type { TaskMessage } from '../../core/messages.ts';
-import { taskIdFactory } from '../../test/factories/ids.ts';
+import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
 import { PLAIN_CODE } from '../../test/factories/plain-code.ts';
 import { AgentHarness } from '../testing/agent-harness.ts';
 import { CheckoutShelf } from './checkout-shelf.ts';
@@ -122,10 +122,10 @@ describe('the checkouts of a machine', () => {
     });
     const code = (commit: string): Code => ({ ...shellCode, commit });
     const used = [];
-    for (const commit of ['a', 'b', 'c', 'd']) used.push(await shelf.use(code(commit)));
+    for (const commit of ['a', 'b', 'c', 'd']) used.push(await shelf.use(code(commit), jobIdFactory()));
     // `a` is in use, `b` was used last.
     for (const { giveBack } of used.slice(1)) giveBack();
-    (await shelf.use(code('b'))).giveBack();
+    (await shelf.use(code('b'), jobIdFactory())).giveBack();
 
     freeBytes = 2 ** 20;
     await shelf.tidy();

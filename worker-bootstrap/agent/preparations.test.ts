@@ -1,11 +1,13 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { gitRepository } from '../../adapters/local/testing/git-repository.ts';
+import { runningWith } from '../../adapters/local/testing/processes.ts';
 import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
 import { until } from '../../adapters/local/testing/until.ts';
-import { COMMIT } from '../../test/factories/ids.ts';
+import { COMMIT, jobIdFactory } from '../../test/factories/ids.ts';
 import { PLAIN_CODE } from '../../test/factories/plain-code.ts';
 import { NO_CREDENTIALS } from '../../test/fakes/no-credentials.ts';
 import { readPath } from '../testing/config.ts';
@@ -13,12 +15,14 @@ import { systemClock } from './clock.ts';
 import { type Code, type Preparation, Preparations } from './preparations.ts';
 import { ProcessGroups } from './process-groups.ts';
 
-function setUp({ backoffSeconds = 60, setupSeconds = 20, commandPath = readPath() } = {}) {
+const JOB = jobIdFactory();
+
+function setUp({ backoffSeconds = 60, setupSeconds = 20, patienceSeconds = 0.3, commandPath = readPath() } = {}) {
   const workDir = temporaryFolder();
   const tried: Preparation['kind'][] = [];
   const stop = new AbortController();
   const preparations = new Preparations({
-    settings: { workDir, taskUser: null, setupSeconds, graceSeconds: 0.2, commandPath },
+    settings: { workDir, taskUser: null, setupSeconds, graceSeconds: 0.2, cancelGraceSeconds: 0.2, commandPath },
     groups: new ProcessGroups(workDir),
     credentials: NO_CREDENTIALS,
     clock: systemClock,
@@ -26,7 +30,7 @@ function setUp({ backoffSeconds = 60, setupSeconds = 20, commandPath = readPath(
     stop: stop.signal,
     kill: new AbortController().signal,
     backoffSeconds,
-    patienceSeconds: 0.3,
+    patienceSeconds,
     onTried: (_, outcome) => tried.push(outcome.kind),
   });
   return { preparations, tried, stop, workDir };
@@ -51,7 +55,7 @@ describe('a preparation', () => {
     const first = commit({ a: 'one' });
     commit({ a: 'two' });
 
-    const prepared = await preparations.prepare(codeOf(url, first));
+    const prepared = await preparations.prepare(codeOf(url, first), JOB);
 
     expect(fileIn(prepared, 'a')).toBe('one');
   });
@@ -63,8 +67,8 @@ describe('a preparation', () => {
     const second = codeOf(url, commit({ a: 'two' }), { setup: 'echo x >> count' });
     expect(preparations.isReady(first)).toBe(false);
 
-    const [one, same, other] = await Promise.all([first, first, second].map((code) => preparations.prepare(code)));
-    const later = await preparations.prepare(first);
+    const [one, same, other] = await Promise.all([first, first, second].map((code) => preparations.prepare(code, JOB)));
+    const later = await preparations.prepare(first, JOB);
 
     expect(preparations.isReady(first)).toBe(true);
     expect([one, same, later].map((each) => each && fileIn(each, 'count'))).toEqual(['x\n', 'x\n', 'x\n']);
@@ -83,7 +87,7 @@ describe('a preparation', () => {
     const first = commit({ a: 'one' });
     commit({ a: 'two' });
 
-    const prepared = await preparations.prepare(codeOf(url, first));
+    const prepared = await preparations.prepare(codeOf(url, first), JOB);
 
     expect(fileIn(prepared, 'a')).toBe('one');
     expect(readFileSync(log, 'utf8').match(/ fetch /g)).toHaveLength(2);
@@ -98,7 +102,7 @@ describe('a preparation', () => {
     const mark = join(temporaryFolder(), 'hooked');
     const sha = commit({ '.githooks/post-checkout': `#!/bin/sh\ntouch ${mark}\n`, a: 'x' });
 
-    const prepared = await preparations.prepare(codeOf(url, sha));
+    const prepared = await preparations.prepare(codeOf(url, sha), JOB);
 
     expect(fileIn(prepared, 'a')).toBe('x');
     expect(prepared.kind === 'ready' && existsSync(join(prepared.folder, 'inner/secret'))).toBe(false);
@@ -112,7 +116,7 @@ describe('a preparation', () => {
   ])('of %j fails, and says why', async (repository, words) => {
     const { preparations } = setUp();
 
-    const prepared = await preparations.prepare(codeOf(repository, COMMIT));
+    const prepared = await preparations.prepare(codeOf(repository, COMMIT), JOB);
 
     expect(prepared.kind === 'failed' && prepared.reason).toContain(words);
   });
@@ -122,7 +126,7 @@ describe('a preparation', () => {
     const { url, commit } = gitRepository();
     commit({ a: 'one' });
 
-    expect(await preparations.prepare(codeOf(url, COMMIT))).toMatchObject({ kind: 'failed' });
+    expect(await preparations.prepare(codeOf(url, COMMIT), JOB)).toMatchObject({ kind: 'failed' });
   });
 
   it('runs setup in the checkout, as one line of shell, with the environment of the job and not of the agent', async () => {
@@ -131,7 +135,7 @@ describe('a preparation', () => {
     const sha = commit({ a: 'one' });
     const setup = 'cat a > b && echo "$X $SHOAL_COMMIT" >> b; env | cut -d= -f1 | sort > names';
 
-    const prepared = await preparations.prepare(codeOf(url, sha, { setup, env: { X: 'y' } }));
+    const prepared = await preparations.prepare(codeOf(url, sha, { setup, env: { X: 'y' } }), JOB);
 
     expect(fileIn(prepared, 'b')).toBe(`oney ${sha}\n`);
     expect(
@@ -146,7 +150,7 @@ describe('a preparation', () => {
     const { url, commit } = gitRepository();
     const code = codeOf(url, commit({ a: 'one' }), { setup: 'echo no such package >&2; exit 3' });
 
-    expect(await preparations.prepare(code)).toEqual({
+    expect(await preparations.prepare(code, JOB)).toEqual({
       kind: 'failed',
       reason: 'setup failed with exit code 3: no such package',
     });
@@ -160,7 +164,7 @@ describe('a preparation', () => {
       setupTimeoutSeconds: 0.5,
     });
 
-    const prepared = await preparations.prepare(code);
+    const prepared = await preparations.prepare(code, JOB);
 
     expect(prepared.kind === 'failed' && prepared.reason).toContain('setup took too long');
   });
@@ -171,12 +175,12 @@ describe('a preparation', () => {
     const flag = join(temporaryFolder(), 'flag');
     const code = codeOf(url, commit({ a: 'one' }), { setup: `test -e ${flag}` });
 
-    const [first, second] = [await preparations.prepare(code), await preparations.prepare(code)];
+    const [first, second] = [await preparations.prepare(code, JOB), await preparations.prepare(code, JOB)];
     expect([first.kind, second.kind, tried.length, preparations.failuresInARow]).toEqual(['failed', 'failed', 1, 1]);
 
     writeFileSync(flag, '');
     await delay(250);
-    expect(await preparations.prepare(code)).toMatchObject({ kind: 'ready' });
+    expect(await preparations.prepare(code, JOB)).toMatchObject({ kind: 'ready' });
     expect(preparations.failuresInARow).toBe(0);
   });
 
@@ -184,12 +188,109 @@ describe('a preparation', () => {
     const { preparations, stop, workDir } = setUp();
     const { url, commit } = gitRepository();
     const mark = join(workDir, 'up');
-    const preparing = preparations.prepare(codeOf(url, commit({ a: '1' }), { setup: `touch ${mark}; sleep 60` }));
+    const preparing = preparations.prepare(codeOf(url, commit({ a: '1' }), { setup: `touch ${mark}; sleep 60` }), JOB);
     await until(() => existsSync(mark), 'setup runs');
 
     stop.abort();
 
     expect(await preparing).toEqual({ kind: 'stopped' });
     expect(preparations.failuresInARow).toBe(0);
+  });
+});
+
+describe('a preparation whose jobs are over', () => {
+  const isOver =
+    (...jobs: string[]) =>
+    (jobId: string): boolean =>
+      jobs.includes(jobId);
+  const [one, other] = [jobIdFactory(1), jobIdFactory(2)];
+
+  /** A setup that says each time that it runs, and takes its time unless it is told not to. */
+  function slowSetup() {
+    const [runs, quick] = [join(temporaryFolder(), 'runs'), join(temporaryFolder(), 'quick')];
+    const marker = basename(dirname(runs));
+    const { url, commit } = gitRepository();
+    const sleeper = `sh -c 'trap "" TERM; while ! test -e ${quick}; do sleep 0.05; done' ${marker}`;
+    const setup = `echo x >> ${runs}; ${sleeper} & ${sleeper}; echo done > made`;
+    return {
+      code: codeOf(url, commit({ a: 'one' }), { setup }),
+      hurry: () => writeFileSync(quick, ''),
+      isRunning: () => until(() => runningWith(marker).length >= 2, 'setup runs'),
+      processes: () => runningWith(marker).length,
+      runs: () => readFileSync(runs, 'utf8').length / 2,
+    };
+  }
+
+  it('ends with its whole process group, leaves nothing behind and is no failure', async () => {
+    const { preparations, tried, workDir } = setUp();
+    const setup = slowSetup();
+    const preparing = preparations.prepare(setup.code, one);
+    await setup.isRunning();
+    expect(preparations.isBusy).toBe(true);
+
+    preparations.endJobs(isOver(one));
+
+    expect(await preparing).toEqual({ kind: 'stopped' });
+    expect([setup.processes(), preparations.isBusy, preparations.failuresInARow]).toEqual([0, false, 0]);
+    expect(readdirSync(join(workDir, 'checkouts'))).toEqual([]);
+    expect(tried).toEqual(['stopped']);
+  });
+
+  it('goes on as long as another job needs it', async () => {
+    const { preparations } = setUp();
+    const setup = slowSetup();
+    const [preparing] = [preparations.prepare(setup.code, one), preparations.prepare(setup.code, other)];
+    await setup.isRunning();
+
+    preparations.endJobs(isOver(one));
+    setup.hurry();
+
+    expect(fileIn(await preparing, 'made')).toBe('done\n');
+    expect(setup.runs()).toBe(1);
+  });
+
+  it('is made anew for a job that comes while it ends', async () => {
+    const { preparations, tried } = setUp();
+    const setup = slowSetup();
+    const preparing = preparations.prepare(setup.code, one);
+    await setup.isRunning();
+    preparations.endJobs(isOver(one));
+
+    const again = preparations.prepare(setup.code, other);
+    setup.hurry();
+
+    expect(await preparing).toEqual({ kind: 'stopped' });
+    expect(fileIn(await again, 'made')).toBe('done\n');
+    expect([setup.runs(), tried]).toEqual([2, ['stopped', 'ready']]);
+  });
+
+  it('does not wait for a host that does not answer', async () => {
+    const { preparations } = setUp({ patienceSeconds: 60 });
+    const silent = createServer((socket) => socket.destroy());
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void silent.close());
+    const { port } = silent.address() as AddressInfo;
+    let asked = 0;
+    silent.on('connection', () => {
+      asked += 1;
+    });
+    const preparing = preparations.prepare(codeOf(`http://127.0.0.1:${port}/a/b`, COMMIT), one);
+    await until(() => asked > 0, 'the host is asked');
+
+    preparations.endJobs(isOver(one));
+
+    expect(await preparing).toEqual({ kind: 'stopped' });
+  });
+
+  it('is a checkout like any other once it is made', async () => {
+    const { preparations, tried } = setUp();
+    const { url, commit } = gitRepository();
+    const code = codeOf(url, commit({ a: 'one' }));
+    await preparations.prepare(code, one);
+
+    preparations.endJobs(isOver(one));
+
+    expect(fileIn(await preparations.prepare(code, other), 'a')).toBe('one');
+    expect(tried).toEqual(['ready']);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * The checkouts of this machine: one a commit and setup line, made once, shared by every task of it. A host that does
  * not answer is asked again for a while; a failure then is remembered for a short time, so that a machine does not spend
- * its life failing at the same thing.
+ * its life failing at the same thing. One that no open job needs any more is ended and leaves nothing.
  */
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
@@ -25,11 +25,14 @@ export type Code = TaskMessage['code'];
 export type Preparation =
   | { readonly kind: 'ready'; readonly folder: string }
   | { readonly kind: 'failed'; readonly reason: string }
-  /** The machine stops: nobody's fault. */
+  /** The machine stops, or no job needs it any more: nobody's fault. */
   | { readonly kind: 'stopped' };
 
 export interface PreparationTools {
-  readonly settings: Pick<WorkSettings, 'workDir' | 'taskUser' | 'setupSeconds' | 'graceSeconds' | 'commandPath'>;
+  readonly settings: Pick<
+    WorkSettings,
+    'workDir' | 'taskUser' | 'setupSeconds' | 'graceSeconds' | 'cancelGraceSeconds' | 'commandPath'
+  >;
   readonly groups: ProcessGroups;
   readonly credentials: CredentialUser;
   readonly clock: AgentClock;
@@ -54,6 +57,9 @@ const PAUSE_FACTOR = 5;
 
 interface Entry {
   readonly outcome: Promise<Preparation>;
+  /** Whose tasks asked for it. */
+  readonly jobs: Set<string>;
+  readonly stop: AbortController;
   state: 'running' | 'ready' | 'failed';
   retryAt: number;
 }
@@ -76,29 +82,58 @@ export class Preparations {
     return this.#entries.get(keyOf(code))?.state === 'ready';
   }
 
+  /** Whether any is being made. */
+  get isBusy(): boolean {
+    return this.#running.length > 0;
+  }
+
   /** The code's checkout, made if need be: callers of the same code share one preparation. */
-  prepare(code: Code): Promise<Preparation> {
+  prepare(code: Code, jobId: string): Promise<Preparation> {
     const key = keyOf(code);
     const known = this.#entries.get(key);
+    // Two at a time would be in each other's way.
+    if (known && isEnding(known)) return known.outcome.then(() => this.prepare(code, jobId));
+    known?.jobs.add(jobId);
     if (known && !(known.state === 'failed' && this.#now() >= known.retryAt)) return known.outcome;
-    const entry: Entry = { outcome: this.#attempt(code, key), state: 'running', retryAt: 0 };
-    this.#entries.set(key, entry);
-    return entry.outcome;
+    const stop = new AbortController();
+    const outcome = this.#attempt(code, key, stop.signal);
+    this.#entries.set(key, { outcome, jobs: new Set([jobId]), stop, state: 'running', retryAt: 0 });
+    return outcome;
   }
 
-  /** Forgets a checkout that turned out to be broken: the next task makes it anew. */
+  /** Ends what is being made for no other job than such. */
+  endJobs(isOver: (jobId: string) => boolean): void {
+    for (const { jobs, stop } of this.#running) if ([...jobs].every(isOver)) stop.abort();
+  }
+
+  /** Ends what is being made; resolves when all of it is gone. */
+  async close(): Promise<void> {
+    const ending = this.#running;
+    for (const { stop } of ending) stop.abort();
+    await Promise.all(ending.map(({ outcome }) => outcome));
+  }
+
+  /** Forgets a checkout that turned out to be broken: the next task makes it anew. One that is being made is another. */
   forget(code: Code): void {
-    this.#entries.delete(keyOf(code));
+    if (this.isReady(code)) this.#entries.delete(keyOf(code));
   }
 
-  async #attempt(code: Code, key: string): Promise<Preparation> {
+  get #running(): Entry[] {
+    return [...this.#entries.values()].filter(({ state }) => state === 'running');
+  }
+
+  async #attempt(code: Code, key: string, over: AbortSignal): Promise<Preparation> {
     const began = this.#now();
-    const outcome = await this.#make(code, join(this.#tools.settings.workDir, 'checkouts', key)).catch(
+    const { settings, stop } = this.#tools;
+    const place = join(settings.workDir, 'checkouts', key);
+    const outcome = await this.#make(code, place, AbortSignal.any([stop, over])).catch(
       (error: unknown): Preparation => ({ kind: 'failed', reason: `the checkout failed: ${messageOf(error)}` }),
     );
+    if (outcome.kind === 'stopped' && !stop.aborted) await removeTree(settings.taskUser, place).catch(() => undefined);
     const entry = this.#entries.get(key);
     if (outcome.kind !== 'stopped') this.#failuresInARow = outcome.kind === 'ready' ? 0 : this.#failuresInARow + 1;
-    if (entry) {
+    if (outcome.kind === 'stopped') this.#entries.delete(key);
+    else if (entry) {
       entry.state = outcome.kind === 'ready' ? 'ready' : 'failed';
       entry.retryAt = this.#now() + this.#tools.backoffSeconds * 1_000;
     }
@@ -106,11 +141,11 @@ export class Preparations {
     return outcome;
   }
 
-  async #make(code: Code, place: string): Promise<Preparation> {
-    const { settings, groups, stop, kill } = this.#tools;
+  async #make(code: Code, place: string, stop: AbortSignal): Promise<Preparation> {
+    const { settings, groups, kill } = this.#tools;
     const deadline = performance.now() + settings.setupSeconds * 1_000;
     const { commit, setup } = code;
-    const fetched = await this.#fetch(code, place, deadline);
+    const fetched = await this.#fetch(code, place, deadline, stop);
     if (stop.aborted || kill.aborted) return { kind: 'stopped' };
     if (fetched.kind === 'failed') return { kind: 'failed', reason: fetched.reason };
     await handOverTree(settings.taskUser, place);
@@ -125,9 +160,7 @@ export class Preparations {
         environment: { ...environment, ...code.env, SHOAL_COMMIT: commit },
         user: settings.taskUser,
         timeoutSeconds: code.setupTimeoutSeconds,
-        graceSeconds: settings.graceSeconds,
-        stop,
-        kill,
+        ...this.#limits(stop),
       },
       groups,
     );
@@ -137,11 +170,11 @@ export class Preparations {
   }
 
   /** Tries until the code is there, the failure is one that stays, or patience is over. */
-  async #fetch(code: Code, place: string, deadline: number): Promise<CheckoutOutcome> {
-    const { patienceSeconds, clock, random, stop } = this.#tools;
+  async #fetch(code: Code, place: string, deadline: number, stop: AbortSignal): Promise<CheckoutOutcome> {
+    const { patienceSeconds, clock, random } = this.#tools;
     const patientUntil = Math.min(deadline, performance.now() + patienceSeconds * 1_000);
     for (let tries = 1; ; tries += 1) {
-      const outcome = await this.#fetchOnce(code, place, deadline);
+      const outcome = await this.#fetchOnce(code, place, deadline, stop);
       if (outcome.kind === 'done' || !outcome.mayPass || stop.aborted) return outcome;
       const pause = PAUSE_FACTOR * backoffMs(tries, random());
       if (performance.now() + pause >= patientUntil) {
@@ -151,8 +184,8 @@ export class Preparations {
     }
   }
 
-  async #fetchOnce(code: Code, place: string, deadline: number): Promise<CheckoutOutcome> {
-    const { settings, groups, stop, kill } = this.#tools;
+  async #fetchOnce(code: Code, place: string, deadline: number, stop: AbortSignal): Promise<CheckoutOutcome> {
+    const { settings, groups } = this.#tools;
     const authorized = await this.#authorize(code);
     if (authorized.kind === 'failed') return authorized;
     // What an earlier try left is of no use to git.
@@ -162,7 +195,7 @@ export class Preparations {
     await mkdir(home);
     const { repository, commit, submodules } = code;
     const { authorization } = authorized;
-    const limits = { timeoutSeconds: secondsUntil(deadline), graceSeconds: settings.graceSeconds, stop, kill };
+    const limits = { timeoutSeconds: secondsUntil(deadline), ...this.#limits(stop) };
     return checkout({ repository, commit, submodules, authorization, folder, environment, ...limits }, groups);
   }
 
@@ -178,6 +211,13 @@ export class Preparations {
     }
   }
 
+  /** Half of a checkout is of use to nobody: one that must stop gets no more time than cancelled work. */
+  #limits(stop: AbortSignal) {
+    const { graceSeconds, cancelGraceSeconds } = this.#tools.settings;
+    const stopGraceSeconds = (): number => Math.min(graceSeconds, cancelGraceSeconds);
+    return { graceSeconds, stopGraceSeconds, stop, kill: this.#tools.kill };
+  }
+
   #placesIn(place: string) {
     const home = join(place, 'home');
     const { commandPath } = this.#tools.settings;
@@ -189,6 +229,9 @@ export class Preparations {
     return this.#tools.clock.now().getTime();
   }
 }
+
+/** Told to end, and not gone yet. */
+const isEnding = ({ state, stop }: Entry): boolean => state === 'running' && stop.signal.aborted;
 
 const secondsUntil = (deadline: number): number => Math.max(0, (deadline - performance.now()) / 1_000);
 

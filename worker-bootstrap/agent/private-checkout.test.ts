@@ -7,6 +7,7 @@ import { RepositoryCredentials } from '../../adapters/git/repository-credentials
 import { gitRepository, type TestRepository } from '../../adapters/local/testing/git-repository.ts';
 import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
 import { type RunningServer, serve, startGitHttpServer } from '../../test/contracts/git-http-server.ts';
+import { jobIdFactory } from '../../test/factories/ids.ts';
 import { PLAIN_CODE } from '../../test/factories/plain-code.ts';
 import { InMemorySecretSource } from '../../test/fakes/in-memory-secret-source.ts';
 import { readPath } from '../testing/config.ts';
@@ -14,6 +15,7 @@ import { systemClock } from './clock.ts';
 import { type Code, type Preparation, Preparations } from './preparations.ts';
 import { ProcessGroups } from './process-groups.ts';
 
+const JOB = jobIdFactory();
 const TOKEN = 'github_pat_planted';
 const basic = Buffer.from(`x-access-token:${TOKEN}`).toString('base64');
 const AUTHORIZATION = `Basic ${basic}`;
@@ -28,7 +30,14 @@ const secretSource = () => new InMemorySecretSource({ acme: TOKEN });
 function machine({ secrets = secretSource(), patienceSeconds = 0.4 } = {}) {
   const workDir = temporaryFolder();
   const preparations = new Preparations({
-    settings: { workDir, taskUser: null, setupSeconds: 20, graceSeconds: 0.2, commandPath: readPath() },
+    settings: {
+      workDir,
+      taskUser: null,
+      setupSeconds: 20,
+      graceSeconds: 0.2,
+      cancelGraceSeconds: 0.2,
+      commandPath: readPath(),
+    },
     groups: new ProcessGroups(workDir),
     credentials: new RepositoryCredentials({ secrets, clock: { now: () => new Date() } }),
     clock: systemClock,
@@ -79,6 +88,7 @@ describe('a private repository', () => {
 
     const prepared = await preparations.prepare(
       codeOf(host.address(repository), commit, { credential: 'acme', setup }),
+      JOB,
     );
 
     expect(fileIn(prepared, 'a')).toBe('one');
@@ -94,7 +104,10 @@ describe('a private repository', () => {
     const commit = repository.commit({ a: 'one' });
     const host = await privateHost(repository);
 
-    const prepared = await machine().preparations.prepare(codeOf(host.address(repository), commit, { credential }));
+    const prepared = await machine().preparations.prepare(
+      codeOf(host.address(repository), commit, { credential }),
+      JOB,
+    );
 
     expect(reasonOf(prepared)).toMatch(words);
   });
@@ -107,6 +120,7 @@ describe('a private repository', () => {
 
     const prepared = await machine({ secrets }).preparations.prepare(
       codeOf(host.address(repository), commit, { credential: 'acme' }),
+      JOB,
     );
 
     expect(reasonOf(prepared)).toMatch(/git fetch failed/);
@@ -130,6 +144,7 @@ describe('a private repository', () => {
 
     const prepared = await machine().preparations.prepare(
       codeOf(`${here.url}/acme/x`, 'a'.repeat(40), { credential: 'acme' }),
+      JOB,
     );
 
     expect(prepared.kind).toBe('failed');
@@ -141,9 +156,9 @@ describe('a private repository', () => {
     const commit = repository.commit({ a: 'one' });
     const host = await privateHost(repository);
     const { preparations } = machine();
-    await preparations.prepare(codeOf(host.address(repository), commit, { credential: 'acme' }));
+    await preparations.prepare(codeOf(host.address(repository), commit, { credential: 'acme' }), JOB);
 
-    expect(await preparations.prepare(codeOf(host.address(repository), commit))).toMatchObject({ kind: 'failed' });
+    expect(await preparations.prepare(codeOf(host.address(repository), commit), JOB)).toMatchObject({ kind: 'failed' });
   });
 });
 
@@ -175,7 +190,7 @@ describe('submodules', () => {
     const { preparations, workDir } = machine();
     const code = codeOf(host.address(outer), commit, { credential: 'acme', submodules: true });
 
-    const prepared = await preparations.prepare(code);
+    const prepared = await preparations.prepare(code, JOB);
 
     expect(fileIn(prepared, 'inner/library')).toBe('inside');
     expect(fileIn(prepared, 'foreign/library')).toBe('foreign');
@@ -186,7 +201,10 @@ describe('submodules', () => {
   it('are not asked for otherwise', async () => {
     const { outer, commit, seen, host } = await repositories();
 
-    const prepared = await machine().preparations.prepare(codeOf(host.address(outer), commit, { credential: 'acme' }));
+    const prepared = await machine().preparations.prepare(
+      codeOf(host.address(outer), commit, { credential: 'acme' }),
+      JOB,
+    );
 
     expect(prepared.kind === 'ready' && readdirSync(join(prepared.folder, 'inner'))).toEqual([]);
     expect(prepared.kind === 'ready' && existsSync(join(prepared.folder, '.git/modules'))).toBe(false);
@@ -199,7 +217,7 @@ describe('submodules', () => {
     const commit = outer.commit({ '.gitmodules': modules.replace(`../${basename(inner.folder)}`, inner.url) });
     const code = codeOf(host.address(outer), commit, { credential: 'acme', submodules: true });
 
-    expect(reasonOf(await machine().preparations.prepare(code))).toMatch(/transport 'file' not allowed/);
+    expect(reasonOf(await machine().preparations.prepare(code, JOB))).toMatch(/transport 'file' not allowed/);
   });
 });
 
@@ -220,7 +238,7 @@ describe('a host that does not answer', () => {
     const { preparations } = machine({ patienceSeconds: 10 });
     const code = codeOf(`${flaky.url}/${basename(repository.folder)}`, commit);
 
-    expect(fileIn(await preparations.prepare(code), 'a')).toBe('one');
+    expect(fileIn(await preparations.prepare(code, JOB), 'a')).toBe('one');
     expect(refusals).toBeLessThan(0);
   });
 
@@ -231,6 +249,7 @@ describe('a host that does not answer', () => {
 
     const prepared = await machine({ patienceSeconds: 1.5 }).preparations.prepare(
       codeOf(`${down.url}/acme/x`, 'a'.repeat(40)),
+      JOB,
     );
 
     expect(reasonOf(prepared)).toMatch(/git fetch failed .*refused|failed to connect/is);
@@ -244,6 +263,7 @@ describe('a host that does not answer', () => {
 
     const prepared = await machine({ secrets }).preparations.prepare(
       codeOf('https://example.invalid/acme/x', 'a'.repeat(40), { credential: 'acme' }),
+      JOB,
     );
 
     expect(reasonOf(prepared)).toMatch(/the store of secrets does not answer \(tried \d times?\)/);
@@ -260,6 +280,7 @@ describe('a host that does not answer', () => {
 
     const prepared = await machine({ patienceSeconds: 10 }).preparations.prepare(
       codeOf(`${host.url}/acme/gone`, 'a'.repeat(40)),
+      JOB,
     );
 
     expect(reasonOf(prepared)).toMatch(/not found/);
@@ -277,6 +298,7 @@ describe('a checkout over HTTP', () => {
 
     const prepared = await machine().preparations.prepare(
       codeOf(host.address(repository), commit, { credential: 'acme' }),
+      JOB,
     );
 
     const folder = prepared.kind === 'ready' ? prepared.folder : '';

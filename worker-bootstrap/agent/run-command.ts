@@ -60,8 +60,8 @@ async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<Comma
   await using folder = await makeTaskFolder(settings, task.leaseId);
   await writeFile(folder.inputFile, `${task.input}\n`);
   await task.checkpoint.restore(folder.checkpointFile, task.stop);
-  if (task.stop.aborted) return { kind: 'never-began' };
   await folder.handOver();
+  if (task.stop.aborted) return { kind: 'never-began' };
   await task.onStart();
   const environment = taskEnvironment(task.message, task.key, folder, settings.commandPath);
   const stdin = `${task.input}\n`;

@@ -56,6 +56,8 @@ interface Slot {
   readonly need: Capacity;
   readonly stop: AbortController;
   cause: StopCause;
+  /** Whether the command was about to start: until then the task may be handed on. */
+  hasBegun: boolean;
   /** Takes back what is to be said late. */
   cancelAnnouncement: () => void;
 }
@@ -135,10 +137,11 @@ export class TaskBench {
     this.#giveBack(this.#waiting.filter(({ lease }) => this.#tools.control.isPaused(lease.message.jobId)));
   }
 
-  /** Drops what waits for its turn and belongs to another fleet by now: what runs may finish. */
+  /** Drops what has not begun and belongs to another fleet by now: what runs may finish. */
   dropLeft(): void {
+    for (const slot of this.#slots) if (!slot.hasBegun && this.#hasLeft(slot.held)) this.#stop(slot, 'interrupted');
     this.#settleWaiting(
-      this.#waiting.filter(({ lease }) => this.#tools.control.hasLeft(lease.message.jobId)),
+      this.#waiting.filter((held) => this.#hasLeft(held)),
       (held) => this.drop(held),
     );
   }
@@ -227,7 +230,7 @@ export class TaskBench {
 
   #start(held: HeldLease, need: Capacity): void {
     const stop = new AbortController();
-    const slot: Slot = { held, need, stop, cause: 'interrupted', cancelAnnouncement: () => undefined };
+    const slot: Slot = { held, need, stop, cause: 'interrupted', hasBegun: false, cancelAnnouncement: () => undefined };
     this.#slots.add(slot);
     // A turn later, when the slot is there to be found.
     queueMicrotask(() => void this.#work(slot));
@@ -269,7 +272,7 @@ export class TaskBench {
     try {
       const outcome = await this.#tools.run(assignment, () => this.#announce(slot));
       this.#log(held.lease, outcome);
-      if (outcome.kind === 'returned') await this.changeLease([held], 0);
+      if (outcome.kind === 'returned') await (this.#hasLeft(held) ? this.drop([held]) : this.changeLease([held], 0));
       else this.#report(held, outcome);
       if (outcome.kind === 'completed' || outcome.kind === 'failed') {
         this.#tools.pace.observe(held.lease.message.jobId, outcome.seconds);
@@ -289,7 +292,12 @@ export class TaskBench {
     for (const resolve of waiting) resolve();
   }
 
+  #hasLeft({ lease }: HeldLease): boolean {
+    return this.#tools.control.hasLeft(lease.message.jobId);
+  }
+
   async #announce(slot: Slot): Promise<void> {
+    slot.hasBegun = true;
     const { lease, endsAt } = slot.held;
     if (!mustAnnounce(lease)) return;
     const { outbox, settings, clock, pace } = this.#tools;

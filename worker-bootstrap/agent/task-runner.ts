@@ -85,7 +85,8 @@ export async function runTask(assignment: TaskAssignment, tools: TaskTools): Pro
 
 async function prepareAndRun(assignment: TaskAssignment, tools: TaskTools): Promise<TaskOutcome> {
   const { lease, stop } = assignment;
-  const wanted = tools.checkouts.use(lease.message.code);
+  if (stop.aborted) return neverStarted(assignment);
+  const wanted = tools.checkouts.use(lease.message.code, lease.message.jobId);
   const used = await unlessAborted(wanted, stop);
   if (!used) void wanted.then(({ giveBack }) => giveBack());
   const prepared = used?.preparation;

@@ -16,9 +16,9 @@ export interface Workshop {
   run(assignment: TaskAssignment, announce: (assignment: TaskAssignment) => Promise<void>): Promise<TaskOutcome>;
   /** Whether nothing but the command itself is left to be done for a task of this code. */
   isPrepared(code: TaskMessage['code']): boolean;
-  /** Whether a process waits for the next task of its job. */
+  /** Whether there are processes that belong to no task: one that waits for the next of its job, one that prepares code. */
   readonly keepsProcesses: boolean;
-  /** Ends the processes that wait for tasks of these jobs. */
+  /** Ends what waits for tasks of these jobs, and what is being prepared for no others. */
   endJobs(isOver: (jobId: string) => boolean): void;
   /** Resolves when no process is left. */
   close(): Promise<void>;
@@ -83,9 +83,12 @@ export function openWorkshop({ settings, ports, lifecycle, tuning, freeSlots }: 
     run: (assignment, announce) => runTask(assignment, { ...taskTools, announce }),
     isPrepared: (code) => preparations.isReady(code),
     get keepsProcesses() {
-      return pool.idleCount > 0;
+      return pool.idleCount > 0 || preparations.isBusy;
     },
-    endJobs: (isOver) => pool.endJobs(isOver),
-    close: () => pool.close(),
+    endJobs: (isOver) => {
+      pool.endJobs(isOver);
+      preparations.endJobs(isOver);
+    },
+    close: async () => void (await Promise.all([pool.close(), preparations.close()])),
   };
 }
