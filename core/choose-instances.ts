@@ -25,6 +25,9 @@ export type MachineRequirements = Pick<
   'provider' | 'slot' | 'architectures' | 'market' | 'maxHourlyPriceUsd' | 'allowedTypes' | 'gpu'
 >;
 
+/** What a machine is, whatever it costs and however it is bought. */
+export type MachineShape = Pick<Offer, 'instanceType' | 'architecture' | 'vcpus' | 'memoryMiB' | 'gpus'>;
+
 /** What the machines would do. */
 export interface Workload {
   /** How many slots there is work for. */
@@ -123,17 +126,12 @@ type Fitted = Omit<Choice, 'reason' | 'usdPerTask'>;
 /** The offer as the fleet would launch it, or the first rule that it breaks. */
 function fittedTo(needs: MachineRequirements, offer: Offer, knowledge: MarketKnowledge): Fitted | { reason: string } {
   if (offer.provider !== needs.provider) return { reason: `it is of ${offer.provider}` };
-  if (!isAllowed(needs.allowedTypes, offer.instanceType)) return { reason: 'it is not among the allowed types' };
-  if (!needs.architectures.includes(offer.architecture)) {
-    return { reason: `its architecture is ${offer.architecture}, not ${needs.architectures.join(' or ')}` };
-  }
+  const held = slotsOn(needs, offer);
+  if ('reason' in held) return held;
   if (needs.market !== 'spot-then-on-demand' && offer.market !== needs.market) {
     return { reason: `it is ${offer.market}, the fleet takes ${needs.market} only` };
   }
-  const gpuFault = faultOfGpu(needs.gpu, offer.gpus);
-  if (gpuFault) return { reason: gpuFault };
-  const slots = slotsThatFit(needs, offer);
-  if (slots < 1) return { reason: `${faultOfSize(needs.slot, offer)} for one slot` };
+  const { slots } = held;
   const diskGiB = offer.diskGiB + Math.ceil(slots * needs.slot.diskGiB);
   const hourlyPriceUsd = offer.hourlyPriceUsd + (diskGiB - offer.diskGiB) * DISK_GIB_USD_PER_HOUR;
   if (hourlyPriceUsd > needs.maxHourlyPriceUsd) {
@@ -143,19 +141,27 @@ function fittedTo(needs: MachineRequirements, offer: Offer, knowledge: MarketKno
   return { offer, slots, diskGiB, hourlyPriceUsd };
 }
 
-function slotsThatFit({ slot, gpu }: MachineRequirements, offer: Offer): number {
-  const byGpu = gpu ? Math.floor((offer.gpus?.count ?? 0) / gpu.count) : Number.POSITIVE_INFINITY;
-  return Math.min(
-    Math.floor(offer.vcpus / slot.vcpu),
-    Math.floor(usableMemoryMiB(offer.memoryMiB) / slot.memoryMiB),
-    byGpu,
-  );
+type MachineNeeds = Pick<MachineRequirements, 'slot' | 'architectures' | 'allowedTypes' | 'gpu'>;
+
+/** The fleet's slots on such a machine, one at least, or the first rule that the machine itself breaks. */
+export function slotsOn(needs: MachineNeeds, machine: MachineShape): { slots: number } | { reason: string } {
+  if (!isAllowed(needs.allowedTypes, machine.instanceType)) return { reason: 'it is not among the allowed types' };
+  if (!needs.architectures.includes(machine.architecture)) {
+    return { reason: `its architecture is ${machine.architecture}, not ${needs.architectures.join(' or ')}` };
+  }
+  const gpuFault = faultOfGpu(needs.gpu, machine.gpus);
+  if (gpuFault) return { reason: gpuFault };
+  const slots = slotsThatFit(needs, machine);
+  return slots < 1 ? { reason: `${faultOfSize(needs.slot, machine)} for one slot` } : { slots };
 }
 
-const faultOfSize = (slot: Fleet['slot'], offer: Offer): string =>
-  offer.vcpus < slot.vcpu
-    ? `${offer.vcpus} vCPU are too few`
-    : `${usableMemoryMiB(offer.memoryMiB)} MiB of free memory are too few`;
+function slotsThatFit({ slot, gpu }: MachineNeeds, { vcpus, memoryMiB, gpus }: MachineShape): number {
+  const byGpu = gpu ? Math.floor((gpus?.count ?? 0) / gpu.count) : Number.POSITIVE_INFINITY;
+  return Math.min(Math.floor(vcpus / slot.vcpu), Math.floor(usableMemoryMiB(memoryMiB) / slot.memoryMiB), byGpu);
+}
+
+const faultOfSize = (slot: Fleet['slot'], { vcpus, memoryMiB }: MachineShape): string =>
+  vcpus < slot.vcpu ? `${vcpus} vCPU are too few` : `${usableMemoryMiB(memoryMiB)} MiB of free memory are too few`;
 
 function faultOfGpu(needs: Fleet['gpu'], has: Offer['gpus']): string | undefined {
   // A GPU that nobody uses is never the cheapest way to run a task, and its machines are what others wait for.

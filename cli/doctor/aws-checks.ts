@@ -1,7 +1,6 @@
 /** Looks at the stack on AWS: who asks, what is deployed, whether machines could be launched. */
 import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { GetOutboundWebIdentityFederationInfoCommand } from '@aws-sdk/client-iam';
-import { GetAccountSettingsCommand } from '@aws-sdk/client-lambda';
 import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import { GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
@@ -10,6 +9,7 @@ import { checkLaunches } from '../../adapters/aws/ec2-launch-check.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { PRIORITIES, taskQueueName } from '../../core/ids.ts';
 import type { AwsClients } from './aws-clients.ts';
+import { checkConcurrency, checkVcpus } from './aws-quota-checks.ts';
 import { type Finding, failed, ok, skipped, told } from './finding.ts';
 import type { Check } from './run-checks.ts';
 import { deployedFunction } from './stack.ts';
@@ -38,6 +38,7 @@ export const awsChecks = (options: AwsChecksOptions): readonly Check[] => [
   { what: 'tables', run: () => checkTables(options) },
   { what: 'functions, bucket', run: () => checkFunctions(options) },
   { what: 'launches on EC2', run: () => checkMachines(options) },
+  { what: 'EC2: quotas', run: () => checkVcpus(options.clients, options.fleets) },
   { what: 'Lambda concurrency', run: () => checkConcurrency(options.clients) },
 ];
 
@@ -105,21 +106,6 @@ async function checkMachines({ clients: { ec2, lambda }, stage, fleets }: AwsChe
     const [message = '', mend] = text.split(' — ');
     return isOk ? ok(`EC2: ${what}`, message) : failed(`EC2: ${what}`, message, mend);
   });
-}
-
-/** 100 of an account's executions cannot be reserved ("Configuring reserved concurrency"); the scaler reserves one. */
-const NEEDED = 101;
-
-async function checkConcurrency({ lambda }: AwsClients): Promise<Finding> {
-  const what = 'Lambda concurrency';
-  const { AccountLimit } = await lambda.send(new GetAccountSettingsCommand({}));
-  const limit = AccountLimit?.ConcurrentExecutions ?? 0;
-  if (limit >= NEEDED) return ok(what, `${limit} executions at a time`);
-  return failed(
-    what,
-    `${limit} executions at a time, of which none can be reserved for the scaler`,
-    'aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value 1000, or take `reservedConcurrency` out of serverless.yml',
-  );
 }
 
 /** Without it no function can say to another cloud who it is. */

@@ -1,6 +1,7 @@
 /** The clients that the doctor looks through. An answer that takes long does not come: it tries twice, not five times. */
 import { IAMClient } from '@aws-sdk/client-iam';
 import { LambdaClient } from '@aws-sdk/client-lambda';
+import { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import { STSClient } from '@aws-sdk/client-sts';
 import { withShoalErrors } from '../../adapters/aws/aws-errors.ts';
 import { type ClientOverrides, clientSettings } from '../../adapters/aws/client-settings.ts';
@@ -17,6 +18,7 @@ export function awsClients(region: string | undefined) {
     sts: withShoalErrors(new STSClient(settings())),
     iam: withShoalErrors(new IAMClient(settings())),
     lambda: withShoalErrors(new LambdaClient(settings())),
+    quotas: withShoalErrors(new ServiceQuotasClient(settings())),
     dynamodb: createDynamoClient(overrides),
     sqs: createSqsClient(overrides),
     s3: createS3Client(overrides),

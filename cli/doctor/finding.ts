@@ -1,7 +1,8 @@
 /** What a look at a deployment finds: one line each, and with what is wrong the command that mends it. */
 import { ShoalError } from '../../core/errors.ts';
 
-export type FindingStatus = 'ok' | 'failed' | 'skipped';
+/** A warning is something to know beforehand: it works, up to a point. */
+export type FindingStatus = 'ok' | 'warned' | 'failed' | 'skipped';
 
 export interface Finding {
   readonly what: string;
@@ -13,11 +14,17 @@ export interface Finding {
 
 export const ok = (what: string, message: string): Finding => ({ what, status: 'ok', message });
 
-export const skipped = (what: string, message: string): Finding => ({ what, status: 'skipped', message });
+export const warned = (what: string, message: string, mend: string): Finding => finding('warned', what, message, mend);
 
-export const failed = (what: string, message: string, mend?: string): Finding => ({
+/** @param mend for what could be looked at, were something else allowed */
+export const skipped = (what: string, message: string, mend?: string): Finding =>
+  finding('skipped', what, message, mend);
+
+export const failed = (what: string, message: string, mend?: string): Finding => finding('failed', what, message, mend);
+
+const finding = (status: FindingStatus, what: string, message: string, mend: string | undefined): Finding => ({
   what,
-  status: 'failed',
+  status,
   message,
   ...(mend === undefined ? {} : { mend }),
 });

@@ -1,7 +1,7 @@
 /** Findings as a table for people. */
 import type { Finding, FindingStatus } from './finding.ts';
 
-const SIGNS: Readonly<Record<FindingStatus, string>> = { ok: '✓', failed: '✗', skipped: '–' };
+const SIGNS: Readonly<Record<FindingStatus, string>> = { ok: '✓', warned: '!', failed: '✗', skipped: '–' };
 
 export function table(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ what }) => what.length));
@@ -14,5 +14,5 @@ export function table(findings: readonly Finding[]): string {
 
 function summary(findings: readonly Finding[]): string {
   const count = (status: FindingStatus): number => findings.filter((each) => each.status === status).length;
-  return `${count('ok')} in order, ${count('failed')} to mend, ${count('skipped')} not looked at`;
+  return `${count('ok')} in order, ${count('warned')} to note, ${count('failed')} to mend, ${count('skipped')} not looked at`;
 }

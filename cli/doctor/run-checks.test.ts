@@ -57,6 +57,7 @@ describe('the table', () => {
     const text = table([
       { what: 'queues', status: 'ok', message: 'all 7 are there' },
       { what: 'bucket', status: 'failed', message: 'is missing', mend: 'npx sls deploy' },
+      { what: 'quota', status: 'warned', message: '5 of 10', mend: 'ask for more' },
       { what: 'GCP', status: 'skipped', message: 'not declared' },
     ]);
 
@@ -64,9 +65,11 @@ describe('the table', () => {
       '✓ queues  all 7 are there',
       '✗ bucket  is missing',
       '          → npx sls deploy',
+      '! quota   5 of 10',
+      '          → ask for more',
       '– GCP     not declared',
       '',
-      '1 in order, 1 to mend, 1 not looked at',
+      '1 in order, 1 to note, 1 to mend, 1 not looked at',
     ]);
   });
 });

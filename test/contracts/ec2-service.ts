@@ -322,7 +322,8 @@ export class Ec2Service {
   }
 }
 
-const typeItem = ({ name, architecture, vcpus, memoryMiB, gpu }: Ec2Type): string =>
+/** Of "DescribeInstanceTypes". */
+export const typeItem = ({ name, architecture, vcpus, memoryMiB, gpu }: Ec2Type): string =>
   tag('item', [
     tag('instanceType', name),
     tag('processorInfo', tag('supportedArchitectures', tag('item', architecture))),

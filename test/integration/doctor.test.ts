@@ -59,6 +59,7 @@ describe('a deployment over three clouds that is in order', () => {
       'ok bucket',
       'ok EC2: subnets',
       'ok EC2: fleet near',
+      'ok EC2: spot quota of near',
       'ok Lambda concurrency',
       'ok outbound federation',
       'ok AWS → GCP',
@@ -84,7 +85,7 @@ describe('a deployment over three clouds that is in order', () => {
       String(form['Action'] ?? headers['x-amz-target'] ?? `${method} ${path}`),
     );
     const harmless =
-      /^(GetCallerIdentity|GetWebIdentityToken|GetRole|GetOutbound\w+|DescribeSubnets|AmazonSQS\.GetQueueUrl|DynamoDB_20120810\.DescribeTable|(GET|HEAD) .*)$/;
+      /^(GetCallerIdentity|GetWebIdentityToken|GetRole|GetOutbound\w+|DescribeSubnets|DescribeInstanceTypes|ServiceQuotasV20190624\.Get\w+|AmazonSQS\.GetQueueUrl|DynamoDB_20120810\.DescribeTable|(GET|HEAD) .*)$/;
     expect(actions.filter((action) => !harmless.test(action))).toEqual(['CreateFleet']);
     expect(aws.requests.find(({ form }) => form['Action'] === 'CreateFleet')?.form['DryRun']).toBe('true');
     for (const { method, path } of [...google.requests, ...azure.requests]) {
@@ -155,7 +156,13 @@ const FAULTS: readonly (readonly [string, Readonly<Record<string, Fault>>])[] = 
         spoil: () => Object.assign(aws.account, { concurrency: 10 }),
         what: 'Lambda concurrency',
         message: /10 executions/,
-        mend: /request-service-quota-increase .* L-B99A9384/,
+        mend: /request-service-quota-increase .* L-B99A9384 .* --region us-east-1/,
+      },
+      'a quota of vCPUs that is not enough for one machine': {
+        spoil: () => aws.account.quotas.set('L-34B43A08', 0),
+        what: 'EC2: spot quota of near',
+        message: /none of its 10 machines: 0 vCPUs of All L-34B43A08 Requests, 1 for the smallest .* \(c7g.medium\)/,
+        mend: /^aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-34B43A08 --desired-value 10 --region us-east-1$/,
       },
       'a topic that is missing': {
         spoil: () => google.project.missing.add('topics/shoal-tasks-far-high-dev'),
@@ -216,6 +223,12 @@ const FAULTS: readonly (readonly [string, Readonly<Record<string, Fault>>])[] = 
   [
     'one that lacks other things',
     {
+      'functions that have reserved all that may be': {
+        spoil: () => Object.assign(aws.account, { reserved: 950 }),
+        what: 'Lambda concurrency',
+        message: /1000 executions at a time, 50 of them unreserved/,
+        mend: /--desired-value 2000/,
+      },
       'a subscription that is closed': {
         spoil: () => google.project.closed.add('subscriptions/shoal-tasks-far-high-dev'),
         what: 'GCP: queues',
@@ -295,6 +308,55 @@ const FAULTS: readonly (readonly [string, Readonly<Record<string, Fault>>])[] = 
     },
   ],
 ];
+
+describe('quotas of EC2', () => {
+  const only = (fleets: object) => found({ clouds: {}, fleets });
+
+  it('are those of the account, and of every market that a fleet buys on; else what AWS gives by default', async () => {
+    aws.account.quotas.set('L-34B43A08', 7);
+
+    const { of, wrong } = await only({ near: { provider: 'aws', market: 'spot-then-on-demand' } });
+
+    expect(of('EC2: spot quota of near')).toMatchObject({
+      status: 'warned',
+      message: expect.stringMatching(/^this fleet can have 7 of its 10 machines at a time: 7 vCPUs of /),
+      mend: expect.stringContaining('L-34B43A08 --desired-value 10'),
+    });
+    expect(of('EC2: on-demand quota of near')).toMatchObject({
+      status: 'warned',
+      message: expect.stringMatching(/^this fleet can have 5 of its 10 /),
+      mend: expect.stringContaining('L-1216C47A --desired-value 10'),
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('are those of the families that the fleet rents', async () => {
+    const graphics = { provider: 'aws', gpu: { count: 1 }, maxInstances: 2 };
+    aws.account.quotas.set('L-3819A6DF', 0);
+
+    const { of } = await only({ graphics, near: { provider: 'aws' } });
+
+    expect(of('EC2: spot quota of graphics')).toMatchObject({
+      status: 'failed',
+      message: expect.stringContaining('4 for the smallest machine that holds a slot (g4dn.xlarge)'),
+      mend: expect.stringContaining('L-3819A6DF --desired-value 8'),
+    });
+    expect(of('EC2: spot quota of near')?.status).toBe('ok');
+  });
+
+  it('that may not be read are not looked at, and it is said what would have to be allowed', async () => {
+    aws.account.mayReadQuotas = false;
+
+    const { of, wrong } = await only({ near: { provider: 'aws' } });
+
+    expect(of('EC2: quotas')).toMatchObject({
+      status: 'skipped',
+      message: 'could not be read',
+      mend: expect.stringContaining('servicequotas:GetServiceQuota'),
+    });
+    expect(wrong).toEqual([]);
+  });
+});
 
 /** Takes one condition away from a role's trust. */
 function widen(role: string, claim: string): void {

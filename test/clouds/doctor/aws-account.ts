@@ -1,6 +1,7 @@
 /** An account of AWS as the doctor sees it, at one address: everything in order until a test takes something away. */
 import { cloudsSchema } from '../../../core/clouds.ts';
 import { otherCloudResources } from '../../../resources/other-clouds.ts';
+import { type Ec2Type, typeItem } from '../../contracts/ec2-service.ts';
 import { AZURE_CLOUD, GCP_CLOUD } from '../../factories/clouds.ts';
 import { systemClock } from '../../factories/manual-clock.ts';
 import { stsAnswers, stsFailure } from '../identity/sts-server.ts';
@@ -17,6 +18,11 @@ export interface AwsAccount {
   isKnown: boolean;
   isFederating: boolean;
   concurrency: number;
+  /** Of `concurrency`, what other functions have for themselves. */
+  reserved: number;
+  /** Of Service Quotas, by code: what was applied to the account. AWS's default of any other is 5. */
+  readonly quotas: Map<string, number>;
+  mayReadQuotas: boolean;
   freeAddresses: number;
   /** What EC2 says of a dry run. */
   dryRun: string;
@@ -30,6 +36,9 @@ export async function awsAccount() {
     isKnown: true,
     isFederating: true,
     concurrency: 1_000,
+    reserved: 1,
+    quotas: new Map([['L-34B43A08', 256]]),
+    mayReadQuotas: true,
     freeAddresses: 500,
     dryRun: 'DryRunOperation',
   };
@@ -38,6 +47,7 @@ export async function awsAccount() {
     const target = String(request.headers['x-amz-target'] ?? '');
     if (target.startsWith('AmazonSQS.')) return ofQueues(account, request);
     if (target.startsWith('DynamoDB_')) return ofTables(account, request);
+    if (target.startsWith('ServiceQuotasV20190624.')) return ofServiceQuotas(account, request);
     if (request.path.startsWith('/2015-03-31/functions/')) return ofFunctions(account, request);
     if (request.path.startsWith('/2016-08-19/account-settings')) return ofLambda(account);
     if (request.form['Version'] === '2016-11-15') return ofEc2(account, request);
@@ -87,17 +97,42 @@ function ofFunctions({ environments, missing }: AwsAccount, { path }: Recorded):
   return { body: { FunctionName: `shoal-dev-${name}`, Environment: { Variables } } };
 }
 
-const ofLambda = ({ concurrency }: AwsAccount): Reply => ({
-  body: { AccountLimit: { ConcurrentExecutions: concurrency, UnreservedConcurrentExecutions: concurrency - 1 } },
+const ofLambda = ({ concurrency, reserved }: AwsAccount): Reply => ({
+  body: {
+    AccountLimit: { ConcurrentExecutions: concurrency, UnreservedConcurrentExecutions: concurrency - reserved },
+  },
 });
+
+/** "GetServiceQuota": an error for what was never applied; "GetAWSDefaultServiceQuota". */
+function ofServiceQuotas({ quotas, mayReadQuotas }: AwsAccount, request: Recorded): Reply {
+  if (!mayReadQuotas) return jsonError('com.amazonaws.servicequotas#AccessDeniedException');
+  const { QuotaCode = '' } = bodyOf(request);
+  const asksDefault = String(request.headers['x-amz-target']).endsWith('.GetAWSDefaultServiceQuota');
+  const Value = asksDefault ? 5 : quotas.get(QuotaCode);
+  if (Value === undefined) return jsonError('com.amazonaws.servicequotas#NoSuchResourceException');
+  return { body: { Quota: { ServiceCode: 'ec2', QuotaCode, QuotaName: `All ${QuotaCode} (A, C) Requests`, Value } } };
+}
 
 const XML = { 'content-type': 'text/xml' };
 
-/** "DescribeSubnets" and, for a dry run, the error that means yes ("CreateFleet", DryRun). */
+const TYPES: readonly Ec2Type[] = [
+  { name: 'c7g.medium', architecture: 'arm64', vcpus: 1, memoryMiB: 2_048 },
+  { name: 'c7i.4xlarge', architecture: 'x86_64', vcpus: 16, memoryMiB: 32_768 },
+  { name: 'g4dn.xlarge', architecture: 'x86_64', vcpus: 4, memoryMiB: 16_384, gpu: { count: 1, model: 'T4' } },
+];
+
+/** "DescribeSubnets", "DescribeInstanceTypes" and, for a dry run, the error that means yes ("CreateFleet", DryRun). */
 function ofEc2({ dryRun, freeAddresses }: AwsAccount, { form }: Recorded): Reply {
   if (form['Action'] === 'DescribeSubnets') {
     const item = `<item><subnetId>subnet-1</subnetId><availabilityZone>us-east-1a</availabilityZone><availableIpAddressCount>${freeAddresses}</availableIpAddressCount></item>`;
     return { headers: XML, body: `<DescribeSubnetsResponse><subnetSet>${item}</subnetSet></DescribeSubnetsResponse>` };
+  }
+  if (form['Action'] === 'DescribeInstanceTypes') {
+    const types = TYPES.map(typeItem).join('');
+    return {
+      headers: XML,
+      body: `<DescribeInstanceTypesResponse><instanceTypeSet>${types}</instanceTypeSet></DescribeInstanceTypesResponse>`,
+    };
   }
   const error = `<Error><Code>${dryRun}</Code><Message>as told</Message></Error>`;
   const body = `<Response><Errors>${error}</Errors><RequestID>r-1</RequestID></Response>`;
