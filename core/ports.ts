@@ -211,7 +211,7 @@ export interface TaskStore {
 export interface FleetState {
   readonly intents: readonly LaunchIntent[];
   readonly lastPlan: (ScalePlan & { readonly at: string }) | null;
-  /** Machines that no row knew at the last look. */
+  /** Machines of which rows and provider disagreed at the last look. */
   readonly suspects?: readonly Suspect[] | undefined;
   /** Pools that had nothing to rent. */
   readonly stockOuts?: readonly StockOut[] | undefined;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { instanceFactory, launchIntentFactory } from '../test/factories/instance.ts';
 import { at, START } from '../test/factories/manual-clock.ts';
 import type { Instance } from './instance.ts';
-import { type ObservedInstance, reconcileInstances, sweepUnknown } from './reconcile-instances.ts';
+import { heardOut, type ObservedInstance, reconcileInstances, sweepUnknown } from './reconcile-instances.ts';
 
 const observed = (overrides: Partial<ObservedInstance> = {}): ObservedInstance => ({
   instanceId: 'i-1',
@@ -13,11 +13,11 @@ const observed = (overrides: Partial<ObservedInstance> = {}): ObservedInstance =
   ...overrides,
 });
 const reconcile = (rows: Instance[], seen: ObservedInstance[], seconds = 600) =>
-  reconcileInstances(rows, seen, [launchIntentFactory()], new Date(at(seconds)), 60);
+  reconcileInstances(rows, seen, { intents: [launchIntentFactory()] }, new Date(at(seconds)), 60);
 
 describe('reconciliation', () => {
   it('changes nothing when rows and provider agree', () => {
-    const nothing = { adopt: [], ended: [], unknown: [] };
+    const nothing = { adopt: [], gone: [], unknown: [] };
 
     expect(reconcile([instanceFactory({ state: 'READY' })], [observed()])).toEqual(nothing);
     expect(reconcile([instanceFactory({ state: 'TERMINATED' })], [observed({ running: false })])).toEqual(nothing);
@@ -55,22 +55,22 @@ describe('reconciliation', () => {
   ] as const)('takes a machine that is gone from %s for %s', (state, ended) => {
     const result = reconcile([instanceFactory({ state })], []);
 
-    expect(result.ended).toMatchObject([{ instanceId: 'i-1', state: ended, endedAt: at(600) }]);
+    expect(result.gone).toMatchObject([{ row: { instanceId: 'i-1' }, state: ended, since: at(600) }]);
   });
 
   it('keeps the reason of a machine that said goodbye', () => {
     const row = instanceFactory({ state: 'DRAINING', stateReason: 'idle for 60 s' });
 
-    expect(reconcile([row], []).ended[0]?.stateReason).toBe('idle for 60 s');
+    expect(reconcile([row], []).gone[0]?.reason).toBe('idle for 60 s');
   });
 
   it('waits for a young machine that is not listed yet: EC2 is eventually consistent', () => {
-    expect(reconcile([instanceFactory()], [], 59).ended).toEqual([]);
-    expect(reconcile([instanceFactory()], [], 60).ended).toHaveLength(1);
+    expect(reconcile([instanceFactory()], [], 59).gone).toEqual([]);
+    expect(reconcile([instanceFactory()], [], 60).gone).toHaveLength(1);
   });
 
   it('believes the provider at once when it says that a machine, however young, has ended', () => {
-    expect(reconcile([instanceFactory()], [observed({ running: false })], 1).ended).toHaveLength(1);
+    expect(reconcile([instanceFactory()], [observed({ running: false })], 1).gone).toHaveLength(1);
   });
 });
 
@@ -79,9 +79,42 @@ describe('a machine that the provider took back', () => {
     const row = instanceFactory({ state: 'BOOTING' });
     const gone = observed({ running: false, interrupted: true, endReason: 'Server.SpotInstanceTermination' });
 
-    expect(reconcile([row], [gone]).ended).toMatchObject([
-      { state: 'INTERRUPTED', stateReason: 'Server.SpotInstanceTermination' },
+    expect(reconcile([row], [gone]).gone).toMatchObject([
+      { state: 'INTERRUPTED', reason: 'Server.SpotInstanceTermination' },
     ]);
+  });
+
+  it('while it drained was interrupted too, for the reason that it gave', () => {
+    const row = instanceFactory({ state: 'DRAINING', stateReason: 'spot interruption' });
+    const gone = observed({ running: false, interrupted: true, endReason: 'Server.SpotInstanceTermination' });
+
+    expect(reconcile([row], [gone]).gone).toMatchObject([{ state: 'INTERRUPTED', reason: 'spot interruption' }]);
+  });
+});
+
+describe('the last words of a machine that is gone', () => {
+  const lost = (since: string) =>
+    reconcileInstances(
+      [instanceFactory({ state: 'READY' })],
+      [],
+      { intents: [], suspects: [{ instanceId: 'i-1', since }] },
+      new Date(at(600)),
+      60,
+    ).gone;
+  const heard = (reportsUntil: number | null, seconds: number): number =>
+    heardOut(lost(at(400)), reportsUntil === null ? null : new Date(at(reportsUntil)), new Date(at(seconds))).length;
+
+  it('are waited for from when it was first seen to be gone, which is when it ended as far as anybody knows', () => {
+    expect(lost(at(400))).toMatchObject([{ since: at(400) }]);
+  });
+
+  it('are heard once every report of before then is read', () => {
+    expect([heard(399, 600), heard(400, 600)]).toEqual([0, 1]);
+  });
+
+  it('are waited for half an hour where nobody knows how far reports are read, or nobody reads on', () => {
+    expect([heard(null, 2_199), heard(null, 2_200)]).toEqual([0, 1]);
+    expect([heard(300, 2_199), heard(300, 2_200)]).toEqual([0, 1]);
   });
 });
 

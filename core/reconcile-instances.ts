@@ -2,15 +2,16 @@
  * What we know of a fleet's machines, held against what the provider says: `reconcileInstances`.
  *
  * - A machine with an intent of ours and no row was launched by a run that died before it could write: it is adopted.
- * - A row whose machine the provider no longer runs has ended; if nobody said goodbye, it was lost.
+ * - A row whose machine the provider no longer runs has ended; if nobody said goodbye, it was lost. It is marked first, and
+ *   closed once what it said before is read (`heardOut`), for its goodbye may only be late.
  * - A machine that neither row nor intent explains is unknown. It is marked first; the next pass ends it if it is still
  *   unknown by then (`sweepUnknown`), for a row may only be late.
  */
 import { z } from 'zod';
-import { hasEnded, type Instance, type LaunchIntent } from './instance.ts';
+import { hasEnded, type Instance, type InstanceState, type LaunchIntent } from './instance.ts';
 
 export const suspectSchema = z.object({ instanceId: z.string(), since: z.iso.datetime() });
-/** A machine that no row knew when it was looked for. */
+/** A machine of which rows and provider disagree: since then one of them has known it without the other. */
 export type Suspect = z.infer<typeof suspectSchema>;
 
 /** A machine as its provider sees it. */
@@ -32,10 +33,25 @@ export interface ObservedInstance {
   readonly interrupted?: boolean;
 }
 
+/** A row without a machine, and how it is to be closed if the machine itself has said nothing else. */
+export interface GoneInstance {
+  readonly row: Instance;
+  readonly state: InstanceState;
+  readonly reason: string | null;
+  /** When it was first seen to be gone: as far as anybody knows, that is when it ended. */
+  readonly since: string;
+}
+
 export interface Reconciliation {
   readonly adopt: readonly ObservedInstance[];
-  readonly ended: readonly Instance[];
+  readonly gone: readonly GoneInstance[];
   readonly unknown: readonly ObservedInstance[];
+}
+
+/** What a fleet knows from earlier looks. */
+interface Remembered {
+  readonly intents: readonly LaunchIntent[];
+  readonly suspects?: readonly Suspect[] | undefined;
 }
 
 /**
@@ -45,7 +61,7 @@ export interface Reconciliation {
 export function reconcileInstances(
   rows: readonly Instance[],
   observed: readonly ObservedInstance[],
-  intents: readonly LaunchIntent[],
+  { intents, suspects = [] }: Remembered,
   now: Date,
   graceSeconds: number,
 ): Reconciliation {
@@ -53,31 +69,49 @@ export function reconcileInstances(
   const known = new Set(rows.filter((row) => row.provider !== 'unknown').map((row) => row.instanceId));
   const ours = new Set(intents.map((intent) => intent.intentId));
   const running = new Map(observed.filter((each) => each.running).map((each) => [each.instanceId, each]));
-  const gone = new Map(observed.filter((each) => !each.running).map((each) => [each.instanceId, each]));
+  const ended = new Map(observed.filter((each) => !each.running).map((each) => [each.instanceId, each]));
+  const marked = sinceOf(suspects);
   const strangers = [...running.values()].filter((each) => !known.has(each.instanceId));
   const reported = new Set(rows.map((row) => row.instanceId));
   const isOurs = (each: ObservedInstance): boolean => each.intentId !== null && ours.has(each.intentId);
 
-  const ended = rows.flatMap((row): Instance[] => {
+  const gone = rows.flatMap((row): GoneInstance[] => {
     if (hasEnded(row.state) || running.has(row.instanceId)) return [];
-    const seen = gone.get(row.instanceId);
+    const seen = ended.get(row.instanceId);
     const young = now.getTime() - Date.parse(row.requestedAt) < graceSeconds * 1_000;
     if (!seen && young) return [];
-    return [{ ...row, ...endOf(row, seen), endedAt: now.toISOString() }];
+    return [{ row, ...endOf(row, seen), since: marked.get(row.instanceId) ?? now.toISOString() }];
   });
   return {
     adopt: strangers.filter(isOurs),
-    ended,
+    gone,
     unknown: strangers.filter((each) => !isOurs(each) && !reported.has(each.instanceId)),
   };
 }
 
 /** How a machine ended that is gone: it said so, it was taken back, it was lost at work, or it never got that far. */
-function endOf(row: Instance, seen: ObservedInstance | undefined): Pick<Instance, 'state' | 'stateReason'> {
-  if (row.state === 'DRAINING') return { state: 'TERMINATED', stateReason: row.stateReason };
-  const stateReason = seen?.endReason ?? 'the machine is gone without a goodbye';
-  return { state: row.state === 'READY' || seen?.interrupted ? 'INTERRUPTED' : 'FAILED', stateReason };
+function endOf(row: Instance, seen: ObservedInstance | undefined): Pick<GoneInstance, 'state' | 'reason'> {
+  const isDraining = row.state === 'DRAINING';
+  const reason = (isDraining ? row.stateReason : null) ?? seen?.endReason ?? 'the machine is gone without a goodbye';
+  if (seen?.interrupted) return { state: 'INTERRUPTED', reason };
+  if (isDraining) return { state: 'TERMINATED', reason };
+  return { state: row.state === 'READY' ? 'INTERRUPTED' : 'FAILED', reason };
 }
+
+/** Reports do not stand still for longer without an alarm; a row must not stay for ever. */
+const LAST_WORDS_SECONDS = 1_800;
+
+/**
+ * Of machines that are gone, those whose last words are read, or are waited for no longer. Pure.
+ * @param reportsUntil how far the reports of machines are read; `null` when nobody knows
+ */
+export function heardOut(gone: readonly GoneInstance[], reportsUntil: Date | null, now: Date): readonly GoneInstance[] {
+  const until = Math.max(reportsUntil?.getTime() ?? 0, now.getTime() - LAST_WORDS_SECONDS * 1_000);
+  return gone.filter(({ since }) => Date.parse(since) <= until);
+}
+
+const sinceOf = (suspects: readonly Suspect[]): ReadonlyMap<string, string> =>
+  new Map(suspects.map(({ instanceId, since }) => [instanceId, since]));
 
 export interface UnknownSwept {
   /** Unknown for long enough: to be looked for once more, and ended. */
@@ -96,8 +130,8 @@ export function sweepUnknown(
   now: Date,
   graceSeconds: number,
 ): UnknownSwept {
-  const since = new Map(suspects.map((suspect) => [suspect.instanceId, suspect.since]));
-  const marked = unknown.map(({ instanceId }) => ({ instanceId, since: since.get(instanceId) ?? now.toISOString() }));
+  const before = sinceOf(suspects);
+  const marked = unknown.map(({ instanceId }) => ({ instanceId, since: before.get(instanceId) ?? now.toISOString() }));
   const due = marked.filter((each) => now.getTime() - Date.parse(each.since) >= graceSeconds * 1_000);
   return { end: due.map((each) => each.instanceId), suspects: marked };
 }

@@ -1,8 +1,17 @@
-/** What a fleet has: its rows held against what the provider runs. Lost machines are closed, machines of ours are adopted. */
+/**
+ * What a fleet has: its rows held against what the provider runs. Machines of ours are adopted. What a lost one held goes to
+ * others at once; its row is closed when its last words are read.
+ */
 import type { Choice } from '../../core/choose-instances.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { FleetRead, FleetState, InstanceProvider } from '../../core/ports.ts';
-import { type ObservedInstance, reconcileInstances, sweepUnknown } from '../../core/reconcile-instances.ts';
+import {
+  type GoneInstance,
+  heardOut,
+  type ObservedInstance,
+  reconcileInstances,
+  sweepUnknown,
+} from '../../core/reconcile-instances.ts';
 import type { ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { launchedInstance } from './scale-snapshot.ts';
 
@@ -11,39 +20,66 @@ export interface KnownMachines extends FleetRead {
   readonly unknown: readonly ObservedInstance[];
   /** Somebody stopped them: nothing of ours starts one again. */
   readonly stopped: readonly string[];
+  /** Run no more, and may have said why in words that wait to be read: `instances` has none of them. */
+  readonly gone: readonly GoneInstance[];
 }
 
-/** @param choicesOf what machines of the fleet are rented as: what an adopted one costs follows from its type */
+const NOBODY = { unknown: [], stopped: [], gone: [] };
+
+/**
+ * @param choicesOf what machines of the fleet are rented as: what an adopted one costs follows from its type
+ * @param reportsUntil how far reports are read
+ */
 export async function knownMachines(
   fleet: Fleet,
   provider: InstanceProvider | undefined,
   ports: ScalePorts,
   settings: ScaleSettings,
   choicesOf: (state: FleetState) => readonly Choice[],
+  reportsUntil: () => Promise<Date | null>,
 ): Promise<KnownMachines> {
   const known = await ports.fleets.read(fleet.name);
   const needed = known.instances.length > 0 || known.state.intents.length > 0 || settings.look;
-  if (!provider || !needed) return { ...known, unknown: [], stopped: [] };
+  if (!provider || !needed) return { ...known, ...NOBODY };
   const { machines, askedAt } = await ports.observe(provider);
   const observed = machines.filter((each) => each.fleet === fleet.name);
   const stopped = observed.filter((each) => each.stopped).map((each) => each.instanceId);
-  const { intents } = known.state;
-  const found = reconcileInstances(known.instances, observed, intents, askedAt, settings.listGraceSeconds);
-  // First, while their rows still say that they run: a run that dies here finds them again.
-  const lost = found.ended.filter(({ state }) => state !== 'TERMINATED');
-  await ports.takeBackTasks(
-    lost.map(({ instanceId, stateReason }) => ({ fleet: fleet.name, instanceId, reason: stateReason ?? 'gone' })),
-  );
-  for (const { instanceId, state, stateReason: reason, endedAt } of found.ended) {
-    await ports.fleets.updateInstance(fleet.name, instanceId, { state, reason, at: endedAt ?? '' });
-  }
+  const found = reconcileInstances(known.instances, observed, known.state, askedAt, settings.listGraceSeconds);
+  const closed = await closeLost(fleet, found.gone, ports, reportsUntil);
+  const gone = found.gone.filter((each) => !closed.includes(each));
   const adopted = found.adopt.map((machine) =>
     launchedInstance(fleet, provider.name, machine.intentId, rentedAs(machine, choicesOf(known.state)), settings),
   );
-  if (adopted.length + found.ended.length === 0) return { ...known, unknown: found.unknown, stopped };
+  const present = ({ instances, ...read }: FleetRead): KnownMachines => {
+    const left = new Set(gone.map(({ row }) => row.instanceId));
+    const there = instances.filter((each) => !left.has(each.instanceId));
+    return { ...read, instances: there, unknown: found.unknown, stopped, gone };
+  };
+  if (adopted.length + closed.length === 0) return present(known);
   await ports.fleets.addInstances(adopted);
   // Read again: what an adopted machine has said of itself stays, it may be READY long since.
-  return { ...(await ports.fleets.read(fleet.name)), unknown: found.unknown, stopped };
+  return present(await ports.fleets.read(fleet.name));
+}
+
+/** @returns those whose rows are closed: they have said nothing else */
+async function closeLost(
+  fleet: Fleet,
+  gone: readonly GoneInstance[],
+  { fleets, clock, takeBackTasks }: ScalePorts,
+  reportsUntil: () => Promise<Date | null>,
+): Promise<readonly GoneInstance[]> {
+  if (gone.length === 0) return [];
+  const closed = heardOut(gone, await reportsUntil(), clock.now());
+  // One that was draining has given back what it held: that, too, may still have to be read.
+  const lost = gone.filter((each) => each.row.state !== 'DRAINING' || closed.includes(each));
+  // First, while their rows still say that they run: a run that dies here finds them again.
+  await takeBackTasks(
+    lost.map(({ row, reason }) => ({ fleet: fleet.name, instanceId: row.instanceId, reason: reason ?? 'gone' })),
+  );
+  for (const { row, state, reason, since } of closed) {
+    await fleets.updateInstance(fleet.name, row.instanceId, { state, reason, at: since });
+  }
+  return closed;
 }
 
 function rentedAs(machine: ObservedInstance, choices: readonly Choice[]) {

@@ -52,11 +52,11 @@ export async function scaleFleet(
       ? chooseMachines(fleet, work, rented.offers, state.stockOuts ?? [], began, assumed)
       : { choices: [], problem: rented?.problem ?? null },
   );
-  const known = await knownMachines(fleet, provider, ports, settings, (state) => choose(state).choices);
+  const reportsUntil = once(async () => (ports.statusFlow ? ports.statusFlow.appliedUntil() : ports.clock.now()));
+  const known = await knownMachines(fleet, provider, ports, settings, (state) => choose(state).choices, reportsUntil);
   if (jobs.length === 0 && isDeserted(known)) return undefined;
   const { choices, problem } = choose(known.state);
 
-  const reportsUntil = once(async () => (ports.statusFlow ? ports.statusFlow.appliedUntil() : ports.clock.now()));
   const depth = await depthOf(fleet, jobs, ports.queues);
   const plan = await planned(fleet, { known, work, depth, choices, reportsUntil }, ports, settings);
   if (isOwn(fleet)) return tendOwnMachines(fleet, jobs, plan, known, ports);
@@ -64,7 +64,8 @@ export async function scaleFleet(
 
   const failed = await endOverdue(fleet, plan, provider, ports);
   if (known.stopped.length > 0) await provider.terminate(known.stopped);
-  const { ended, suspects } = await endUnknown(fleet, provider, known, ports, settings, reportsUntil);
+  const { ended, suspects: unexplained } = await endUnknown(fleet, provider, known, ports, settings, reportsUntil);
+  const suspects = [...unexplained, ...known.gone.map(({ row, since }) => ({ instanceId: row.instanceId, since }))];
   const boots = withFailures(known.boots, failed);
   const allowance = launchAllowance(boots, bootingOf(known, ports.clock.now()), began);
   const allowed = limitedTo(plan, allowance, problem, ended);
@@ -218,8 +219,10 @@ const withFailures = (boots: BootRecord, failed: readonly BootFailure[]): BootRe
   lastFailure: failed.at(-1) ?? boots.lastFailure,
 });
 
-const bootingOf = ({ instances, state }: KnownMachines, now: Date): number =>
-  instances.filter((each) => isBooting(each.state)).length + liveIntents(state, now).length;
+/** One that is gone counts until it is known whether its boot failed. */
+const bootingOf = ({ instances, gone, state }: KnownMachines, now: Date): number =>
+  [...instances, ...gone.map(({ row }) => row)].filter((each) => isBooting(each.state)).length +
+  liveIntents(state, now).length;
 
 function limitedTo(
   plan: ScalePlan,
@@ -244,9 +247,9 @@ async function recordOnly(fleet: Fleet, plan: ScalePlan, state: FleetState, port
 }
 
 /** Nobody is there, is expected, or is suspected. */
-const isDeserted = ({ state, instances, unknown, stopped }: KnownMachines): boolean =>
+const isDeserted = ({ state, instances, unknown, stopped, gone }: KnownMachines): boolean =>
   instances.every((each) => hasEnded(each.state)) &&
-  state.intents.length + unknown.length + stopped.length + (state.suspects?.length ?? 0) === 0;
+  state.intents.length + unknown.length + stopped.length + gone.length + (state.suspects?.length ?? 0) === 0;
 
 /** Ranking every offer costs more than anything else here: once a tick is enough. */
 function chooser(choose: (state: FleetState) => MachineChoice): (state: FleetState) => MachineChoice {
