@@ -1,6 +1,6 @@
 /**
  * Whether machines could be launched at all, asked of EC2 without launching any: what a first deployment may lack, each
- * with what to do about it. Quotas show only at a launch that meets them; `ec2-launch-errors.ts` says so then.
+ * with what to do about it. A dry run says nothing of quotas (`ec2-quotas.ts`).
  */
 import { CreateFleetCommand, DescribeSubnetsCommand, type EC2Client, EC2ServiceException } from '@aws-sdk/client-ec2';
 import { launchTemplateName } from './ec2-fleet-request.ts';

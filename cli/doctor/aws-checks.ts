@@ -9,7 +9,7 @@ import { checkLaunches } from '../../adapters/aws/ec2-launch-check.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { PRIORITIES, taskQueueName } from '../../core/ids.ts';
 import type { AwsClients } from './aws-clients.ts';
-import { checkConcurrency, checkVcpus } from './aws-quota-checks.ts';
+import { checkConcurrency, checkVcpus } from './aws-quotas.ts';
 import { type Finding, failed, ok, skipped, told } from './finding.ts';
 import type { Check } from './run-checks.ts';
 import { deployedFunction } from './stack.ts';

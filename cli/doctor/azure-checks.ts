@@ -8,7 +8,8 @@ import type { Fleet } from '../../core/fleet.ts';
 import { PRIORITIES, taskQueueName } from '../../core/ids.ts';
 import type { Clock } from '../../core/ports.ts';
 import { presence } from './aws-checks.ts';
-import { exchangeFinding, unlessStranger } from './exchange.ts';
+import { checkAzureQuotas } from './azure-quotas.ts';
+import { exchangeFinding, type Look, unlessStranger } from './exchange.ts';
 import { type Finding, failed, ok, skipped } from './finding.ts';
 import { judged, probe } from './probe.ts';
 import type { Check } from './run-checks.ts';
@@ -25,7 +26,7 @@ export function azureChecks(options: AzureChecksOptions): readonly Check[] {
   const { cloud, clock, webIdentity } = options;
   const isEmulated = azureAddresses(cloud, '').queueUrlPrefix.startsWith('http://') && !cloud.endpoints.login;
   const tokenOf = (resource: string): AccessToken => azureTokenFromAws(cloud, { resource, clock, webIdentity });
-  const after = (what: string, resource: string, look: (token: AccessToken) => Promise<Finding>): Check => {
+  const after = (what: string, resource: string, look: (token: AccessToken) => ReturnType<Look>): Check => {
     const token = tokenOf(resource);
     return { what, run: () => unlessStranger(what, isEmulated ? null : token, () => look(token)) };
   };
@@ -44,6 +45,7 @@ export function azureChecks(options: AzureChecksOptions): readonly Check[] {
     after('Azure: queues', serviceBus, (token) => checkQueues(options, token)),
     after('Azure: container', storage, (token) => checkContainer(options, token)),
     after('Azure: compute', management, (token) => checkCompute(options, token)),
+    after('Azure: quotas', management, (token) => checkAzureQuotas(options, token)),
   ];
 }
 

@@ -5,6 +5,9 @@
 import type { AccessToken } from '../../adapters/identity/access-token.ts';
 import { ShoalError } from '../../core/errors.ts';
 import { type Finding, failed, ok, skipped, told } from './finding.ts';
+import type { Check } from './run-checks.ts';
+
+export type Look = Check['run'];
 
 /** By Google's word ("Troubleshoot Workload Identity Federation") and Entra's number ("… error codes") for a subject that nobody admits. */
 const isStranger = (error: unknown): boolean => {
@@ -38,8 +41,8 @@ const mendOf = (error: unknown): string | undefined =>
 export async function unlessStranger(
   what: string,
   token: AccessToken | null,
-  look: () => Promise<Finding>,
-): Promise<Finding> {
+  look: Look,
+): Promise<Finding | readonly Finding[]> {
   try {
     await token?.();
   } catch {

@@ -8,8 +8,9 @@ import type { Fleet } from '../../core/fleet.ts';
 import { PRIORITIES, taskQueueName } from '../../core/ids.ts';
 import type { Clock } from '../../core/ports.ts';
 import { presence } from './aws-checks.ts';
-import { exchangeFinding, unlessStranger } from './exchange.ts';
+import { exchangeFinding, type Look, unlessStranger } from './exchange.ts';
 import { type Finding, failed, skipped } from './finding.ts';
+import { gcpQuotaFindings } from './gcp-quotas.ts';
 import { judged, probe } from './probe.ts';
 import type { Check } from './run-checks.ts';
 
@@ -26,7 +27,7 @@ export function gcpChecks(options: GcpChecksOptions): readonly Check[] {
   const exchanged = gcpTokenFromAws(cloud, { clock, webIdentity });
   const isEmulated = gcpAddresses(cloud, options.stage).queueUrlPrefix.startsWith('http://') && !cloud.endpoints.sts;
   // Everybody waits for the one exchange, and says nothing of it: that is its own finding's.
-  const after = (what: string, look: () => Promise<Finding>): Check => ({
+  const after = (what: string, look: Look): Check => ({
     what,
     run: () => unlessStranger(what, isEmulated ? null : exchanged, look),
   });
@@ -114,19 +115,20 @@ async function checkBucket({ cloud }: GcpChecksOptions, token: AccessToken): Pro
   return judged('GCP: bucket', status, `gs://${cloud.bucket}`, grant(cloud, 'roles/storage.objectUser'), create);
 }
 
-async function checkCompute({ cloud }: GcpChecksOptions, token: AccessToken): Promise<Finding> {
+async function checkCompute({ cloud, fleets }: GcpChecksOptions, token: AccessToken): Promise<Finding[]> {
   const origin = cloud.endpoints.compute ?? 'https://compute.googleapis.com';
   const region = `${origin}/compute/v1/projects/${cloud.project}/regions/${cloud.region}`;
-  const { status, text } = await probe(region, tokenFor(origin, token));
+  const { status, text, json } = await probe(region, tokenFor(origin, token));
   if (/accessNotConfigured|SERVICE_DISABLED/.test(text)) {
     const enable = `gcloud services enable compute.googleapis.com --project ${cloud.project}`;
-    return failed('GCP: compute', 'the API is not enabled', enable);
+    return [failed('GCP: compute', 'the API is not enabled', enable)];
   }
-  return judged(
+  const compute = judged(
     'GCP: compute',
     status,
     `${cloud.region} of ${cloud.project}`,
     grant(cloud, 'roles/compute.instanceAdmin.v1'),
     'correct `project` and `region` in fleets.yml',
   );
+  return compute.status === 'ok' ? [compute, ...(await gcpQuotaFindings(cloud, fleets, json))] : [compute];
 }

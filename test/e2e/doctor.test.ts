@@ -46,7 +46,7 @@ describe('npm run doctor', () => {
 
     expect(out).toContain('✓ AWS → GCP');
     expect(out).toContain('✓ Azure → AWS');
-    expect(out).toMatch(/22 in order, 0 to note, 0 to mend, 0 not looked at\n$/);
+    expect(out).toMatch(/24 in order, 0 to note, 0 to mend, 0 not looked at\n$/);
     expect(code).toBe(0);
     expect(out).not.toMatch(/planted|ya29|signature|ASIAOPERATOR/);
   });

@@ -66,10 +66,12 @@ describe('a deployment over three clouds that is in order', () => {
       'ok GCP: queues',
       'ok GCP: bucket',
       'ok GCP: compute',
+      'ok GCP: spot quota of far',
       'ok AWS → Azure',
       'ok Azure: queues',
       'ok Azure: container',
       'ok Azure: compute',
+      'ok Azure: spot quota of further',
       'ok GCP → AWS',
       'ok Azure → AWS',
       'ok no key in functions',
@@ -353,6 +355,66 @@ describe('quotas of EC2', () => {
       status: 'skipped',
       message: 'could not be read',
       mend: expect.stringContaining('servicequotas:GetServiceQuota'),
+    });
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('quotas of other clouds', () => {
+  const far = { provider: 'gcp', maxInstances: 40 };
+  const further = { provider: 'azure', maxInstances: 40 };
+
+  it('are shared by all spot machines of a region', async () => {
+    google.project.quotas.set('PREEMPTIBLE_CPUS', 30);
+    azure.subscription.quotas.set('lowPriorityCores', 3);
+
+    const { of } = await found({ fleets: { far, further } });
+
+    expect(of('GCP: spot quota of far')).toMatchObject({
+      status: 'warned',
+      message:
+        'this fleet can have 30 of its 40 machines at a time: 30 vCPUs of PREEMPTIBLE_CPUS (2 in use), 1 for the smallest machine that holds a slot (t2d-standard-1)',
+      mend: expect.stringMatching(
+        /^gcloud quotas preferences create .*--quota-id=PREEMPTIBLE-CPUS-per-project-region .*--preferred-value=40 /,
+      ),
+    });
+    expect(of('Azure: spot quota of further')).toMatchObject({
+      status: 'warned',
+      message: expect.stringMatching(
+        /^this fleet can have 1 of its 40 .* 3 vCPUs of lowPriorityCores \(4 in use\), 2 for /,
+      ),
+      mend: expect.stringMatching(
+        /^az quota update --resource-name lowPriorityCores .*value=80 --resource-type lowPriority$/,
+      ),
+    });
+  });
+
+  it('are those of a series for other machines, and for spot machines of a project that has none for these', async () => {
+    google.project.quotas.set('PREEMPTIBLE_CPUS', 0);
+    const onDemand = { ...further, market: 'on-demand', architectures: ['x86_64'] };
+
+    const { of } = await found({ fleets: { far, further: onDemand } });
+
+    // 24 of t2d-standard-1, 12 of e2-standard-2.
+    expect(of('GCP: spot quota of far')).toMatchObject({
+      status: 'warned',
+      message: expect.stringMatching(/36 of its 40 .* 24 vCPUs of T2D_CPUS .* 24 vCPUs of CPUS .*\(e2-standard-2\)/),
+      mend: expect.stringContaining('PREEMPTIBLE-CPUS'),
+    });
+    expect(of('Azure: on-demand quota of further')).toMatchObject({
+      status: 'ok',
+      message: expect.stringMatching(/^room for all 40 machines: .* of cores /),
+    });
+  });
+
+  it('that may not be read are to be looked at by hand', async () => {
+    azure.subscription.closed.add('quotas');
+
+    const { of, wrong } = await found({ fleets: { further } });
+
+    expect(of('Azure: quotas')).toMatchObject({
+      status: 'skipped',
+      mend: expect.stringContaining('az vm list-usage'),
     });
     expect(wrong).toEqual([]);
   });

@@ -11,13 +11,16 @@ import {
   RegisterImageCommand,
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2';
+import { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createPricingClient } from '../../adapters/aws/ec2-clients.ts';
 import { launchTemplateName, TAGS } from '../../adapters/aws/ec2-fleet-request.ts';
 import { Ec2InstanceProvider } from '../../adapters/aws/ec2-instance-provider.ts';
 import { Ec2OfferSource } from '../../adapters/aws/ec2-offer-source.ts';
+import { ec2QuotaOf, readServiceQuota } from '../../adapters/aws/ec2-quotas.ts';
 import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
+import { quotaNeeds } from '../../core/vcpu-quota.ts';
 import { scale } from '../../functions/scaler/scale.ts';
 import { ScalerWorld, SETTINGS } from '../../functions/scaler/testing/scaler-world.ts';
 import { launchTemplateResources } from '../../resources/launch-templates.ts';
@@ -62,6 +65,7 @@ describe.skipIf(!motoIsInstalled)(`the scaler on moto's EC2${skipped}`, () => {
   let ec2: EC2Client;
   let provider: Ec2InstanceProvider;
   let offers: Ec2OfferSource;
+  let quotas: ServiceQuotasClient;
   let world: ScalerWorld;
   let images: { arm64: string; x86_64: string };
 
@@ -70,6 +74,7 @@ describe.skipIf(!motoIsInstalled)(`the scaler on moto's EC2${skipped}`, () => {
     const options = { endpoint: moto.url, region: REGION, credentials: { accessKeyId: 'a', secretAccessKey: 'b' } };
     // moto thinks for seconds over a list of types, longer where others are at work too; what it launched, it launches again.
     ec2 = new EC2Client({ ...options, maxAttempts: 1, requestHandler: { requestTimeout: 50_000 } });
+    quotas = new ServiceQuotasClient({ ...options, maxAttempts: 1 });
     const imageOf = async (Architecture: 'arm64' | 'x86_64') =>
       (await ec2.send(new RegisterImageCommand({ Name: `image-${Architecture}`, Architecture }))).ImageId ?? '';
     images = { arm64: await imageOf('arm64'), x86_64: await imageOf('x86_64') };
@@ -84,6 +89,7 @@ describe.skipIf(!motoIsInstalled)(`the scaler on moto's EC2${skipped}`, () => {
   });
   afterAll(async () => {
     ec2?.destroy();
+    quotas?.destroy();
     await moto?.stop();
   });
 
@@ -102,6 +108,28 @@ describe.skipIf(!motoIsInstalled)(`the scaler on moto's EC2${skipped}`, () => {
     expect(spot.every((offer) => offer.zone?.startsWith(REGION))).toBe(true);
     // moto has no price list: on-demand prices are those that we ship.
     expect(source).toContain('on-demand prices of 2026-07');
+  });
+
+  it('counts each type against one quota of its family', async () => {
+    const { offers: listed } = await offers.list();
+    const families = (over: object) => {
+      const [fleet] = fleetsOf(fleetsFileSchema.parse({ fleets: { any: { provider: 'aws', ...over } } }));
+      return fleet ? quotaNeeds(fleet, listed, (instanceType) => ec2QuotaOf(instanceType, 'spot')) : [];
+    };
+
+    expect(families({})[0]).toMatchObject({ quota: 'L-34B43A08', smallest: { vcpus: 1 } });
+    expect(families({ gpu: { count: 1 } }).map(({ quota }) => quota)).toContain('L-3819A6DF');
+    expect(families({ allowedTypes: ['x2gd.*', 'inf2.*'] }).map(({ quota }) => quota)).toEqual([
+      'L-E3A00192',
+      'L-B5D1601B',
+    ]);
+  });
+
+  it('tells the quotas that it knows, which are those of VPCs', async () => {
+    expect(await readServiceQuota(quotas, 'vpc', 'L-7E9ECCDB')).toEqual({
+      name: 'Active VPC peering connections per VPC',
+      value: 50,
+    });
   });
 
   it('launches machines for the work that is there, once, and knows what they are', async () => {

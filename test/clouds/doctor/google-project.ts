@@ -9,10 +9,21 @@ export interface GoogleProject {
   readonly missing: Set<string>;
   readonly closed: Set<string>;
   computeIsEnabled: boolean;
+  /** The region's, by metric. */
+  readonly quotas: Map<string, number>;
 }
 
 export async function googleProject() {
-  const project: GoogleProject = { missing: new Set(), closed: new Set(), computeIsEnabled: true };
+  const project: GoogleProject = {
+    missing: new Set(),
+    closed: new Set(),
+    computeIsEnabled: true,
+    quotas: new Map([
+      ['CPUS', 24],
+      ['T2D_CPUS', 24],
+      ['PREEMPTIBLE_CPUS', 64],
+    ]),
+  };
   const exchange = googleExchange(systemClock);
   const server = await recordingServer((request) => {
     const isClosed = [...project.closed].some((name) => request.path.includes(`${name}:generateAccessToken`));
@@ -41,13 +52,15 @@ function answer(project: GoogleProject, { method, path, body }: Recorded): Reply
   }
   if (path === `/storage/v1/b/${GCP_CLOUD.bucket}/o`) return read(project, GCP_CLOUD.bucket, method);
   if (path !== `/compute/v1/projects/acme-batch/regions/${GCP_CLOUD.region}`) return undefined;
-  if (project.computeIsEnabled) return read(project, GCP_CLOUD.region, method);
+  if (project.computeIsEnabled) return read(project, GCP_CLOUD.region, method, { quotas: quotasOf(project) });
   const errors = [{ reason: 'accessNotConfigured', message: 'as told' }];
   return { status: 403, body: { error: { code: 403, message: 'as told', errors } } };
 }
 
-function read({ missing, closed }: GoogleProject, name: string, method: string): Reply | undefined {
+const quotasOf = ({ quotas }: GoogleProject) => [...quotas].map(([metric, limit]) => ({ metric, limit, usage: 2 }));
+
+function read({ missing, closed }: GoogleProject, name: string, method: string, more = {}): Reply | undefined {
   if (method !== 'GET') return undefined;
   if (missing.has(name)) return googleFailure(404, 'NOT_FOUND', 'as told');
-  return closed.has(name) ? googleFailure(403, 'PERMISSION_DENIED', 'as told') : { body: { name } };
+  return closed.has(name) ? googleFailure(403, 'PERMISSION_DENIED', 'as told') : { body: { name, ...more } };
 }
