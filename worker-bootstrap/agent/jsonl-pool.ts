@@ -48,8 +48,11 @@ export class JsonlPool {
     for (;;) {
       const found = this.#idle.findLast((each) => each.key === key);
       if (!found) return undefined;
-      this.#remove(found);
-      if (found.process.isUsable) return found.process;
+      if (found.process.isUsable) {
+        this.#remove(found);
+        return found.process;
+      }
+      this.#end(found);
     }
   }
 

@@ -1,7 +1,7 @@
 /**
  * A command of the `jsonl` protocol: started once, it gets one line of JSON a task on stdin and answers each with one
  * line of JSON on stdout. One question at a time. A process that breaks this (a line that nobody asked for, a line too
- * long) or that had to be stopped is not asked again.
+ * long, an end of its input or output while it lives) or that had to be stopped is not asked again.
  */
 import { systemClock } from './clock.ts';
 import { OutputGate } from './output-gate.ts';
@@ -20,17 +20,20 @@ import { secondsSince } from './run-program.ts';
 import { sleep } from './sleep.ts';
 
 const NEWLINE = 0x0a;
-
-export type JsonlAnswer =
-  | { readonly kind: 'line'; readonly bytes: Buffer; readonly seconds: number; readonly endedFor: EndedFor }
-  | { readonly kind: 'overlong'; readonly seconds: number; readonly endedFor: EndedFor }
-  /** The process ended before it answered. */
-  | { readonly kind: 'ended'; readonly end: ProgramEnd; readonly seconds: number; readonly endedFor: EndedFor };
+/** So many blanks are no answer, but no breach either. */
+const MAX_BLANK_BYTES = 64 * 1024;
+/** What has closed its input or output mostly ends a moment later. */
+const CLOSED_MS = 1_000;
 
 type Heard =
   | { readonly kind: 'line'; readonly bytes: Buffer }
   | { readonly kind: 'overlong' }
-  | { readonly kind: 'ended'; readonly end: ProgramEnd };
+  /** The process ended before it answered; `isUnread`: before it had read the question, too. */
+  | { readonly kind: 'ended'; readonly end: ProgramEnd; readonly isUnread: boolean }
+  /** It lives, but can no longer be asked, or answer. */
+  | { readonly kind: 'closed'; readonly what: 'input' | 'output' };
+
+export type JsonlAnswer = Heard & { readonly seconds: number; readonly endedFor: EndedFor };
 
 interface Question {
   readonly onStderr: (chunk: Buffer) => void;
@@ -44,7 +47,12 @@ export class JsonlProcess {
   #question: Question | undefined;
   #open: Buffer[] = [];
   #openBytes = 0;
+  /** Since the last question or answer. */
+  #saidBytes = 0;
   #isUsable = true;
+  /** What it says counts no more. */
+  #isOver = false;
+  #closed: 'input' | 'output' | undefined;
   #isGone = false;
   #end: ProgramEnd | undefined;
   #answers = 0;
@@ -55,6 +63,9 @@ export class JsonlProcess {
     this.#group = group;
     const gate = new OutputGate();
     group.child.stdout?.on('data', (chunk: Buffer) => this.#onOutput(chunk));
+    group.child.stdout?.once('end', () => this.#onClosed('output'));
+    // EPIPE, which comes at the next question.
+    group.child.stdin?.once('error', () => this.#onClosed('input'));
     // What is said between two tasks belongs to none.
     gate.read(group.child.stderr, (chunk) => this.#question?.onStderr(chunk));
     this.ended = group.exited.then(async (end) => {
@@ -64,7 +75,7 @@ export class JsonlProcess {
       this.#isGone = true;
       await cleanUp();
       this.#end = end;
-      this.#question?.hear({ kind: 'ended', end });
+      this.#hearEnd(end);
       return end;
     });
   }
@@ -96,17 +107,18 @@ export class JsonlProcess {
     const began = performance.now();
     const heard = new Promise<Heard>((hear) => {
       this.#question = { onStderr: options.onStderr, maxBytes: options.maxBytes, hear, isAnswered: false };
+      this.#saidBytes = 0;
     });
     using guard = guardGroup(options, this.#group.pgid);
     this.#group.child.stdin?.write(`${line}\n`);
-    if (this.#end) this.#question?.hear({ kind: 'ended', end: this.#end });
+    if (this.#end) this.#hearEnd(this.#end);
     // Never a race with `ended`: what is raced with a promise that lives long is remembered by it as long.
     const answer = await heard;
     const [seconds, endedFor] = [secondsSince(began), guard.endedFor()];
     // What was said on stderr before the answer may be read after it, later in the same turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
     this.#question = undefined;
-    if (answer.kind !== 'line') this.#isUsable = false;
+    if (answer.kind !== 'line') this.#giveUp();
     else this.#answers += 1;
     // It was told to end, and will be gone when the guard is.
     if (endedFor !== null) await this.#endNow(options);
@@ -115,7 +127,7 @@ export class JsonlProcess {
 
   /** Ends it in order: the end of its input, SIGTERM, SIGKILL, each after a grace. */
   async end({ graceSeconds, hurry, kill }: { graceSeconds: number; hurry: AbortSignal; kill: AbortSignal }) {
-    this.#isUsable = false;
+    this.#giveUp();
     this.#group.child.stdin?.end();
     await this.#endedWithin(graceSeconds, AbortSignal.any([hurry, kill]));
     this.#signal('SIGTERM');
@@ -125,14 +137,14 @@ export class JsonlProcess {
 
   /** Ends it at once. */
   async kill(): Promise<void> {
-    this.#isUsable = false;
+    this.#giveUp();
     this.#signal('SIGKILL');
     await this.ended;
   }
 
   /** It has its SIGTERM already. */
   async #endNow({ graceSeconds, kill }: RunLimits): Promise<void> {
-    this.#isUsable = false;
+    this.#giveUp();
     this.#group.child.stdin?.end();
     await this.#endedWithin(graceSeconds, kill);
     await this.kill();
@@ -150,6 +162,10 @@ export class JsonlProcess {
   }
 
   #onOutput(chunk: Buffer): void {
+    this.#saidBytes += chunk.length;
+    if (this.#saidBytes > MAX_BLANK_BYTES + (this.#unanswered?.maxBytes ?? 0)) this.#break();
+    // A flood of blank lines must not cost the agent a look at each.
+    if (this.#isOver || (this.#open.length === 0 && isBlank(chunk))) return;
     let rest = chunk;
     for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE)) {
       this.#extend(rest.subarray(0, end));
@@ -160,8 +176,8 @@ export class JsonlProcess {
   }
 
   #extend(part: Buffer): void {
-    if (part.length === 0 || !this.#isUsable) return;
-    const question = this.#question?.isAnswered ? undefined : this.#question;
+    if (part.length === 0 || this.#isOver) return;
+    const question = this.#unanswered;
     // Nobody asked, or nobody asked for so much: what else comes could be taken for another task's answer.
     if (question) {
       this.#open.push(part);
@@ -177,13 +193,39 @@ export class JsonlProcess {
     if (!this.#question || isBlank(bytes)) return;
     this.#question.hear({ kind: 'line', bytes });
     this.#question.isAnswered = true;
+    this.#saidBytes = 0;
+  }
+
+  get #unanswered(): Question | undefined {
+    return this.#question?.isAnswered ? undefined : this.#question;
   }
 
   #break(): void {
-    this.#isUsable = false;
-    this.#open = [];
+    if (this.#isOver) return;
+    this.#giveUp();
     this.#question?.hear({ kind: 'overlong' });
     this.#signal('SIGKILL');
+  }
+
+  #giveUp(): void {
+    this.#isUsable = false;
+    this.#isOver = true;
+    this.#open = [];
+  }
+
+  #hearEnd(end: ProgramEnd): void {
+    this.#question?.hear({ kind: 'ended', end, isUnread: this.#closed === 'input' });
+  }
+
+  /** It may have answered already, or be about to end and so to say why itself. */
+  #onClosed(what: 'input' | 'output'): void {
+    this.#isUsable = false;
+    this.#closed ??= what;
+    const late = setTimeout(() => {
+      this.#question?.hear({ kind: 'closed', what });
+      this.#signal('SIGKILL');
+    }, CLOSED_MS);
+    void this.ended.then(() => clearTimeout(late));
   }
 }
 

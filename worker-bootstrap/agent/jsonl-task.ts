@@ -58,10 +58,12 @@ export async function runJsonl(question: JsonlQuestion, tools: JsonlTools): Prom
       onStderr,
       maxBytes: question.maxResultBytes,
     });
-    // It ended between two tasks, of its own accord: nobody's failure. A new one has not answered yet, so this ends.
-    if (retired(answer) && before > 0) continue;
     const outcome = outcomeOf(answer, question, stderr);
     if (!('json' in outcome) && outcome.failure.code === 'result-invalid') await process.kill();
+    // Not before the slot is free for another one.
+    else if (!process.isUsable) await process.ended;
+    // It ended between two tasks, of its own accord: nobody's failure. A new one has not answered yet, so this ends.
+    if (retired(answer) && before > 0) continue;
     tools.pool.giveBack(question.key, question.jobId, process);
     const printed = kept.bytes > 0 ? kept : null;
     const diskFull = 'failure' in outcome ? await watch.fullness() : null;
@@ -78,8 +80,11 @@ async function startProcess(question: JsonlQuestion, { pool, groups }: JsonlTool
 /** Later than this it had begun to work on the task. */
 const RETIRED_SECONDS = 1;
 function retired(answer: JsonlAnswer): boolean {
-  if (answer.kind !== 'ended' || answer.endedFor !== null || answer.seconds >= RETIRED_SECONDS) return false;
-  return answer.end.kind === 'exited' && answer.end.code === 0;
+  if (answer.endedFor !== null) return false;
+  if (answer.kind === 'closed') return true;
+  if (answer.kind !== 'ended') return false;
+  const { end, isUnread, seconds } = answer;
+  return isUnread || (end.kind === 'exited' && end.code === 0 && seconds < RETIRED_SECONDS);
 }
 
 const envelopeSchema = z.object({
@@ -100,8 +105,9 @@ function outcomeOf(
   }
   if (answer.kind === 'overlong')
     return { failure: tooLargeResult(`the answer has more than ${maxResultBytes} bytes`) };
-  const json = parseJson(answer.bytes);
   const invalid = (message: string) => ({ failure: { code: 'result-invalid', message } as const });
+  if (answer.kind === 'closed') return invalid(`closed its ${answer.what} before it answered`);
+  const json = parseJson(answer.bytes);
   if (json === undefined) return invalid(`the answer is not JSON in UTF-8; it starts with ${firstBytes(answer.bytes)}`);
   const said = json.includes('"shoal"') ? JSON.parse(json) : null;
   if (!isEnvelope(said)) return { json };
