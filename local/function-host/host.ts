@@ -8,6 +8,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SQSClient } from '@aws-sdk/client-sqs';
+import { END_POLLS_PATH } from '../emulators/sqs/operator-paths.ts';
 import { LOCAL_REGION } from '../physical-names.ts';
 import { readStackTemplate, type StackTemplate } from '../template.ts';
 import { API_BODY_LIMIT_BYTES, apiDefinitionOf, apiFront } from './api-front.ts';
@@ -75,6 +76,10 @@ export class FunctionHost {
     this.#fronts.api = apiFront(apiDefinitionOf(stack), (arn, event) => this.#invoke(arn, event));
     const invoke = (arn: string, event: string): Promise<Outcome> => this.#invoke(arn, event);
     const sqs = await makeSqsClient(configuration.endpoints.sqs);
+    const endPolls = async (): Promise<void> => {
+      // Queues that are gone hold no poll.
+      await fetch(configuration.endpoints.sqs + END_POLLS_PATH, { method: 'POST' }).catch(() => undefined);
+    };
     this.#pollers = queueMappingsOf(stack).map((mapping) => {
       const queueUrl = `${queueUrlPrefix}${mapping.queueName}`;
       return new QueuePoller({
@@ -82,6 +87,7 @@ export class FunctionHost {
         queueUrl,
         mapping,
         invoke: (event) => invoke(mapping.functionArn, event),
+        endPolls,
         onError,
       });
     });

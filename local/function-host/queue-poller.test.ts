@@ -8,6 +8,7 @@ import {
 import type { SQSEvent } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createSqsClient } from '../../adapters/aws/clients.ts';
+import { END_POLLS_PATH } from '../emulators/sqs/operator-paths.ts';
 import { startSqs } from '../emulators/sqs/start-sqs.ts';
 import { failed, type Outcome } from './invocation.ts';
 import { QueuePoller } from './queue-poller.ts';
@@ -34,7 +35,11 @@ async function makeQueue(visibilitySeconds: number): Promise<void> {
 const succeeded = (value: unknown = {}): Outcome => ({ kind: 'returned', payload: JSON.stringify(value) });
 
 /** A poller whose function answers with `answer`; `batches` are the bodies that it got. */
-function startPoller(answer: (event: SQSEvent, call: number) => Outcome | Promise<Outcome>, mapping = {}) {
+function startPoller(
+  answer: (event: SQSEvent, call: number) => Outcome | Promise<Outcome>,
+  mapping = {},
+  endPolls = endAllPolls,
+) {
   const batches: string[][] = [];
   const poller = new QueuePoller({
     sqs,
@@ -54,10 +59,13 @@ function startPoller(answer: (event: SQSEvent, call: number) => Outcome | Promis
       batches.push(event.Records.map((record) => record.body));
       return answer(event, batches.length);
     },
+    endPolls,
     onError: (error) => expect.unreachable(String(error)),
   });
   return { poller, batches, [Symbol.asyncDispose]: () => poller.stop() };
 }
+
+const endAllPolls = async (): Promise<void> => void (await fetch(emulator.url + END_POLLS_PATH, { method: 'POST' }));
 
 async function send(...bodies: string[]): Promise<void> {
   for (let start = 0; start < bodies.length; start += 10) {
@@ -140,21 +148,33 @@ describe('a poller', () => {
   it('gives back at once what its last poll brings, and lets the batch in hand finish (lesson 48)', async () => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     await send('first');
+    const sent = Promise.withResolvers<void>();
     const run = startPoller(
       async () => {
         await released;
         return succeeded();
       },
       { maximumConcurrency: 2 },
+      () => sent.promise.then(endAllPolls),
     );
     await expect.poll(() => run.batches.length).toBe(1);
-    // One loop works, the other waits in its poll.
+    // One loop works, the other waits in its poll, which brings something before it could be ended.
     const stopped = run.poller.stop();
     await send('second');
+    sent.resolve();
     release();
     await stopped;
     expect(run.batches).toEqual([['first']]);
     const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl: queueUrl }));
     expect(Messages.map((message) => message.Body)).toEqual(['second']);
+  });
+
+  it('stops at once while it waits for messages, however long its polls are', async () => {
+    const run = startPoller(() => succeeded(), { maximumConcurrency: 2 });
+    await send('one');
+    await expect.poll(left).toBe(0);
+    const stopping = performance.now();
+    await run.poller.stop();
+    expect(performance.now() - stopping).toBeLessThan(2_000);
   });
 });

@@ -3,7 +3,7 @@
  * what succeeded. What failed stays where it is and becomes visible again when its visibility timeout ends.
  *
  * A poll is never aborted: a message that a server has already handed to an aborted poll is lost until its visibility ends.
- * So a stop waits for the polls in flight, and gives back at once what they still bring.
+ * So a stop has the queue end the polls in flight, waits for them, and gives back at once what they still bring.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -17,8 +17,10 @@ import type { Outcome } from './invocation.ts';
 import { isReceived, queueEvent, type ReceivedMessage } from './queue-event.ts';
 import type { QueueMapping } from './queue-mappings.ts';
 
-/** Short enough that stopping is quick, long enough that an idle queue costs next to nothing. */
-const LONG_POLL_SECONDS = 1;
+/** As long as SQS allows: an idle queue costs next to nothing. */
+const LONG_POLL_SECONDS = 20;
+/** One that was on its way to the queue when the others were ended waits until the next time. */
+const END_POLLS_EVERY_MS = 100;
 /** Of one ReceiveMessage, DeleteMessageBatch or ChangeMessageVisibilityBatch. */
 const SQS_BATCH = 10;
 const RETRY_DELAY_MS = 500;
@@ -31,6 +33,8 @@ export interface PollerOptions {
   readonly mapping: QueueMapping;
   /** Resolves to an outcome, never rejects. */
   readonly invoke: (event: string) => Promise<Outcome>;
+  /** Has the queue answer every poll that waits. Never rejects. */
+  readonly endPolls: () => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -48,7 +52,15 @@ export class QueuePoller {
   /** Resolves when the polls and batches in flight are done. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await Promise.all(this.#loops);
+    const loops = Promise.all(this.#loops);
+    let done = false;
+    void loops.then(() => {
+      done = true;
+    });
+    while (!done) {
+      await this.#options.endPolls();
+      await Promise.race([loops, delay(END_POLLS_EVERY_MS)]);
+    }
   }
 
   async #poll(): Promise<void> {

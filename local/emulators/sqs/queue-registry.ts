@@ -61,6 +61,10 @@ export class QueueRegistry {
     for (const queue of this.#queues.values()) queue.purge();
   }
 
+  endPolls(): void {
+    for (const queue of this.#queues.values()) queue.endPolls();
+  }
+
   close(): void {
     for (const queue of [...this.#queues.values()]) this.remove(queue);
   }

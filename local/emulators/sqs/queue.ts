@@ -138,11 +138,16 @@ export class Queue {
     Object.assign(this.#counts, { visible: 0, inFlight: 0, delayed: 0 });
   }
 
-  /** Purges and answers everyone who waits, empty-handed. */
+  /** Answers everyone who waits, empty-handed. */
+  endPolls(): void {
+    for (const waiter of this.#waiters) waiter.settle([]);
+  }
+
+  /** Purges and ends all polls. */
   close(): void {
     this.purge();
     clearTimeout(this.#timer);
-    for (const waiter of this.#waiters) waiter.settle([]);
+    this.endPolls();
   }
 
   #take(request: ReceiveRequest): QueuedMessage[] {

@@ -1,8 +1,9 @@
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { Faults } from '../faults/faults.ts';
 import { serveJsonProtocol } from '../protocol/json-protocol.ts';
 import type { LoopbackServer } from '../protocol/loopback-server.ts';
 import { RequestCounts } from '../protocol/request-counts.ts';
+import { END_POLLS_PATH, RESTART_PATH } from './operator-paths.ts';
 import { QueueRegistry } from './queue-registry.ts';
 import { sqsInjections } from './sqs-faults.ts';
 import { createSqsHandler } from './sqs-service.ts';
@@ -10,9 +11,6 @@ import { createSqsHandler } from './sqs-service.ts';
 /** Codes that the older query protocol wrote with a prefix; the SDK shows them as `Code`. */
 const prefixed =
   /^(EmptyBatch|TooManyEntries|BatchEntryIds|InvalidBatchEntry|BatchRequestTooLong|UnsupportedOperation)/;
-
-/** `POST` it, and the queues are as after a crash of this process. */
-export const RESTART_PATH = '/_shoal/restart';
 
 export interface SqsServer extends LoopbackServer {
   /** As if the process were killed and started again: every queue is there, empty, and every connection has ended. */
@@ -35,7 +33,14 @@ export async function startSqs(options: { port: number; region: string; faults?:
     faults: options.faults ?? new Faults(),
     faultedAs: 'sqs',
     injections: sqsInjections(queues, Date.now),
-    operatorPaths: { [RESTART_PATH]: restartSwitch(restart) },
+    operatorPaths: {
+      // Whoever asks is answered before all connections end.
+      [RESTART_PATH]: operatorSwitch((response) => {
+        response.once('finish', restart);
+        response.setHeader('connection', 'close');
+      }),
+      [END_POLLS_PATH]: operatorSwitch(() => queues.endPolls()),
+    },
     queryErrorCode,
   });
   const stop = async () => {
@@ -45,14 +50,13 @@ export async function startSqs(options: { port: number; region: string; faults?:
   return { ...server, restart, stop };
 }
 
-/** Who asked is answered before its connection ends with the others. */
-const restartSwitch =
-  (restart: () => void): RequestListener =>
+const operatorSwitch =
+  (act: (response: ServerResponse) => void): RequestListener =>
   (request, response) => {
     request.resume();
     if (request.method !== 'POST') return void response.writeHead(405).end();
-    response.once('finish', restart);
-    response.writeHead(204, { connection: 'close' }).end();
+    act(response);
+    response.writeHead(204).end();
   };
 
 function queryErrorCode(code: string): string {

@@ -6,7 +6,7 @@ import * as sqs from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { FaultRule } from '../../../local/emulators/faults/fault-rule.ts';
 import { FAULTS_PATH } from '../../../local/emulators/faults/fault-switch.ts';
-import { RESTART_PATH } from '../../../local/emulators/sqs/start-sqs.ts';
+import { RESTART_PATH } from '../../../local/emulators/sqs/operator-paths.ts';
 import { type RunningEmulators, startEmulators } from '../../../local/emulators/start-emulators.ts';
 import { clientConfig } from './client-config.ts';
 import { createTable, TableName } from './dynamodb-fixture.ts';
