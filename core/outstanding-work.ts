@@ -2,7 +2,7 @@
  * What a fleet's machines have before them, and how much of it they will do: the arithmetic under `planScale`.
  *
  * Work is counted in slot-seconds: tasks × slots a task × seconds a task. Counted are messages that a machine could take
- * now, and that some open job explains. Not counted, because a machine for them would find nothing to do (*phantom work*):
+ * now, and that some open job explains, and what is on its way to the queue: machines boot while it fills. Not counted, because a machine for them would find nothing to do (*phantom work*):
  * messages of closed jobs, retries that wait for their time (it is at most minutes, and a machine that is there then takes
  * them), and leases that no living machine can hold: a dead one's tasks are work again when its leases end.
  *
@@ -17,6 +17,8 @@ export interface OpenWork {
   readonly jobId: string;
   /** Tasks that are not terminal. */
   readonly openTasks: number;
+  /** Its tasks are being put on the queue: all will be there before a machine that is asked for now can be. */
+  readonly isFilling?: boolean;
   /** Of these, tasks that reported their start: those that take longer than a moment. */
   readonly running?: number;
   /** For so long its running tasks have been running, where that is known: as long as none has ended. */
@@ -101,10 +103,11 @@ export function outstandingWork(
     inFlight: Math.min(openTasks, holdable),
     delayed: 0,
   };
+  const toCome = jobs.reduce((sum, job) => sum + (job.isFilling ? job.openTasks : 0), 0);
   const held = Math.min(depth.inFlight, holdable);
   // What is leased may be of closed jobs, but for what surely runs there is no message that waits.
   const surelyHeld = Math.min(held, Math.floor(slots / largest));
-  const waitingTasks = Math.min(depth.visible, Math.max(0, openTasks - surelyHeld));
+  const waitingTasks = Math.min(depth.visible + toCome, Math.max(0, openTasks - surelyHeld));
   const share = openTasks > 0 ? waitingTasks / openTasks : 0;
   const demands = jobs.map((work): Demand => {
     const tasks = work.openTasks * share;

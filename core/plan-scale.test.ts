@@ -197,6 +197,22 @@ describe('a scale plan', () => {
     expect(plan.reasons[0]).toBe('no work on the queues');
   });
 
+  it('has machines boot while the queue fills', () => {
+    const filling = (depth: number, overrides = {}) =>
+      planScale(
+        snapshot({
+          depth: { visible: depth, inFlight: 0, delayed: 0 },
+          jobs: [job({ secondsPerTask: 3_600, isFilling: true, openTasks: 3 })],
+          ...overrides,
+        }),
+        limits,
+      );
+
+    expect([0, 1, 3, 10].map((depth) => filling(depth).launch)).toEqual([3, 3, 3, 3]);
+    expect(filling(0).reasons[0]).toMatch(/^3 tasks wait/);
+    expect(filling(0, { instances: machines(['BOOTING', 'BOOTING', 'BOOTING']) }).launch).toBe(0);
+  });
+
   it('takes messages of closed jobs for no work', () => {
     const plan = planScale(snapshot({ jobs: [] }), limits);
 

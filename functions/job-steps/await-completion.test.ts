@@ -7,7 +7,6 @@ import { ManualClock, START } from '../../test/factories/manual-clock.ts';
 import { InMemoryJobMachine } from '../../test/fakes/in-memory-job-machine.ts';
 import { InMemoryJobStore } from '../../test/fakes/in-memory-job-store.ts';
 import { InMemoryTables } from '../../test/fakes/in-memory-tables.ts';
-import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
 import { awaitCompletion } from './await-completion.ts';
 
 const TOKEN = 'token-1';
@@ -18,21 +17,19 @@ function prepare(overrides: Partial<Job> = {}, counters: Partial<Counters> = {})
   tables.jobs.set(job.jobId, { job, counters: countersFactory(counters) });
   const machine = new InMemoryJobMachine();
   machine.waitFor(TOKEN);
-  const waker = new InMemoryWaker();
-  const ports = { jobs: new InMemoryJobStore(tables), machine, waker, clock: new ManualClock(START) };
+  const ports = { jobs: new InMemoryJobStore(tables), machine, clock: new ManualClock(START) };
   const wait = (cancelling = false) => awaitCompletion(job.jobId, TOKEN, cancelling, ports);
-  return { stored: () => tables.jobs.get(job.jobId)?.job, machine, waker, wait, ports };
+  return { stored: () => tables.jobs.get(job.jobId)?.job, machine, wait, ports };
 }
 
 describe('a job that begins to wait', () => {
-  it('stores its token, is ENQUEUED, and wakes the scaler', async () => {
-    const { stored, machine, waker, wait } = prepare();
+  it('stores its token, and is ENQUEUED', async () => {
+    const { stored, machine, wait } = prepare();
 
     expect(await wait()).toEqual({ signalled: null });
 
     expect(stored()).toMatchObject({ status: 'ENQUEUED', taskToken: TOKEN });
     expect(machine.answers.size).toBe(0);
-    expect(waker.wakes).toBe(1);
   });
 
   it('keeps its status when its tasks run already', async () => {
@@ -43,12 +40,11 @@ describe('a job that begins to wait', () => {
   });
 
   it('need not wait when its last report came before its token', async () => {
-    const { machine, waker, wait } = prepare({ status: 'RUNNING' }, { completed: 2, failed: 1 });
+    const { machine, wait } = prepare({ status: 'RUNNING' }, { completed: 2, failed: 1 });
 
     expect(await wait()).toEqual({ signalled: 'settled' });
 
     expect(machine.answers.get(TOKEN)).toBe('settled');
-    expect(waker.wakes).toBe(0);
   });
 
   it('need not wait when it was closed meanwhile', async () => {

@@ -5,12 +5,11 @@
 import { PermanentError } from '../../core/errors.ts';
 import { isClosed } from '../../core/job.ts';
 import { isSettled } from '../../core/job-outcome.ts';
-import type { Clock, CompletionSignal, JobMachine, JobStore, Waker } from '../../core/ports.ts';
+import type { Clock, CompletionSignal, JobMachine, JobStore } from '../../core/ports.ts';
 
 export interface AwaitPorts {
   readonly jobs: JobStore;
   readonly machine: JobMachine;
-  readonly waker: Waker;
   readonly clock: Clock;
 }
 
@@ -31,7 +30,5 @@ export async function awaitCompletion(
   const settled = isClosed(job.status) || isSettled(job, counters);
   const signal = job.status === 'CANCELLING' && !cancelling ? 'cancelling' : settled ? 'settled' : null;
   if (signal) await ports.machine.signal(taskToken, signal);
-  // Everything is on the queue now: the scaler may see more than at submission.
-  else await ports.waker.wake();
   return { signalled: signal };
 }

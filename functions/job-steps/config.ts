@@ -10,7 +10,6 @@ export const config = parseEnvironment(
     DELAYED_QUEUE_URL: z.string().min(1),
     BUCKET: z.string().min(1),
     QUEUE_URL_PREFIX: z.string().min(1),
-    SCALER_FUNCTION_NAME: z.string().min(1),
   }),
   process.env,
 );

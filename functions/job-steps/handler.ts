@@ -11,7 +11,6 @@ import { SqsDelayedQueue } from '../../adapters/aws/sqs-delayed-queue.ts';
 import { StepFunctionsJobMachine } from '../../adapters/aws/step-functions-job-machine.ts';
 import { parseDocument } from '../../core/validation.ts';
 import { deploymentServices } from '../clouds/deployment-services.ts';
-import { scalerWaker } from '../scaler-waker.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { awaitCompletion } from './await-completion.ts';
 import { config } from './config.ts';
@@ -28,7 +27,6 @@ const ports = {
   ...deploymentServices(config, { sqs, s3: createS3Client() }),
   delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
   machine: new StepFunctionsJobMachine({ client: createSfnClient() }),
-  waker: scalerWaker(config.SCALER_FUNCTION_NAME),
   clock,
 };
 

@@ -3,7 +3,7 @@
 import { type Clouds, servicesOf } from '../../core/clouds.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { Instance } from '../../core/instance.ts';
-import { isClosed, type JobStatus } from '../../core/job.ts';
+import { isClosed, type Job, type JobStatus } from '../../core/job.ts';
 import type { LaunchedInstance } from '../../core/launch.ts';
 import type { MachineSettings } from '../../core/machine-environment.ts';
 import type { OpenWork } from '../../core/plan-scale.ts';
@@ -27,6 +27,7 @@ export function openWork(progress: FleetJob, slot: Fleet['slot'], now: Date): Op
   return {
     jobId: job.jobId,
     openTasks: asksForNothing(job.status) ? 0 : part.openTasks,
+    isFilling: isFilling(job, now),
     running: Math.round(counters.running * part.share),
     runningForSeconds: counters.completed === 0 ? secondsSince(job.startedAt, now) : null,
     secondsPerTask: secondsPerTask(progress, now),
@@ -37,6 +38,12 @@ export function openWork(progress: FleetJob, slot: Fleet['slot'], now: Date): Op
     troubled: isTroubled(progress, now),
   };
 }
+
+/** Should it take longer, what is there by then has its machines, and the rest gets them as it comes. */
+const FILLING_SECONDS = 60;
+
+const isFilling = ({ enqueuedAt, createdAt }: Job, now: Date): boolean =>
+  enqueuedAt === null && now.getTime() - Date.parse(createdAt) < FILLING_SECONDS * 1_000;
 
 const secondsSince = (at: string | null, now: Date): number | null =>
   at === null ? null : (now.getTime() - Date.parse(at)) / 1_000;
