@@ -253,8 +253,8 @@ export interface FleetStore {
    * ignored when it reports its end.
    */
   updateInstance(fleet: string, instanceId: string, change: InstanceChange): Promise<void>;
-  /** One machine, whether it runs or has ended. Eventually consistent. */
-  find(fleet: string, instanceId: string): Promise<Instance | undefined>;
+  /** Those of the machines, by their ids, that run or have ended in one of the fleets. Eventually consistent. */
+  findMany(fleets: readonly string[], instanceIds: readonly string[]): Promise<ReadonlyMap<string, Instance>>;
   /** What its machines cost, by the day on which they ended, newest first. */
   listDays(fleet: string, limit: number): Promise<readonly FleetDay[]>;
   /** Instances that ended lately, newest first. */

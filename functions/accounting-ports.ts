@@ -9,7 +9,7 @@ import { SqsDelayedQueue } from '../adapters/aws/sqs-delayed-queue.ts';
 import { StepFunctionsJobMachine } from '../adapters/aws/step-functions-job-machine.ts';
 import type { FleetStore, TaskQueues } from '../core/ports.ts';
 import type { ApplyPorts } from './accounting/apply-reports.ts';
-import { MachinePrices } from './accounting/machine-prices.ts';
+import { ReportingMachines } from './accounting/reporting-machines.ts';
 
 interface AccountingConfig {
   readonly JOBS_TABLE: string;
@@ -38,7 +38,7 @@ export function accountingPorts(
     jobs: new DynamoJobStore({ client: dynamodb, table: jobsTable }),
     tasks: new DynamoTaskStore({ client: dynamodb, tasksTable, jobsTable }),
     fleets,
-    prices: new MachinePrices(fleets),
+    reporting: new ReportingMachines(fleets),
     queues,
     delayed: new SqsDelayedQueue({ client: sqs, queueUrl: config.DELAYED_QUEUE_URL, clock }),
     machine: new StepFunctionsJobMachine({

@@ -4,10 +4,19 @@
  */
 import { type DynamoDBDocumentClient, GetCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { TransientError } from '../../core/errors.ts';
-import { dayOf, type FleetDay, fleetDaySchema, hasEnded, type Instance, mayBecome } from '../../core/instance.ts';
+import {
+  dayOf,
+  type FleetDay,
+  fleetDaySchema,
+  hasEnded,
+  INSTANCE_STATES,
+  type Instance,
+  mayBecome,
+} from '../../core/instance.ts';
 import { NO_BOOTS } from '../../core/launch-breaker.ts';
 import type { FleetRead, FleetState, FleetStore, InstanceChange } from '../../core/ports.ts';
-import { inParallel } from '../in-parallel.ts';
+import { chunked, inParallel } from '../in-parallel.ts';
+import { batchGet } from './dynamodb-batch-get.ts';
 import {
   bootRecordSchema,
   endedItem,
@@ -23,7 +32,10 @@ const ENDED = 'ended#';
 const DAY = 'day#';
 const BOOTS = 'readiness';
 const STATE = 'state';
+const NO_STATE = 'NONE';
 const MAX_TRIES = 8;
+/** A transaction has 100 items at most, and a machine takes two. */
+const MAX_ADDED_AT_ONCE = 50;
 
 export class DynamoFleetStore implements FleetStore {
   readonly #client: DynamoDBDocumentClient;
@@ -76,30 +88,44 @@ export class DynamoFleetStore implements FleetStore {
   }
 
   async addInstances(instances: readonly Instance[]): Promise<void> {
-    await inParallel(instances, 8, async (instance) => {
-      const { fleet, instanceId, state, stateReason, readyAt, endedAt, ...launch } = instance;
-      const names = Object.keys(launch);
-      // A machine may have reported before this: what it said of itself stays.
-      const own = { state, stateReason, readyAt, endedAt };
-      const sets = [
-        ...names.map((name) => `#${name} = :${name}`),
-        ...Object.keys(own).map((name) => `#${name} = if_not_exists(#${name}, :${name})`),
-      ];
-      const all = { ...launch, ...own };
-      const update = {
+    await inParallel(chunked(instances, MAX_ADDED_AT_ONCE), 8, async (batch) => {
+      for (let left = batch; left.length > 0; ) {
+        const outcome = await transact(
+          this.#client,
+          left.flatMap((instance) => [
+            this.#notEnded(instance.fleet, instance.instanceId),
+            this.#launchOf(instance, LIVE),
+          ]),
+        );
+        if (outcome.kind === 'done') return;
+        // Some even ended before this: they must not come to life again.
+        const ended = left.filter((_, place) => outcome.refused.has(2 * place));
+        await inParallel(ended, 8, async (instance) => {
+          const { Update } = this.#launchOf(instance, ENDED);
+          await pastConflicts(() => this.#client.send(new UpdateCommand(Update)));
+        });
+        left = left.filter((instance) => !ended.includes(instance));
+      }
+    });
+  }
+
+  #launchOf({ fleet, instanceId, state, stateReason, readyAt, endedAt, ...launch }: Instance, prefix: string) {
+    // A machine may have reported before this: what it said of itself stays.
+    const own = { state, stateReason, readyAt, endedAt };
+    const all = { ...launch, ...own };
+    const sets = [
+      ...Object.keys(launch).map((name) => `#${name} = :${name}`),
+      ...Object.keys(own).map((name) => `#${name} = if_not_exists(#${name}, :${name})`),
+    ];
+    return {
+      Update: {
         TableName: this.#table,
+        Key: { fleet, item: prefix + instanceId },
         UpdateExpression: `SET ${sets.join(', ')}`,
         ExpressionAttributeNames: Object.fromEntries(Object.keys(all).map((name) => [`#${name}`, name])),
         ExpressionAttributeValues: Object.fromEntries(Object.entries(all).map(([name, value]) => [`:${name}`, value])),
-      };
-      const live = { Update: { ...update, Key: { fleet, item: LIVE + instanceId } } };
-      const outcome = await transact(this.#client, [this.#notEnded(fleet, instanceId), live]);
-      // It even ended before this: it must not come to life again.
-      if (outcome.kind === 'refused') {
-        const ended = new UpdateCommand({ ...update, Key: { fleet, item: ENDED + instanceId } });
-        await pastConflicts(() => this.#client.send(ended));
-      }
-    });
+      },
+    };
   }
 
   #notEnded(fleet: string, instanceId: string): TransactionItems[number] {
@@ -114,24 +140,10 @@ export class DynamoFleetStore implements FleetStore {
 
   async updateInstance(fleet: string, instanceId: string, change: InstanceChange): Promise<void> {
     for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-      const Key = { fleet, item: LIVE + instanceId };
-      const { Item } = await this.#client.send(new GetCommand({ TableName: this.#table, Key, ConsistentRead: true }));
-      if (!Item) {
-        if (hasEnded(change.state)) return;
-        const taken = {
-          TableName: this.#table,
-          Item: { ...Key, ...unrecordedItem(change) },
-          ConditionExpression: 'attribute_not_exists(fleet)',
-        };
-        const outcome = await transact(this.#client, [this.#notEnded(fleet, instanceId), { Put: taken }]);
-        if (outcome.kind === 'done') return this.#countBoot({ fleet, instanceId, readyAt: null }, change);
-        if (outcome.refused.has(0)) return;
-        continue;
-      }
-      const before = instanceFromItem(Item);
-      if (!mayBecome(before.state, change.state)) return;
-      const written = hasEnded(change.state) ? this.#end(before, change) : this.#advance(before, change);
-      if (await written) return this.#countBoot(before, change);
+      const isDone = await (hasEnded(change.state)
+        ? this.#end(fleet, instanceId, change)
+        : this.#advance(fleet, instanceId, change));
+      if (isDone) return;
     }
     throw new TransientError('the instance is contended', { context: { fleet, instanceId } });
   }
@@ -164,22 +176,38 @@ export class DynamoFleetStore implements FleetStore {
     await updateIf(this.#client, { TableName: this.#table, Key, ...update });
   }
 
-  /** A refusal is looked into by reading again: whoever was first, states only go forward. */
-  async #advance(before: Instance, change: InstanceChange): Promise<boolean> {
+  /** In one write where the machine is known: states only go forward, and which come before this one is known. */
+  async #advance(fleet: string, instanceId: string, change: InstanceChange): Promise<boolean> {
+    const Key = { fleet, item: LIVE + instanceId };
+    const isReady = change.state === 'READY';
+    const earlier = INSTANCE_STATES.filter((state) => mayBecome(state, change.state));
+    // The first state has none before it, but the expression must name one.
+    const from = [NO_STATE, ...earlier].map((state, n) => [`:from${n}`, state] as const);
     const outcome = await updateIf(this.#client, {
       TableName: this.#table,
-      Key: { fleet: before.fleet, item: LIVE + before.instanceId },
-      UpdateExpression: 'SET #state = :next, stateReason = :reason, readyAt = :readyAt',
-      ConditionExpression: '#state = :before',
+      Key,
+      UpdateExpression: `SET #state = :next, stateReason = :reason${isReady ? ', readyAt = :at' : ''}`,
+      ConditionExpression: `#state IN (${from.map(([name]) => name).join(', ')})`,
       ExpressionAttributeNames: { '#state': 'state' },
       ExpressionAttributeValues: {
-        ':before': before.state,
+        ...Object.fromEntries(from),
         ':next': change.state,
         ':reason': change.reason,
-        ':readyAt': before.readyAt ?? (change.state === 'READY' ? change.at : null),
+        ...(isReady ? { ':at': change.at } : {}),
       },
     });
-    return outcome.kind === 'written';
+    const isFirst = { fleet, instanceId, readyAt: null };
+    if (outcome.kind === 'written') await this.#countBoot(isFirst, change);
+    if (outcome.kind === 'written' || outcome.exists) return true;
+
+    const taken = {
+      TableName: this.#table,
+      Item: { ...Key, ...unrecordedItem(change) },
+      ConditionExpression: 'attribute_not_exists(fleet)',
+    };
+    const taking = await transact(this.#client, [this.#notEnded(fleet, instanceId), { Put: taken }]);
+    if (taking.kind === 'done') await this.#countBoot(isFirst, change);
+    return taking.kind === 'done' || taking.refused.has(0);
   }
 
   #addToDay(fleet: string, { day, machines, machineSeconds, costUsd }: FleetDay): TransactionItems[number] {
@@ -194,13 +222,16 @@ export class DynamoFleetStore implements FleetStore {
   }
 
   /** An ended machine leaves the live ones in the same moment as it enters the ended ones, and its day's sum. */
-  async #end(before: Instance, change: InstanceChange): Promise<boolean> {
-    const { fleet, instanceId } = before;
+  async #end(fleet: string, instanceId: string, change: InstanceChange): Promise<boolean> {
+    const Key = { fleet, item: LIVE + instanceId };
+    const { Item } = await this.#client.send(new GetCommand({ TableName: this.#table, Key, ConsistentRead: true }));
+    if (!Item) return true;
+    const before = instanceFromItem(Item);
     const outcome = await transact(this.#client, [
       {
         Delete: {
           TableName: this.#table,
-          Key: { fleet, item: LIVE + instanceId },
+          Key,
           ConditionExpression: '#state = :before',
           ExpressionAttributeNames: { '#state': 'state' },
           ExpressionAttributeValues: { ':before': before.state },
@@ -209,15 +240,20 @@ export class DynamoFleetStore implements FleetStore {
       { Put: { TableName: this.#table, Item: { ...endedItem(before, change), item: ENDED + instanceId } } },
       this.#addToDay(fleet, dayOf(before, change.at)),
     ]);
+    if (outcome.kind === 'done') await this.#countBoot(before, change);
     return outcome.kind === 'done';
   }
 
-  async find(fleet: string, instanceId: string): Promise<Instance | undefined> {
-    for (const item of [LIVE + instanceId, ENDED + instanceId]) {
-      const { Item } = await this.#client.send(new GetCommand({ TableName: this.#table, Key: { fleet, item } }));
-      if (Item) return instanceFromItem(Item);
+  async findMany(fleets: readonly string[], instanceIds: readonly string[]): Promise<ReadonlyMap<string, Instance>> {
+    const found = new Map<string, Instance>();
+    // Nearly all that are asked for run.
+    for (const prefix of [LIVE, ENDED]) {
+      const missing = [...new Set(instanceIds)].filter((instanceId) => !found.has(instanceId));
+      const keys = fleets.flatMap((fleet) => missing.map((instanceId) => ({ fleet, item: prefix + instanceId })));
+      const items = await batchGet(this.#client, { table: this.#table, keys });
+      for (const instance of items.map(instanceFromItem)) found.set(instance.instanceId, instance);
     }
-    return undefined;
+    return found;
   }
 
   async listDays(fleet: string, limit: number): Promise<readonly FleetDay[]> {

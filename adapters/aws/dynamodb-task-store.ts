@@ -2,14 +2,12 @@
  * Task rows on DynamoDB, in partitions of one chunk each, and the one transaction that changes rows and counter
  * together. A task without a row is PENDING: rows come into being with a task's first event.
  */
-import { BatchGetCommand, type DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
+import { type DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import { COUNTER_SHARDS, type CounterDelta } from '../../core/counters.ts';
-import { TransientError } from '../../core/errors.ts';
 import { parseTaskId } from '../../core/ids.ts';
 import { type CommitOutcome, MAX_TASKS_PER_COMMIT, type TaskStore, type TaskWrite } from '../../core/ports.ts';
 import type { TaskRecord } from '../../core/task.ts';
-import { backoff } from '../backoff.ts';
-import { chunked, inParallel } from '../in-parallel.ts';
+import { batchGet } from './dynamodb-batch-get.ts';
 import { ENDED_PREFIX } from './dynamodb-job-items.ts';
 import { chunkId, counterKey, taskKey } from './dynamodb-keys.ts';
 import { taskFromItem, taskToItem } from './dynamodb-task-items.ts';
@@ -17,12 +15,8 @@ import { type TransactionItems, transact } from './dynamodb-transaction.ts';
 
 const BY_STATUS = 'by-status';
 const BY_MACHINE = 'by-machine';
-const BATCH_GET_KEYS = 100;
-const MAX_TRIES = 8;
 /** More than any machine runs at a time. */
 const MAX_TASKS_OF_A_MACHINE = 10_000;
-
-type Keys = Record<string, unknown>[];
 
 export class DynamoTaskStore implements TaskStore {
   readonly #client: DynamoDBDocumentClient;
@@ -41,24 +35,8 @@ export class DynamoTaskStore implements TaskStore {
       const position = parseTaskId(taskId);
       return position ? [taskKey(position.jobId, position.index)] : [];
     });
-    const parts = await inParallel(chunked(keys, BATCH_GET_KEYS), 4, (batch) => this.#batchGet(batch));
-    return new Map(parts.flat().map((task) => [task.taskId, task]));
-  }
-
-  async #batchGet(keys: Keys): Promise<TaskRecord[]> {
-    const found: TaskRecord[] = [];
-    let left: Keys = keys;
-    for (let tries = 1; left.length > 0; tries += 1) {
-      if (tries > MAX_TRIES)
-        throw new TransientError('task rows could not be read', { context: { left: left.length } });
-      const request = { [this.#tasksTable]: { Keys: left, ConsistentRead: true } };
-      const answer = await this.#client.send(new BatchGetCommand({ RequestItems: request }));
-      found.push(...(answer.Responses?.[this.#tasksTable] ?? []).map(taskFromItem));
-      left = answer.UnprocessedKeys?.[this.#tasksTable]?.Keys ?? [];
-      // "we strongly recommend that you use an exponential backoff algorithm" (BatchGetItem).
-      if (left.length > 0) await backoff(tries);
-    }
-    return found;
+    const items = await batchGet(this.#client, { table: this.#tasksTable, keys, consistent: true });
+    return new Map(items.map(taskFromItem).map((task) => [task.taskId, task]));
   }
 
   async listChunk(jobId: string, chunk: number, fromIndex: number, limit: number): Promise<readonly TaskRecord[]> {

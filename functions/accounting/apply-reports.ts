@@ -27,7 +27,7 @@ import type { JobRules, NextAttempt, ReportContext } from '../../core/transition
 import { sendTasks } from '../send-tasks.ts';
 import { laterAttempt } from '../task-messages.ts';
 import { type Delivered, type FoldedTask, foldTask } from './fold-reports.ts';
-import type { MachinePrices } from './machine-prices.ts';
+import type { ReportingMachines } from './reporting-machines.ts';
 
 /** Another consumer may write the same tasks at the same time; each round one of us gets on. */
 const MAX_ROUNDS = 8;
@@ -36,7 +36,7 @@ const COMMITS_AT_ONCE = 4;
 export interface ApplyPorts {
   readonly jobs: JobStore;
   readonly tasks: TaskStore;
-  readonly prices: MachinePrices;
+  readonly reporting: ReportingMachines;
   readonly queues: TaskQueues;
   readonly delayed: DelayedQueue;
   readonly machine: JobMachine;
@@ -62,7 +62,7 @@ export async function applyReports(
   const byTask = Map.groupBy(events, ({ event }) => event.taskId);
   const read = isClosed(job.status) ? [...byTask] : [...byTask].filter(([, ofTask]) => mayHaveRow(ofTask));
   const rows = await ports.tasks.getMany(read.map(([taskId]) => taskId));
-  const usdPerSecond = await ports.prices.of(fleetsNamed(job), machinesOf(events, rows));
+  const usdPerSecond = await ports.reporting.slotPrices(fleetsNamed(job), machinesOf(events, rows));
   const context = (): ReportContext => ({ now: ports.clock.now(), random: ports.random(), usdPerSecond });
   const batches = chunked([...byTask], MAX_TASKS_PER_COMMIT);
   const commits = await inParallel(batches, COMMITS_AT_ONCE, (batch) => commitBatch(job, batch, rows, context, ports));

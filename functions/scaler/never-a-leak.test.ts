@@ -299,7 +299,7 @@ describe('a list that was long in coming', () => {
       return [];
     });
 
-    expect((await world.store.find('default', instanceId))?.state).toBe('BOOTING');
+    expect((await world.store.findMany(['default'], [instanceId])).get(instanceId)?.state).toBe('BOOTING');
     expect(world.running()).toEqual([instanceId]);
   });
 });

@@ -96,7 +96,7 @@ describe('a fleet of somebody’s own machines', () => {
 
     expect(takenBack).toEqual(['desk-1']);
     expect((await world.store.read('own')).instances.map(({ instanceId }) => instanceId)).toEqual(['desk-2']);
-    expect(await world.store.find('own', 'desk-1')).toMatchObject({
+    expect((await world.store.findMany(['own'], ['desk-1'])).get('desk-1')).toMatchObject({
       state: 'INTERRUPTED',
       stateReason: 'its lifetime is over, and it left without a goodbye',
     });
@@ -109,11 +109,11 @@ describe('a fleet of somebody’s own machines', () => {
     await join('desk-1', 0, 60);
     world.clock.advance(539);
     await tick();
-    expect((await world.store.find('own', 'desk-1'))?.state).toBe('READY');
+    expect((await world.store.findMany(['own'], ['desk-1'])).get('desk-1')?.state).toBe('READY');
 
     world.clock.advance(1);
     await tick();
 
-    expect((await world.store.find('own', 'desk-1'))?.state).toBe('INTERRUPTED');
+    expect((await world.store.findMany(['own'], ['desk-1'])).get('desk-1')?.state).toBe('INTERRUPTED');
   });
 });

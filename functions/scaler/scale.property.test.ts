@@ -99,7 +99,7 @@ async function prepare(scheduler: fc.Scheduler, tasks: number) {
       writeState: (fleet, next, version) => call('write', () => store.writeState(fleet, next, version), 'written'),
       addInstances: (instances) => call('add', () => store.addInstances(instances)),
       updateInstance: store.updateInstance.bind(store),
-      find: store.find.bind(store),
+      findMany: store.findMany.bind(store),
       listDays: store.listDays.bind(store),
       listEnded: store.listEnded.bind(store),
     },

@@ -20,7 +20,6 @@ import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
 import { accountingWorld, TOKEN } from '../accounting/testing/accounting-world.ts';
 import type { QueueRecord } from '../queue-batch.ts';
 import { type ConsumePorts, consumeStatus } from './consume-status.ts';
-import { HeardMachines } from './heard-machines.ts';
 
 const TASKS = 4;
 const JOB = jobIdFactory();
@@ -148,7 +147,6 @@ function prepare(scheduler: fc.Scheduler, faults: readonly FaultyCall[]): World 
       signal: (token, signal) => call('signal', () => machine.signal(token, signal)),
     },
     fleets,
-    heard: new HeardMachines(fleets),
     delayed: {
       send: (messages) =>
         call(

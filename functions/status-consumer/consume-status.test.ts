@@ -22,7 +22,6 @@ import { InMemoryWaker } from '../../test/fakes/in-memory-waker.ts';
 import { accountingWorld, TOKEN } from '../accounting/testing/accounting-world.ts';
 import type { QueueRecord } from '../queue-batch.ts';
 import { consumeStatus } from './consume-status.ts';
-import { HeardMachines } from './heard-machines.ts';
 
 const OTHER = jobIdFactory(2);
 
@@ -34,7 +33,6 @@ function prepare(overrides: Partial<Job> = {}, counters: Partial<Counters> = {},
   const ports = {
     ...world.ports,
     fleets,
-    heard: new HeardMachines(fleets),
     deadLetters: new InMemoryDeadLetterChannel(),
     waker: new InMemoryWaker(),
   };
@@ -428,24 +426,10 @@ describe('reports on machines', () => {
 
     await world.consume(record([completedEvent({ instanceId: 'i-1', at: at(15) })]));
 
-    expect(await world.fleets.find('default', 'i-1')).toMatchObject({ state: 'READY', readyAt: at(15) });
-  });
-
-  it('asks once whether a machine is ready, however much it reports', async () => {
-    const world = prepare();
-    await world.fleets.addInstances([instanceFactory({ instanceId: 'i-1', state: 'DRAINING' })]);
-    let asked = 0;
-    const { find } = world.fleets;
-    world.fleets.find = (...names) => {
-      asked += 1;
-      return find.apply(world.fleets, names);
-    };
-
-    await world.heard.note(['default'], [completedEvent(), completedEvent()]);
-    await world.heard.note(['default'], [completedEvent()]);
-
-    expect(asked).toBe(1);
-    expect(await world.fleets.find('default', 'i-1')).toMatchObject({ state: 'DRAINING' });
+    expect((await world.fleets.findMany(['default'], ['i-1'])).get('i-1')).toMatchObject({
+      state: 'READY',
+      readyAt: at(15),
+    });
   });
 
   it('change their rows, forward only', async () => {

@@ -12,7 +12,6 @@ import type { TaskReport } from '../../core/task-report.ts';
 import { type AppliedJob, type ApplyPorts, applyReports } from '../accounting/apply-reports.ts';
 import type { Delivered, FoldedTask } from '../accounting/fold-reports.ts';
 import { guardedBy, type QueueRecord } from '../queue-batch.ts';
-import type { HeardMachines } from './heard-machines.ts';
 import { type Malformed, readMessages } from './read-messages.ts';
 
 const JOBS_AT_ONCE = 4;
@@ -24,7 +23,6 @@ const NOTHING_APPLIED: AppliedJob = { applied: [], returned: [], sent: 0 };
 
 export interface ConsumePorts extends ApplyPorts {
   readonly fleets: FleetStore;
-  readonly heard: HeardMachines;
   readonly deadLetters: DeadLetterChannel;
   readonly waker: Waker;
   /** Told how far reports are read, for whoever waits for one. */
@@ -60,8 +58,16 @@ export async function consumeStatus(records: readonly QueueRecord[], ports: Cons
     }
     if (outcome.sent > 0) await ports.waker.wake();
     const reporting = known.map(({ event }) => event);
-    if (progress) await ports.heard.note(fleetsNamed(progress.job), reporting);
+    if (progress) await ports.reporting.noteHeard(fleetsNamed(progress.job), reporting);
   };
+
+  // Before the tasks, whose machines are then known to be ready.
+  const machines = [...Map.groupBy(instances, ({ event }) => event.instanceId)];
+  await inParallel(machines, INSTANCES_AT_ONCE, ([, events]) =>
+    guarded(events, async () => {
+      for (const { event } of events) await applyInstanceEvent(event, ports.fleets);
+    }),
+  );
 
   const jobs = [...Map.groupBy(tasks, ({ event }) => event.jobId)];
   await inParallel(jobs, JOBS_AT_ONCE, async ([jobId, events]) => {
@@ -75,13 +81,6 @@ export async function consumeStatus(records: readonly QueueRecord[], ports: Cons
       for (const [messageId, ofRecord] of alone) await guarded([{ messageId }], () => applyToJob(jobId, ofRecord));
     }
   });
-
-  const machines = [...Map.groupBy(instances, ({ event }) => event.instanceId)];
-  await inParallel(machines, INSTANCES_AT_ONCE, ([, events]) =>
-    guarded(events, async () => {
-      for (const { event } of events) await applyInstanceEvent(event, ports.fleets);
-    }),
-  );
 
   const letters = [...malformed, ...unplaceable];
   await guarded(letters, () =>

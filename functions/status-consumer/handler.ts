@@ -15,17 +15,15 @@ import { scalerWaker } from '../scaler-waker.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { config } from './config.ts';
 import { type Consumed, type ConsumePorts, consumeStatus } from './consume-status.ts';
-import { HeardMachines } from './heard-machines.ts';
 
 const dynamodb = createDynamoClient();
 const sqs = createSqsClient();
 const { queues } = deploymentServices(config, { sqs, s3: createS3Client() });
 const accounting = accountingPorts(config, { dynamodb, sqs, queues });
-const { fleets, clock } = accounting;
+const { clock } = accounting;
 
 const ports: ConsumePorts = {
   ...accounting,
-  heard: new HeardMachines(fleets),
   deadLetters: new SqsDeadLetterChannel({ client: sqs, queueUrl: config.STATUS_DEAD_QUEUE_URL }),
   statusFlow: new DynamoStatusNotes({ dynamodb, table: config.FLEETS_TABLE, clock }),
   waker: scalerWaker(config.SCALER_FUNCTION_NAME),

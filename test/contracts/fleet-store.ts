@@ -240,19 +240,37 @@ export function describeFleetStoreContract(name: string, setup: () => Promise<Fl
         expect(await store.listEnded(FLEET, 10)).toMatchObject([{ instanceId: 'i-1', state: 'TERMINATED' }]);
       });
 
-      it('are found one by one, whether they run or have ended', async () => {
+      it('are found by their ids, in whichever of the fleets they are, whether they run or have ended', async () => {
         const store = await setup();
-        await store.addInstances([instanceFactory(), instanceFactory({ instanceId: 'i-2' })]);
+        const two = instanceFactory({ instanceId: 'i-2' });
+        const other = instanceFactory({ instanceId: 'i-3', fleet: 'other' });
+        await store.addInstances([instanceFactory(), two, other]);
         await store.updateInstance(FLEET, 'i-2', { state: 'TERMINATED', reason: 'idle', at: at(60) });
 
-        expect(await store.find(FLEET, 'i-1')).toEqual(instanceFactory());
-        expect(await store.find(FLEET, 'i-2')).toMatchObject({
-          instanceId: 'i-2',
-          state: 'TERMINATED',
-          endedAt: at(60),
-        });
-        expect(await store.find(FLEET, 'i-3')).toBeUndefined();
-        expect(await store.find('other', 'i-1')).toBeUndefined();
+        const found = await store.findMany([FLEET, 'other'], ['i-1', 'i-2', 'i-3', 'i-4', 'i-1']);
+
+        expect(found.size).toBe(3);
+        expect(found.get('i-1')).toEqual(instanceFactory());
+        expect(found.get('i-2')).toMatchObject({ instanceId: 'i-2', state: 'TERMINATED', endedAt: at(60) });
+        expect(found.get('i-3')).toEqual(other);
+        expect([...(await store.findMany([FLEET], ['i-3', 'i-1'])).keys()]).toEqual(['i-1']);
+        expect((await store.findMany([FLEET], [])).size).toBe(0);
+      });
+
+      it('may be very many, recorded at once, some of which have ended', async () => {
+        const store = await setup();
+        const many = Array.from({ length: 130 }, (_, n) => instanceFactory({ instanceId: `i-${n}` }));
+        for (const instanceId of ['i-3', 'i-60']) {
+          await store.updateInstance(FLEET, instanceId, { state: 'READY', reason: null, at: at(30) });
+          await store.updateInstance(FLEET, instanceId, { state: 'TERMINATED', reason: 'idle', at: at(60) });
+        }
+
+        await store.addInstances(many);
+
+        const found = await store.findMany([FLEET], idsOf(many));
+        expect(found.size).toBe(130);
+        expect(idsOf((await store.read(FLEET)).instances)).toHaveLength(128);
+        expect(found.get('i-60')).toMatchObject({ state: 'TERMINATED', hourlyPriceUsd: many[60]?.hourlyPriceUsd });
       });
 
       it('that ended are listed newest first, so many at most', async () => {

@@ -50,8 +50,10 @@ export class InMemoryFleetStore implements FleetStore {
     });
   }
 
-  async find(fleet: string, instanceId: string): Promise<Instance | undefined> {
-    return copy(this.#instances.get(keyOf(fleet, instanceId)));
+  async findMany(fleets: readonly string[], instanceIds: readonly string[]): Promise<ReadonlyMap<string, Instance>> {
+    const keys = fleets.flatMap((fleet) => instanceIds.map((instanceId) => keyOf(fleet, instanceId)));
+    const found = keys.flatMap((key) => this.#instances.get(key) ?? []);
+    return new Map(found.map((instance) => [instance.instanceId, copy(instance)]));
   }
 
   #countBoot(fleet: string, { instanceId, readyAt }: Instance, { state, reason, at }: InstanceChange): void {

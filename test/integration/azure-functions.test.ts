@@ -17,7 +17,6 @@ import { ServiceBusStatusChannel } from '../../adapters/azure/service-bus-status
 import { jobIdFromUlid, taskIdOf } from '../../core/ids.ts';
 import { accountingWorld } from '../../functions/accounting/testing/accounting-world.ts';
 import { consumeStatus } from '../../functions/status-consumer/consume-status.ts';
-import { HeardMachines } from '../../functions/status-consumer/heard-machines.ts';
 import { startSqs } from '../../local/emulators/sqs/start-sqs.ts';
 import { ArmServer } from '../clouds/azure/arm-server.ts';
 import { azureCloudFactory } from '../clouds/azure/azure-cloud.ts';
@@ -158,7 +157,6 @@ describe('the bridge of Azure', () => {
     const ports = {
       ...world.ports,
       fleets: world.fleets,
-      heard: new HeardMachines(world.fleets),
       deadLetters,
       waker: new InMemoryWaker(),
     };

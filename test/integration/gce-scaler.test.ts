@@ -101,7 +101,7 @@ describe('the scaler on Compute Engine', () => {
     const scaled = await tick();
 
     expect(gone).toContain(taken);
-    expect(await world.store.find('far', taken)).toMatchObject({
+    expect((await world.store.findMany(['far'], [taken])).get(taken)).toMatchObject({
       state: 'INTERRUPTED',
       stateReason: expect.stringContaining('preempted'),
     });
@@ -126,7 +126,10 @@ describe('the scaler on Compute Engine', () => {
     await tick();
 
     expect(compute.countOf('DELETE', done.split('.')[1] ?? '')).toBe(1);
-    expect(await world.store.find('far', done)).toMatchObject({ state: 'TERMINATED', stateReason: 'idle' });
+    expect((await world.store.findMany(['far'], [done])).get(done)).toMatchObject({
+      state: 'TERMINATED',
+      stateReason: 'idle',
+    });
   });
 
   it('counts a launch that goes on for long as machines, and adopts them when they are there (lesson 25)', async () => {

@@ -20,7 +20,6 @@ import { gcpBridgeAudience } from '../../core/clouds.ts';
 import { jobIdFromUlid, taskIdOf } from '../../core/ids.ts';
 import { accountingWorld } from '../../functions/accounting/testing/accounting-world.ts';
 import { consumeStatus } from '../../functions/status-consumer/consume-status.ts';
-import { HeardMachines } from '../../functions/status-consumer/heard-machines.ts';
 import { buildFunctions } from '../../gcp/build.ts';
 import { startSqs } from '../../local/emulators/sqs/start-sqs.ts';
 import { ComputeServer } from '../clouds/gcp/compute-server.ts';
@@ -150,7 +149,6 @@ describe('the bridge of GCP', () => {
     const ports = {
       ...world.ports,
       fleets: world.fleets,
-      heard: new HeardMachines(world.fleets),
       deadLetters,
       waker: new InMemoryWaker(),
     };

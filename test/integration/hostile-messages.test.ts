@@ -21,12 +21,11 @@ import { SqsTaskQueue, sqsTaskQueues } from '../../adapters/aws/sqs-task-queue.t
 import { BlobDeadLetters } from '../../adapters/blob-dead-letters.ts';
 import { toAsciiJson } from '../../core/ascii-json.ts';
 import type { DeadLetterChannel } from '../../core/ports.ts';
-import { MachinePrices } from '../../functions/accounting/machine-prices.ts';
+import { ReportingMachines } from '../../functions/accounting/reporting-machines.ts';
 import { judgeDeadLetters } from '../../functions/dead-letter/judge-dead-letters.ts';
 import { forwardDelayed } from '../../functions/delayed/forward-delayed.ts';
 import type { QueueRecord } from '../../functions/queue-batch.ts';
 import { consumeStatus } from '../../functions/status-consumer/consume-status.ts';
-import { HeardMachines } from '../../functions/status-consumer/heard-machines.ts';
 import { useAwsWorld } from '../contracts/aws-world.ts';
 import { drainQueue } from '../contracts/drain-queue.ts';
 import { completedEvent, failedEvent } from '../factories/events.ts';
@@ -76,8 +75,7 @@ async function prepare() {
     jobs,
     tasks,
     fleets,
-    prices: new MachinePrices(fleets),
-    heard: new HeardMachines(fleets),
+    reporting: new ReportingMachines(fleets),
     queues: sqsTaskQueues({ client: sqs, queueUrlPrefix: tasksUrl.slice(0, tasksUrl.lastIndexOf('/') + 1), stage }),
     delayed: new SqsDelayedQueue({ client: sqs, queueUrl: delayedUrl, clock: systemClock }),
     machine: new InMemoryJobMachine(),

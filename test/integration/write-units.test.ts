@@ -8,10 +8,9 @@ import { DynamoTaskStore } from '../../adapters/aws/dynamodb-task-store.ts';
 import { inParallel } from '../../adapters/in-parallel.ts';
 import { COUNTER_SHARDS } from '../../core/counters.ts';
 import type { TaskEvent } from '../../core/messages.ts';
-import { MachinePrices } from '../../functions/accounting/machine-prices.ts';
+import { ReportingMachines } from '../../functions/accounting/reporting-machines.ts';
 import type { QueueRecord } from '../../functions/queue-batch.ts';
 import { consumeStatus } from '../../functions/status-consumer/consume-status.ts';
-import { HeardMachines } from '../../functions/status-consumer/heard-machines.ts';
 import { seededRandom } from '../../local/emulators/faults/faults.ts';
 import { COUNTS_PATH, type OperationCount } from '../../local/emulators/protocol/request-counts.ts';
 import { useAwsWorld } from '../contracts/aws-world.ts';
@@ -50,8 +49,7 @@ async function prepare() {
     jobs,
     tasks: new DynamoTaskStore({ client, tasksTable, jobsTable }),
     fleets,
-    prices: new MachinePrices(fleets),
-    heard: new HeardMachines(fleets),
+    reporting: new ReportingMachines(fleets),
     queues: inMemoryTaskQueues({ clock }),
     delayed: new InMemoryDelayedQueue({ clock }),
     deadLetters: new InMemoryDeadLetterChannel(),

@@ -13,9 +13,8 @@ import type {
   TaskQueues,
   Waker,
 } from '../../core/ports.ts';
-import { MachinePrices } from '../../functions/accounting/machine-prices.ts';
+import { ReportingMachines } from '../../functions/accounting/reporting-machines.ts';
 import type { TickSettings } from '../../functions/scaler/scale.ts';
-import { HeardMachines } from '../../functions/status-consumer/heard-machines.ts';
 import { COMMIT, ulidOf } from '../factories/ids.ts';
 import { START } from '../factories/manual-clock.ts';
 import { InMemoryBlobStore } from '../fakes/in-memory-blob-store.ts';
@@ -206,8 +205,7 @@ export class World {
       jobs,
       tasks: this.#wired(this.#tasks, 'tasks', actor),
       fleets,
-      prices: new MachinePrices(fleets),
-      heard: new HeardMachines(fleets),
+      reporting: new ReportingMachines(fleets),
       statusFlow: this.#wired(this.#statusFlow, 'fleets', actor),
       delayed: this.#wired(this.#delayed, 'delayed', actor),
       queues: this.#queuesOf(actor),

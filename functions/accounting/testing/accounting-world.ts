@@ -13,7 +13,7 @@ import { InMemoryTables } from '../../../test/fakes/in-memory-tables.ts';
 import { inMemoryTaskQueues } from '../../../test/fakes/in-memory-task-queue.ts';
 import { InMemoryTaskStore } from '../../../test/fakes/in-memory-task-store.ts';
 import type { ApplyPorts } from '../apply-reports.ts';
-import { MachinePrices } from '../machine-prices.ts';
+import { ReportingMachines } from '../reporting-machines.ts';
 
 /** What the execution of every job waits with. */
 export const TOKEN = 'token-1';
@@ -27,7 +27,7 @@ export function accountingWorld() {
   const ports = {
     jobs: new InMemoryJobStore(tables),
     tasks: new InMemoryTaskStore(tables),
-    prices: new MachinePrices(fleets),
+    reporting: new ReportingMachines(fleets),
     queues: inMemoryTaskQueues({ clock }),
     delayed: new InMemoryDelayedQueue({ clock }),
     machine,

@@ -12,10 +12,9 @@ import { SqsTaskQueue } from '../../../adapters/aws/sqs-task-queue.ts';
 import { chunked, inParallel } from '../../../adapters/in-parallel.ts';
 import { zeroCounters } from '../../../core/counters.ts';
 import type { TaskEvent } from '../../../core/messages.ts';
-import { MachinePrices } from '../../../functions/accounting/machine-prices.ts';
+import { ReportingMachines } from '../../../functions/accounting/reporting-machines.ts';
 import type { QueueRecord } from '../../../functions/queue-batch.ts';
 import { type ConsumePorts, consumeStatus } from '../../../functions/status-consumer/consume-status.ts';
-import { HeardMachines } from '../../../functions/status-consumer/heard-machines.ts';
 import { seededRandom } from '../../../local/emulators/faults/faults.ts';
 import { drainQueue } from '../../contracts/drain-queue.ts';
 import { completedEvent, failedEvent, startedEvent } from '../../factories/events.ts';
@@ -80,8 +79,7 @@ async function prepare() {
     jobs: new DynamoJobStore({ client: clients.dynamodb, table: jobsTable }),
     tasks: new DynamoTaskStore({ client: clients.dynamodb, tasksTable, jobsTable }),
     fleets,
-    prices: new MachinePrices(fleets),
-    heard: new HeardMachines(fleets),
+    reporting: new ReportingMachines(fleets),
     queues: () => queue,
     delayed: new SqsDelayedQueue({ client: clients.sqs, queueUrl: delayedUrl, clock: systemClock }),
     deadLetters: new SqsDeadLetterChannel({ client: clients.sqs, queueUrl: deadUrl }),
