@@ -18,7 +18,7 @@ async function goneMachine(options: ScalerWorldOptions = {}) {
   };
   const goodbye = (seconds: number): Promise<void> =>
     world.store.updateInstance('default', instanceId, { state: 'TERMINATED', reason: 'idle', at: at(seconds) });
-  const row = () => world.store.find('default', instanceId);
+  const row = async () => (await world.store.findMany(['default'], [instanceId])).get(instanceId);
   return { world, instanceId, lookAgain, goodbye, row };
 }
 

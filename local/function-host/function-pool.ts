@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import type { FunctionSpec } from './function-spec.ts';
 import { failed, type Outcome } from './invocation.ts';
+import { reportLine } from './report-line.ts';
 import { WarmWorker } from './warm-worker.ts';
 
 /** Enough to show what concurrency does, few enough for a laptop. */
@@ -13,7 +14,7 @@ const DEFAULT_CONCURRENCY = 2;
 
 export class FunctionPool {
   readonly spec: FunctionSpec;
-  readonly #log: Writable;
+  readonly #logFile: Writable;
   readonly #limit: number;
   readonly #workers = new Set<WarmWorker>();
   readonly #idle: WarmWorker[] = [];
@@ -22,9 +23,9 @@ export class FunctionPool {
   #busy = 0;
   #stopped = false;
 
-  constructor(spec: FunctionSpec, log: Writable) {
+  constructor(spec: FunctionSpec, logFile: Writable) {
     this.spec = spec;
-    this.#log = log;
+    this.#logFile = logFile;
     this.#limit = Math.max(1, Math.min(spec.reservedConcurrency ?? DEFAULT_CONCURRENCY, DEFAULT_CONCURRENCY));
   }
 
@@ -49,7 +50,7 @@ export class FunctionPool {
     this.#stopped = true;
     for (const next of this.#waiting.splice(0)) next();
     await Promise.all([...this.#workers].map((worker) => worker.end()));
-    this.#log.end();
+    this.#logFile.end();
   }
 
   async #invoke(event: string, expiresAtMs: number): Promise<Outcome> {
@@ -69,10 +70,15 @@ export class FunctionPool {
 
   async #runOn(worker: WarmWorker, event: string): Promise<Outcome> {
     const requestId = randomUUID();
+    const begunAt = performance.now();
     const outcome = await worker.run(requestId, event);
+    const durationMs = performance.now() - begunAt;
     if (worker.alive) this.#idle.push(worker);
     else this.#workers.delete(worker);
-    if (outcome.kind === 'failed') this.#logFailure(requestId, outcome);
+    if (outcome.kind === 'failed') this.#log({ level: 'ERROR', message: 'Invoke Error', requestId, ...outcome.error });
+    this.#log(
+      reportLine({ requestId, durationMs, memoryMiB: this.spec.memoryMiB, usedMiB: worker.maxUsedMiB, outcome }),
+    );
     return outcome;
   }
 
@@ -82,14 +88,13 @@ export class FunctionPool {
       if (worker.alive) return worker;
       this.#workers.delete(worker);
     }
-    const started = new WarmWorker(this.spec, this.#log);
+    const started = new WarmWorker(this.spec, this.#logFile);
     this.#workers.add(started);
     return started;
   }
 
-  /** Lambda writes an unhandled error to the function's log, too. */
-  #logFailure(requestId: string, { error }: Extract<Outcome, { kind: 'failed' }>): void {
-    if (this.#log.writableEnded) return;
-    this.#log.write(`${JSON.stringify({ level: 'ERROR', message: 'Invoke Error', requestId, ...error })}\n`);
+  /** Lambda, too, writes errors that nobody handled, and a report on every invocation, to the function's log. */
+  #log(line: object): void {
+    if (!this.#logFile.writableEnded) this.#logFile.write(`${JSON.stringify(line)}\n`);
   }
 }

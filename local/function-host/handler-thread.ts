@@ -3,6 +3,7 @@
  * The thread's `process.env` is the function's own; what the handler writes to stdout goes to the function's log.
  */
 import { pathToFileURL } from 'node:url';
+import { getHeapStatistics } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   failed,
@@ -57,6 +58,10 @@ async function answer(handler: Handler, request: ThreadRequest): Promise<Outcome
 // An error here, or one that nobody handles later, ends the thread: the host then reports it for the running invocation.
 const handler = await loadHandler();
 parentPort?.on('message', (request: ThreadRequest) => {
-  void answer(handler, request).then((outcome) => reply({ kind: 'answered', requestId: request.requestId, outcome }));
+  void answer(handler, request).then((outcome) => {
+    const { total_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
+    const usedMiB = Math.ceil((heapBytes + externalBytes) / 2 ** 20);
+    reply({ kind: 'answered', requestId: request.requestId, outcome, usedMiB });
+  });
 });
 reply({ kind: 'loaded' });

@@ -31,7 +31,13 @@ export interface ThreadRequest {
 /** From the thread: that its module is loaded, then an outcome an invocation. */
 export type ThreadReply =
   | { readonly kind: 'loaded' }
-  | { readonly kind: 'answered'; readonly requestId: string; readonly outcome: Outcome };
+  | {
+      readonly kind: 'answered';
+      readonly requestId: string;
+      readonly outcome: Outcome;
+      /** What its heap has taken, garbage included, with what lies outside of it. */
+      readonly usedMiB: number;
+    };
 
 /** Any thrown value as Lambda's runtime would report it. */
 export function functionErrorOf(thrown: unknown): FunctionError {

@@ -35,6 +35,7 @@ export class WarmWorker {
   readonly #thread: Worker;
   readonly #spec: FunctionSpec;
   #alive = true;
+  #maxUsedMiB = 0;
   #loaded = false;
   #running: Running | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -73,6 +74,11 @@ export class WarmWorker {
     return this.#alive;
   }
 
+  /** The most memory that it was seen to have taken. */
+  get maxUsedMiB(): number {
+    return this.#maxUsedMiB;
+  }
+
   /** Runs one invocation. Call it only when the last one has been answered. Never rejects. */
   run(requestId: string, event: string): Promise<Outcome> {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
@@ -97,6 +103,7 @@ export class WarmWorker {
         if (this.#running) this.#begin();
         return;
       case 'answered':
+        this.#maxUsedMiB = Math.max(this.#maxUsedMiB, message.usedMiB);
         // After a timeout nobody waits for it any more.
         if (message.requestId === this.#running?.requestId) this.#settle(message.outcome);
     }

@@ -11,6 +11,7 @@ import { RunDirectory } from '../../local/run-directory.ts';
 import { ApiClient } from '../e2e/api-client.ts';
 import { type TaskRepository, taskRepository } from '../e2e/task-repository.ts';
 import { type BenchFigures, type Counts, countsBetween, perTaskOf } from './figures.ts';
+import { functionFigures } from './function-figures.ts';
 import { ProcessWatch } from './process-figures.ts';
 
 export const PROTOCOLS = ['jsonl', 'process'] as const;
@@ -128,6 +129,7 @@ async function measure(
     perTask: perTaskOf(operations, tasks),
     operations,
     processes: watch.figures(),
+    functions: await functionFigures(join(local.logsDir, 'functions')),
     startCpuMs: await startsOf(new RunDirectory(folder).instances),
   };
 }

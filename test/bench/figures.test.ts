@@ -14,7 +14,7 @@ const countOf = (requests: number, more: Partial<OperationCount> = {}): Operatio
   ...more,
 });
 
-const figuresOf = (tasks: number, perTask: Partial<BenchFigures['perTask']> = {}, hostMiB = 100): BenchFigures => ({
+const figuresOf = (tasks: number, perTask: Partial<BenchFigures['perTask']> = {}, submitMiB = 100): BenchFigures => ({
   tasks,
   machines: 2,
   seconds: 10,
@@ -32,9 +32,10 @@ const figuresOf = (tasks: number, perTask: Partial<BenchFigures['perTask']> = {}
   operations: [],
   startCpuMs: [210, 190],
   processes: [
-    { name: 'function host', cpuSeconds: 1, peakMiB: hostMiB, bounded: true },
+    { name: 'agent 1', cpuSeconds: 1, peakMiB: 100, bounded: true },
     { name: 'emulators', cpuSeconds: 1, peakMiB: tasks, bounded: false },
   ],
+  functions: [{ name: 'submit', invocations: 1, billedSeconds: 0.1, memorySizeMiB: 512, peakMiB: submitMiB }],
 });
 
 describe('the figures a task', () => {
@@ -86,19 +87,25 @@ describe('the budgets', () => {
     expect(faultsOfGrowth(runs(0.6))).toEqual(['requests a task grow by 47 % (0.43 → 0.63) from 1000 to 10000 tasks']);
   });
 
-  it('tell how requests a task change with the size of a job', () => {
+  it('tell how what a task costs changes with the size of a job', () => {
     expect(
       trendsOf([figuresOf(50_000, { sqsRequests: 0.1 }), figuresOf(10_000, { sqsRequests: 0.1 }), figuresOf(1_000)]),
     ).toEqual([
-      'requests a task fall by 70 % from 1,000 to 10,000 tasks: what a job costs once (polls, ticks, machines) is shared by more tasks; each further task costs 0.097',
-      'requests a task are flat within 5 % from 10,000 to 50,000 tasks; each further task costs 0.130',
+      'From 1,000 to 10,000 tasks, a task:',
+      '  SQS requests -75.0 %',
+      '  DynamoDB write units flat within 5 % (+0.0 %)',
+      '  all requests -69.8 %: 333 once a job, 0.097 for each further task',
+      'From 10,000 to 50,000 tasks, a task:',
+      '  SQS requests flat within 5 % (+0.0 %)',
+      '  DynamoDB write units flat within 5 % (+0.0 %)',
+      '  all requests flat within 5 % (+0.0 %): 0 once a job, 0.130 for each further task',
     ]);
   });
 
-  it('let no process grow with the size of a job, except the emulators, which hold its data', () => {
+  it('let neither agent nor function grow with the size of a job; the emulators hold its data', () => {
     expect(faultsOfGrowth([figuresOf(1_000), figuresOf(10_000, {}, 120)])).toEqual([]);
     expect(faultsOfGrowth([figuresOf(1_000), figuresOf(10_000, {}, 300)])).toEqual([
-      'the memory of function host grows by 200 % (100 → 300) from 1000 to 10000 tasks',
+      'the memory of submit grows by 200 % (100 → 300) from 1000 to 10000 tasks',
     ]);
   });
 });

@@ -1,5 +1,6 @@
 /** From counts to figures a task, and whether they keep to the budgets. Pure. */
 import type { OperationCount } from '../../local/emulators/protocol/request-counts.ts';
+import type { FunctionFigures } from './function-figures.ts';
 import type { ProcessFigures } from './process-figures.ts';
 
 /** By service, then by operation. */
@@ -30,6 +31,7 @@ export interface BenchFigures {
   readonly perTask: PerTask;
   readonly operations: readonly OperationFigures[];
   readonly processes: readonly ProcessFigures[];
+  readonly functions: readonly FunctionFigures[];
   /** What each agent used of the CPU until it asked for its first tasks, in milliseconds. */
   readonly startCpuMs: readonly number[];
 }
@@ -102,7 +104,8 @@ export function faultsOfRun({ tasks, machines, perTask, processes }: BenchFigure
 
 /**
  * What grows with the size of a job and should not. A larger job may cost less a task: fixed costs are shared by more.
- * The emulators stand for services that hold the job's data: their memory is not compared.
+ * The emulators stand for services that hold the job's data, and the host has all functions in one process: what each of
+ * these takes is compared instead.
  */
 export function faultsOfGrowth(runs: readonly BenchFigures[]): string[] {
   const bySize = runs.toSorted((one, other) => one.tasks - other.tasks);
@@ -112,8 +115,8 @@ export function faultsOfGrowth(runs: readonly BenchFigures[]): string[] {
     const sizes = `${smaller.tasks} to ${larger.tasks} tasks`;
     const requests = [requestsOf(smaller), requestsOf(larger)] as const;
     const faults = grows(...requests, MAX_GROWTH) ? [`requests a task grow ${change(...requests)} from ${sizes}`] : [];
-    for (const { name, peakMiB } of larger.processes.filter((each) => each.bounded)) {
-      const before = smaller.processes.find((each) => each.name === name)?.peakMiB ?? peakMiB;
+    for (const { name, peakMiB } of boundedOf(larger)) {
+      const before = boundedOf(smaller).find((each) => each.name === name)?.peakMiB ?? peakMiB;
       if (grows(before, peakMiB, MAX_MEMORY_GROWTH)) {
         faults.push(`the memory of ${name} grows ${change(before, peakMiB)} from ${sizes}`);
       }
@@ -122,24 +125,35 @@ export function faultsOfGrowth(runs: readonly BenchFigures[]): string[] {
   });
 }
 
-/** How requests a task change with the size of a job, in words. */
+/** What must not need more memory for a larger job. */
+const boundedOf = ({ processes, functions }: BenchFigures): readonly { name: string; peakMiB: number }[] => [
+  ...processes.filter((each) => each.bounded),
+  ...functions,
+];
+
+/** How what a task costs changes with the size of a job, in words. */
 export function trendsOf(runs: readonly BenchFigures[]): string[] {
   const bySize = runs.toSorted((one, other) => one.tasks - other.tasks);
   return bySize.slice(1).flatMap((larger, place) => {
     const smaller = bySize[place];
     if (!smaller) return [];
-    const changed = requestsOf(larger) / requestsOf(smaller) - 1;
-    const sizes = `from ${smaller.tasks.toLocaleString('en')} to ${larger.tasks.toLocaleString('en')} tasks`;
-    const further = `; each further task costs ${furtherTask(smaller, larger).toFixed(3)}`;
-    if (Math.abs(changed) <= MAX_GROWTH) return [`requests a task are flat within 5 % ${sizes}${further}`];
-    const why = changed < 0 ? ': what a job costs once (polls, ticks, machines) is shared by more tasks' : '';
+    const trend = (name: string, of: (run: BenchFigures) => number): string => {
+      const changed = of(larger) / of(smaller) - 1;
+      const percent = `${changed < 0 ? '-' : '+'}${Math.abs(changed * 100).toFixed(1)} %`;
+      return `${name} ${Math.abs(changed) <= MAX_GROWTH ? `flat within 5 % (${percent})` : percent}`;
+    };
+    const each = furtherTask(smaller, larger);
+    const once = Math.max(0, (requestsOf(smaller) - each) * smaller.tasks);
     return [
-      `requests a task ${changed < 0 ? 'fall' : 'grow'} by ${Math.abs(changed * 100).toFixed(0)} % ${sizes}${why}${further}`,
+      `From ${smaller.tasks.toLocaleString('en')} to ${larger.tasks.toLocaleString('en')} tasks, a task:`,
+      `  ${trend('SQS requests', ({ perTask }) => perTask.sqsRequests)}`,
+      `  ${trend('DynamoDB write units', ({ perTask }) => perTask.writeUnits)}`,
+      `  ${trend('all requests', requestsOf)}: ${once.toFixed(0)} once a job, ${each.toFixed(3)} for each further task`,
     ];
   });
 }
 
-/** What is added by a larger job, without what any job costs once. */
+/** What is added by a larger job, without what any job costs once: its submission, ticks, machines. */
 const furtherTask = (smaller: BenchFigures, larger: BenchFigures): number =>
   (requestsOf(larger) * larger.tasks - requestsOf(smaller) * smaller.tasks) / (larger.tasks - smaller.tasks);
 

@@ -65,7 +65,7 @@ export class ProcessWatch {
       const all = [...this.#last].flatMap(([pid, { cpuSeconds, peakMiB }]) =>
         this.#roles.get(pid) === role ? [{ cpuSeconds: cpuSeconds - (this.#first.get(pid) ?? 0), peakMiB }] : [],
       );
-      const bounded = role !== 'emulators';
+      const bounded = role === 'agent' || role === 'command';
       if (role !== 'command') {
         return all.map((each, n) => ({ name: role === 'agent' ? `agent ${n + 1}` : role, bounded, ...each }));
       }

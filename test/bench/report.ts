@@ -19,7 +19,7 @@ export function table(rows: readonly (readonly string[])[]): string {
 const count = (n: number): string => Math.round(n).toLocaleString('en');
 
 export function reportOf(figures: BenchFigures): string {
-  const { tasks, seconds, tasksPerSecond, perTask, operations, processes, startCpuMs } = figures;
+  const { tasks, seconds, tasksPerSecond, perTask, operations, processes, functions, startCpuMs } = figures;
   const asked = operations.toSorted((one, other) => other.requests - one.requests);
   return [
     `${count(tasks)} tasks in ${seconds.toFixed(1)} s: ${tasksPerSecond.toFixed(0)} tasks a second`,
@@ -50,13 +50,24 @@ export function reportOf(figures: BenchFigures): string {
       ['process', 'CPU s', 'peak MiB'],
       ...processes.map((each) => [each.name, each.cpuSeconds.toFixed(1), each.peakMiB.toFixed(0)]),
     ]),
+    table([
+      ['function', 'invocations', 'billed s', 'peak MiB', 'of MiB'],
+      ...functions.map((each) => [
+        each.name,
+        count(each.invocations),
+        each.billedSeconds.toFixed(1),
+        each.peakMiB.toFixed(0),
+        count(each.memorySizeMiB),
+      ]),
+    ]),
     `CPU of an agent until it asked for its first tasks: ${startCpuMs.toSorted((a, b) => a - b).join(', ')} ms`,
   ].join('\n\n');
 }
 
 /** How the figures of several sizes compare. */
 export function comparisonOf(runs: readonly BenchFigures[]): string {
-  const names = [...new Set(runs.flatMap((run) => run.processes.map((each) => each.name)))];
+  const measuredOf = (run: BenchFigures) => [...run.processes, ...run.functions];
+  const names = [...new Set(runs.flatMap((run) => measuredOf(run).map((each) => each.name)))];
   const figures = table([
     ['', ...runs.map(({ tasks }) => `${count(tasks)}`)],
     ['tasks a second', ...runs.map((run) => run.tasksPerSecond.toFixed(0))],
@@ -66,7 +77,12 @@ export function comparisonOf(runs: readonly BenchFigures[]): string {
     ['write units a task', ...runs.map((run) => run.perTask.writeUnits.toFixed(4))],
     ...names.map((name) => [
       `peak MiB of ${name}`,
-      ...runs.map((run) => run.processes.find((each) => each.name === name)?.peakMiB.toFixed(0) ?? ''),
+      ...runs.map(
+        (run) =>
+          measuredOf(run)
+            .find((each) => each.name === name)
+            ?.peakMiB.toFixed(0) ?? '',
+      ),
     ]),
   ]);
   return [figures, '', ...trendsOf(runs)].join('\n');
