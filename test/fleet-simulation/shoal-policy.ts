@@ -85,6 +85,8 @@ const jobOf = (
     timeoutSeconds,
     learnedSeconds: completed > 0 ? seconds / completed : null,
     createdAt: dateOf(arrivalSeconds).toISOString(),
+    // All of a job's tasks are there at once.
+    enqueuedAt: dateOf(arrivalSeconds).toISOString(),
   });
 };
 

@@ -1,22 +1,57 @@
-/** `npm run simulate -- --seeds 1000 --first 1 [--mutant NAME] [--mutants]`: searches seeds for a broken promise. */
+/** `npm run simulate`: searches seeds for a broken promise. */
 import { parseArgs } from 'node:util';
 import { MUTANTS, type Mutant } from './mutants.ts';
 import { runSeed, tell } from './run-seed.ts';
 
-const { values } = parseArgs({
-  options: {
+const HELP = `Runs worlds of fakes under faults, one a seed, and looks for a broken promise (docs/reference/simulation.md).
+
+  npm run simulate -- [--seeds 1000] [--first 1] [--all] [--trace] [--mutant NAME] [--mutants]
+
+  --seeds N      so many seeds (default: 1000)
+  --first N      beginning with this one (default: 1)
+  --all          goes on after a broken promise
+  --trace        tells everything that happened
+  --mutant NAME  with one rule left out: a seed must catch it
+  --mutants      with each of them in turn
+
+Mutants: ${MUTANTS.map(({ name }) => name).join(', ')}
+
+Example:  npm run simulate -- --seeds 1 --first 47 --trace
+
+Ends with 0 if all promises hold (or every mutant is caught), with 1 if not, with 2 for a wrong option.`;
+
+function positive(text: string, option: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${option} must be a positive number`);
+  return Number(text);
+}
+
+function readArguments() {
+  const options = {
     seeds: { type: 'string', default: '1000' },
     first: { type: 'string', default: '1' },
     mutant: { type: 'string' },
     mutants: { type: 'boolean', default: false },
-    /** Goes on after a broken promise. */
     all: { type: 'boolean', default: false },
-    /** Tells everything that happened. */
     trace: { type: 'boolean', default: false },
-  },
-});
-const seeds = Number(values.seeds);
-const first = Number(values.first);
+    help: { type: 'boolean', short: 'h', default: false },
+  } as const;
+  try {
+    const { values } = parseArgs({ options });
+    if (values.help) {
+      console.log(HELP);
+      process.exit(0);
+    }
+    const mutant = MUTANTS.find((each) => each.name === values.mutant);
+    if (values.mutant && !mutant) throw new Error(`there is no mutant ${values.mutant}`);
+    const [seeds, first] = [positive(values.seeds, '--seeds'), positive(values.first, '--first')];
+    return { ...values, seeds, first, mutant };
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+const { seeds, first, all, trace, mutants, mutant } = readArguments();
 
 async function search(mutant?: Mutant): Promise<number> {
   let ms = 0;
@@ -28,15 +63,15 @@ async function search(mutant?: Mutant): Promise<number> {
     steps += run.steps;
     ms += run.milliseconds;
     if (run.milliseconds > slowest.ms) slowest = { seed, ms: run.milliseconds };
-    if (values.trace) console.log(run.trace().join('\n'));
+    if (trace) console.log(run.trace().join('\n'));
     if (!run.violation) continue;
     broken += 1;
     if (mutant) {
       console.log(`${mutant.name}: caught by seed ${seed}: ${run.violation.what}`);
       return 1;
     }
-    console.log(values.all ? `seed ${seed}: ${run.violation.what}` : tell(run));
-    if (!values.all) break;
+    console.log(all ? `seed ${seed}: ${run.violation.what}` : tell(run));
+    if (!all) break;
   }
   if (mutant) console.log(`${mutant.name}: NOT caught by ${seeds} seeds`);
   else {
@@ -48,12 +83,9 @@ async function search(mutant?: Mutant): Promise<number> {
   return broken;
 }
 
-if (values.mutants) {
+if (mutants) {
   let missed = 0;
   for (const mutant of MUTANTS) if ((await search(mutant)) === 0) missed += 1;
   process.exit(missed > 0 ? 1 : 0);
 }
-const mutant = MUTANTS.find((each) => each.name === values.mutant);
-if (values.mutant && !mutant)
-  throw new RangeError(`no mutant ${values.mutant}; there are: ${MUTANTS.map((each) => each.name).join(', ')}`);
 process.exit((await search(mutant)) > 0 !== (mutant !== undefined) ? 1 : 0);
