@@ -43,6 +43,7 @@ describe('a fleet is left', () => {
     ['at once when its machines do not boot', 'boot', 1],
     ['after five minutes when its cloud does not answer', 'cloud', 6],
     ['after ten minutes when it has no machines to give', 'launch', 11],
+    ['after ten minutes when its machines are taken back before they are ready', 'taken', 11],
   ] as const)('%s', (_when, kind, needed) => {
     const last = (count: number): Date => when((count - 1) * 60);
 

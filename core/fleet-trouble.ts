@@ -4,6 +4,9 @@
  *     boot      its launches are stopped, because machine after machine did not boot       left at once
  *     cloud     its provider or its queue does not answer                                  left after 5 minutes of it
  *     launch    work waits, no machine runs, and none is to be had                         left after 10 minutes of it
+ *     taken     its machines are taken back before they are ready, and none runs           left after 10 minutes of it
+ *
+ * As long as its machines are taken back, one is tried at a time (core/launch-breaker.ts).
  *
  * What goes on keeps its beginning, whichever kind it turns into. What nobody has seen for a while counts no more: a fleet
  * that nobody used may be well again.
@@ -11,7 +14,7 @@
 import { z } from 'zod';
 
 export const fleetTroubleSchema = z.object({
-  kind: z.enum(['boot', 'cloud', 'launch']),
+  kind: z.enum(['boot', 'cloud', 'launch', 'taken']),
   reason: z.string(),
   since: z.iso.datetime(),
   seenAt: z.iso.datetime(),
@@ -25,7 +28,7 @@ export type Sighting =
   | { readonly kind: 'unclear' };
 
 export type LeaveAfterSeconds = Readonly<Record<FleetTrouble['kind'], number>>;
-export const LEAVE_AFTER_SECONDS: LeaveAfterSeconds = { boot: 0, cloud: 300, launch: 600 };
+export const LEAVE_AFTER_SECONDS: LeaveAfterSeconds = { boot: 0, cloud: 300, launch: 600, taken: 600 };
 /** The scaler looks every minute while there is work. */
 const FRESH_SECONDS = 180;
 /** Longer than a job takes to leave; no longer than capacity takes to come back, now and then. */

@@ -62,6 +62,10 @@ export type LaunchIntent = z.infer<typeof launchIntentSchema>;
 const ENDED: ReadonlySet<InstanceState> = new Set(['TERMINATED', 'INTERRUPTED', 'FAILED']);
 export const hasEnded = (state: InstanceState): boolean => ENDED.has(state);
 
+/** As long as one of them works, the work gets on. */
+export const isAnyReady = (machines: readonly Pick<Instance, 'state'>[]): boolean =>
+  machines.some(({ state }) => state === 'READY');
+
 /** Launched, but not heard of yet. */
 export const isBooting = (state: InstanceState): boolean => state === 'REQUESTED' || state === 'BOOTING';
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { at } from '../test/factories/manual-clock.ts';
+import type { FleetTrouble } from './fleet-trouble.ts';
 import { launchAllowance, NO_BOOTS } from './launch-breaker.ts';
 
 const failed = (failedInARow: number) => ({
@@ -8,11 +9,11 @@ const failed = (failedInARow: number) => ({
   lastFailure: { instanceId: 'i-1', reason: 'no space left on device', at: at(0) },
 });
 const allowed = (failures: number, seconds: number, booting = 0) =>
-  launchAllowance(failed(failures), booting, new Date(at(seconds)));
+  launchAllowance(failed(failures), null, booting, new Date(at(seconds)));
 
 describe('a fleet whose machines do not boot', () => {
   it('launches as it likes until the third one in a row (lesson 23)', () => {
-    expect(launchAllowance(NO_BOOTS, 5, new Date(at(0)))).toMatchObject({ state: 'closed', reason: null });
+    expect(launchAllowance(NO_BOOTS, null, 5, new Date(at(0)))).toMatchObject({ state: 'closed', reason: null });
     expect(allowed(2, 0).machines).toBe(Number.POSITIVE_INFINITY);
   });
 
@@ -38,6 +39,23 @@ describe('a fleet whose machines do not boot', () => {
     });
 
     expect(pauses).toEqual([300, 600, 1_200, 2_400, 3_600, 3_600, 3_600]);
+  });
+
+  it('launches one at a time while its machines are taken back before they are ready, and stops for no pause', () => {
+    const reason = 'its machines are taken back before they are ready: no capacity';
+    const taken = { kind: 'taken', reason, since: at(0), seenAt: at(60) } as const;
+    const allowed = (booting: number, seconds: number, kind: FleetTrouble['kind'] = 'taken') =>
+      launchAllowance(NO_BOOTS, { ...taken, kind }, booting, new Date(at(seconds)));
+
+    expect(allowed(0, 61)).toEqual({
+      state: 'closed',
+      machines: 1,
+      reason: `one machine is tried at a time: ${reason}`,
+    });
+    expect(allowed(1, 61).machines).toBe(0);
+    // Nobody has seen it for a quarter of an hour.
+    expect(allowed(1, 961).machines).toBe(Number.POSITIVE_INFINITY);
+    expect(allowed(1, 61, 'launch').machines).toBe(Number.POSITIVE_INFINITY);
   });
 
   it('is never allowed a negative number, nor more than one while it is not closed', () => {

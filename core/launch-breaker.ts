@@ -6,7 +6,11 @@
  *     half-open    the pause is over                                     one, and no other while it boots
  *
  * A boot that succeeds closes it. Each failure doubles the pause, from 5 minutes to an hour.
+ *
+ * A machine that is taken back before it is ready is neither: its pool has nothing to give. But as long as that happens, and
+ * none is ready, one is launched at a time; and should they have failed after all, without a word, it costs little.
  */
+import { type FleetTrouble, whyAvoid } from './fleet-trouble.ts';
 
 export interface BootFailure {
   readonly instanceId: string;
@@ -34,14 +38,21 @@ const FAILURES_TO_OPEN = 3;
 const FIRST_PAUSE_SECONDS = 300;
 const LONGEST_PAUSE_SECONDS = 3_600;
 
-/** @param booting machines that boot or are asked for: in a half-open breaker one of them is the trial */
+/**
+ * @param trouble of the fleet as a whole
+ * @param booting machines that boot or are asked for: where one is tried, one of them is the trial
+ */
 export function launchAllowance(
   { failedInARow, lastFailure }: BootRecord,
+  trouble: FleetTrouble | null,
   booting: number,
   now: Date,
 ): LaunchAllowance {
+  const trial = Math.max(0, 1 - booting);
   if (failedInARow < FAILURES_TO_OPEN || !lastFailure) {
-    return { state: 'closed', machines: Number.POSITIVE_INFINITY, reason: null };
+    const taken = trouble?.kind === 'taken' ? whyAvoid(trouble, now) : null;
+    if (taken === null) return { state: 'closed', machines: Number.POSITIVE_INFINITY, reason: null };
+    return { state: 'closed', machines: trial, reason: `one machine is tried at a time: ${taken}` };
   }
   const doubled = FIRST_PAUSE_SECONDS * 2 ** (failedInARow - FAILURES_TO_OPEN);
   const pauseSeconds = Math.min(LONGEST_PAUSE_SECONDS, doubled);
@@ -50,5 +61,5 @@ export function launchAllowance(
   if (until > now) {
     return { state: 'open', machines: 0, reason: `nothing is launched until ${until.toISOString()}: ${told}` };
   }
-  return { state: 'half-open', machines: Math.max(0, 1 - booting), reason: `one machine is tried: ${told}` };
+  return { state: 'half-open', machines: trial, reason: `one machine is tried: ${told}` };
 }

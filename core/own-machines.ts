@@ -3,7 +3,7 @@
  * runs. Each says when its life ends (a week from its start at the latest); one that is silent beyond that is gone. Pure.
  */
 import type { Sighting } from './fleet-trouble.ts';
-import { hasEnded, type Instance, type InstanceState } from './instance.ts';
+import { hasEnded, type Instance, type InstanceState, isAnyReady } from './instance.ts';
 
 /** Its clock may be wrong, and its last words may take a while. */
 const GOODBYE_SECONDS = 300;
@@ -30,7 +30,7 @@ export function goneOwnMachines(instances: readonly Instance[], now: Date): read
 
 /** @param isWorkWaiting whether more machines would do anything */
 export function sightingOfOwn(instances: readonly Instance[], isWorkWaiting: boolean): Sighting {
-  if (instances.some(({ state }) => state === 'READY')) return { kind: 'well' };
+  if (isAnyReady(instances)) return { kind: 'well' };
   const isThere = instances.some(({ state }) => !hasEnded(state));
   if (isThere || !isWorkWaiting) return { kind: 'unclear' };
   return { kind: 'launch', reason: 'none of your own machines has joined it' };

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { instanceFactory, launchIntentFactory } from '../test/factories/instance.ts';
 import { at, START } from '../test/factories/manual-clock.ts';
 import type { Instance } from './instance.ts';
-import { heardOut, type ObservedInstance, reconcileInstances, sweepUnknown } from './reconcile-instances.ts';
+import {
+  heardOut,
+  isTakenBackInBoot,
+  type ObservedInstance,
+  reconcileInstances,
+  sweepUnknown,
+} from './reconcile-instances.ts';
 
 const observed = (overrides: Partial<ObservedInstance> = {}): ObservedInstance => ({
   instanceId: 'i-1',
@@ -12,8 +18,11 @@ const observed = (overrides: Partial<ObservedInstance> = {}): ObservedInstance =
   launchedAt: START,
   ...overrides,
 });
-const reconcile = (rows: Instance[], seen: ObservedInstance[], seconds = 600) =>
-  reconcileInstances(rows, seen, { intents: [launchIntentFactory()] }, new Date(at(seconds)), 60);
+const reconcile = (rows: Instance[], seen: ObservedInstance[], seconds = 600, isSpot = true) =>
+  reconcileInstances(rows, seen, { intents: [launchIntentFactory()] }, new Date(at(seconds)), {
+    graceSeconds: 60,
+    isSpot,
+  });
 
 describe('reconciliation', () => {
   it('changes nothing when rows and provider agree', () => {
@@ -92,6 +101,32 @@ describe('a machine that the provider took back', () => {
   });
 });
 
+describe('a machine that is gone before it was ready', () => {
+  const row = instanceFactory({ state: 'BOOTING', readyDeadlineAt: at(300) });
+  const ended = (interrupted?: boolean) =>
+    observed({ running: false, ...(interrupted === undefined ? {} : { interrupted }) });
+
+  it.each([
+    ['its provider says that it took it back', [ended(true)], 200, true, 'INTERRUPTED'],
+    ['its provider says that nobody took it back', [ended(false)], 200, true, 'FAILED'],
+    ['nobody says why a spot machine is gone', [], 200, true, 'INTERRUPTED'],
+    ['nobody says why a spot machine has ended', [ended()], 200, true, 'INTERRUPTED'],
+    ['its time was up: what cannot boot lasts so long', [], 300, true, 'FAILED'],
+    ['it is none that can be taken back', [], 200, false, 'FAILED'],
+  ] as const)('where %s', (_why, seen, seconds, isSpot, state) => {
+    expect(reconcile([row], [...seen], seconds, isSpot).gone).toMatchObject([{ state }]);
+  });
+
+  it('is taken back as far as can be known, and that is said', () => {
+    const reason = 'the machine is gone without a goodbye, before it was ready: most likely it was taken back';
+
+    expect(reconcile([row], [], 200).gone.map((each) => [isTakenBackInBoot(each), each.reason])).toEqual([
+      [true, reason],
+    ]);
+    expect(reconcile([instanceFactory({ state: 'READY' })], [], 200).gone.map(isTakenBackInBoot)).toEqual([false]);
+  });
+});
+
 describe('the last words of a machine that is gone', () => {
   const lost = (since: string) =>
     reconcileInstances(
@@ -99,7 +134,7 @@ describe('the last words of a machine that is gone', () => {
       [],
       { intents: [], suspects: [{ instanceId: 'i-1', since }] },
       new Date(at(600)),
-      60,
+      { graceSeconds: 60, isSpot: true },
     ).gone;
   const heard = (reportsUntil: number | null, seconds: number): number =>
     heardOut(lost(at(400)), reportsUntil === null ? null : new Date(at(reportsUntil)), new Date(at(seconds))).length;

@@ -8,7 +8,7 @@
  *   unknown by then (`sweepUnknown`), for a row may only be late.
  */
 import { z } from 'zod';
-import { hasEnded, type Instance, type InstanceState, type LaunchIntent } from './instance.ts';
+import { hasEnded, type Instance, type InstanceState, isBooting, type LaunchIntent } from './instance.ts';
 
 export const suspectSchema = z.object({ instanceId: z.string(), since: z.iso.datetime() });
 /** A machine of which rows and provider disagree: since then one of them has known it without the other. */
@@ -29,7 +29,7 @@ export interface ObservedInstance {
   readonly stopped?: boolean;
   /** Why it ended, as the provider says it. */
   readonly endReason?: string;
-  /** It was taken back: it ended by no fault of its own. */
+  /** Whether it was taken back, and ended by no fault of its own; nothing, where its provider does not say. */
   readonly interrupted?: boolean;
 }
 
@@ -41,6 +41,10 @@ export interface GoneInstance {
   /** When it was first seen to be gone: as far as anybody knows, that is when it ended. */
   readonly since: string;
 }
+
+/** Its provider took it back before it was ready, as far as can be known. */
+export const isTakenBackInBoot = ({ row, state }: GoneInstance): boolean =>
+  isBooting(row.state) && state === 'INTERRUPTED';
 
 export interface Reconciliation {
   readonly adopt: readonly ObservedInstance[];
@@ -54,16 +58,20 @@ interface Remembered {
   readonly suspects?: readonly Suspect[] | undefined;
 }
 
-/**
- * Compares rows with the provider's list. Pure.
- * @param graceSeconds a machine younger than this may not be listed yet (EC2 is eventually consistent)
- */
+export interface ReconcileSettings {
+  /** A machine younger than this may not be listed yet (EC2 is eventually consistent). */
+  readonly graceSeconds: number;
+  /** Whether the fleet's machines may be taken back. */
+  readonly isSpot: boolean;
+}
+
+/** Compares rows with the provider's list. Pure. */
 export function reconcileInstances(
   rows: readonly Instance[],
   observed: readonly ObservedInstance[],
   { intents, suspects = [] }: Remembered,
   now: Date,
-  graceSeconds: number,
+  { graceSeconds, isSpot }: ReconcileSettings,
 ): Reconciliation {
   // A machine may report before its launch is recorded: its row says nothing of the launch yet.
   const known = new Set(rows.filter((row) => row.provider !== 'unknown').map((row) => row.instanceId));
@@ -80,7 +88,8 @@ export function reconcileInstances(
     const seen = ended.get(row.instanceId);
     const young = now.getTime() - Date.parse(row.requestedAt) < graceSeconds * 1_000;
     if (!seen && young) return [];
-    return [{ row, ...endOf(row, seen), since: marked.get(row.instanceId) ?? now.toISOString() }];
+    const since = marked.get(row.instanceId) ?? now.toISOString();
+    return [{ row, ...endOf(row, seen, since, isSpot), since }];
   });
   return {
     adopt: strangers.filter(isOurs),
@@ -89,13 +98,31 @@ export function reconcileInstances(
   };
 }
 
-/** How a machine ended that is gone: it said so, it was taken back, it was lost at work, or it never got that far. */
-function endOf(row: Instance, seen: ObservedInstance | undefined): Pick<GoneInstance, 'state' | 'reason'> {
+/**
+ * How a machine ended that is gone, if it has said nothing itself:
+ *
+ *     INTERRUPTED   its provider says that it took it back; or it worked
+ *     TERMINATED    it was about to end
+ *     FAILED        it booted, and its provider says that nobody took it back, or it is none that can be
+ *
+ * A spot machine of which nobody says why it is gone before it had to be ready was taken back: one of ours that cannot boot
+ * reports that, is still there when its time is up, or has switched itself off and is listed as stopped.
+ */
+function endOf(
+  row: Instance,
+  seen: ObservedInstance | undefined,
+  since: string,
+  isSpot: boolean,
+): Pick<GoneInstance, 'state' | 'reason'> {
   const isDraining = row.state === 'DRAINING';
   const reason = (isDraining ? row.stateReason : null) ?? seen?.endReason ?? 'the machine is gone without a goodbye';
   if (seen?.interrupted) return { state: 'INTERRUPTED', reason };
   if (isDraining) return { state: 'TERMINATED', reason };
-  return { state: row.state === 'READY' ? 'INTERRUPTED' : 'FAILED', reason };
+  if (row.state === 'READY') return { state: 'INTERRUPTED', reason };
+  const isUnexplained = seen?.interrupted === undefined && Date.parse(since) < Date.parse(row.readyDeadlineAt);
+  return isSpot && isUnexplained
+    ? { state: 'INTERRUPTED', reason: `${reason}, before it was ready: most likely it was taken back` }
+    : { state: 'FAILED', reason };
 }
 
 /** Reports do not stand still for longer without an alarm; a row must not stay for ever. */

@@ -23,9 +23,17 @@ export function rememberStockOuts(
   errors: readonly LaunchError[],
   now: Date,
 ): readonly StockOut[] {
-  const until = new Date(now.getTime() + SOLD_OUT_SECONDS * 1_000).toISOString();
   const refused = errors.filter(({ kind }) => kind === 'out-of-capacity' || kind === 'quota');
-  const fresh = [...new Set(refused.flatMap(({ pools }) => pools))];
+  return withSoldOut(
+    stockOuts,
+    refused.flatMap(({ pools }) => pools),
+    now,
+  );
+}
+
+export function withSoldOut(stockOuts: readonly StockOut[], pools: readonly string[], now: Date): readonly StockOut[] {
+  const until = new Date(now.getTime() + SOLD_OUT_SECONDS * 1_000).toISOString();
+  const fresh = [...new Set(pools)];
   const kept = stockOuts.filter((each) => Date.parse(each.until) > now.getTime() && !fresh.includes(each.pool));
   return [...fresh.map((pool) => ({ pool, until })), ...kept].slice(0, MOST);
 }

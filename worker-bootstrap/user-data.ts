@@ -64,14 +64,18 @@ report() {
   at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   body='{"v":1,"source":"'$SHOAL_INSTANCE_ID'","events":[{"kind":"instance","instanceId":"'$SHOAL_INSTANCE_ID'",'
   body+='"fleet":"'$SHOAL_FLEET'","state":"FAILED","reason":"'"$step: $log"'","at":"'$at'"}]}'
-  ${report} ||
+  ${report} || {
     echo "not reported: $body"
+    return 1
+  }
 }
 finish() {
   trap '' TERM INT HUP
   sleep 0.2 # the log is written by another process
-  [[ -e $SHOAL_WORK_DIR/ready ]] || report
-  ${leave}
+  # One that cannot tell of itself stays, switched off, to be found by who looks for it.
+  if [[ -e $SHOAL_WORK_DIR/ready ]] || report; then
+    ${leave}
+  fi
   sh -c "$off"
 }
 trap finish EXIT

@@ -1,10 +1,15 @@
 /**
  * What ARM says of our machines: those of the resource group, found by their tags. Whether one is switched off is in no list
  * but that of the whole subscription ("Virtual Machines - List All", statusOnly), which is asked if there are any.
+ *
+ * ARM has no word for a spot machine that was evicted: by our eviction policy it is deleted, and listed no more ("Use Azure
+ * Spot Virtual Machines"). The activity log knows that it was deleted, minutes later, and not why. So nothing is said of one
+ * that is gone (docs/adr/0024-gone-before-it-was-ready.md).
  */
 import { z } from 'zod';
 import type { ObservedInstance } from '../../core/reconcile-instances.ts';
 import type { ArmClient } from './arm-client.ts';
+import { classifyLaunchError } from './azure-launch-errors.ts';
 import { COMPUTE_VERSION, TAGS } from './azure-machine-request.ts';
 
 const machineSchema = z.object({
@@ -29,6 +34,15 @@ const statusSchema = z.object({
 const PATH = '/providers/Microsoft.Compute/virtualMachines';
 /** "States and billing status of Azure Virtual Machines". */
 const STOPPED = new Set(['stopping', 'stopped', 'deallocating', 'deallocated']);
+/** Of these, what a machine does to itself: only Azure or a person deallocates it. */
+const SWITCHED_OFF = new Set(['stopping', 'stopped']);
+
+/** Of a machine's instance view. */
+interface Status {
+  readonly power: string | undefined;
+  /** The code of what it could not be made for: `ProvisioningState/failed/AllocationFailed`. */
+  readonly failure: string | undefined;
+}
 
 export async function listInstances(
   arm: ArmClient,
@@ -41,8 +55,8 @@ export async function listInstances(
     return parsed.success && isOurs(parsed.data, stage, fleets) ? [parsed.data] : [];
   });
   if (machines.length === 0) return [];
-  const power = await powerStates(arm);
-  return machines.map((machine) => observed(machine, power.get(machine.id.toLowerCase())));
+  const statuses = await statusesById(arm);
+  return machines.map((machine) => observed(machine, statuses.get(machine.id.toLowerCase())));
 }
 
 function isOurs({ tags }: Machine, stage: string, fleets: readonly string[]): boolean {
@@ -51,23 +65,25 @@ function isOurs({ tags }: Machine, stage: string, fleets: readonly string[]): bo
 }
 
 /** By the machine's id, which is the same in any case. */
-async function powerStates(arm: ArmClient): Promise<ReadonlyMap<string, string>> {
+async function statusesById(arm: ArmClient): Promise<ReadonlyMap<string, Status>> {
   const query = { 'api-version': COMPUTE_VERSION, statusOnly: 'true' };
-  const states = new Map<string, string>();
+  const statuses = new Map<string, Status>();
   for (const each of await arm.list(arm.inSubscription(PATH, query))) {
     const parsed = statusSchema.safeParse(each);
-    const codes = parsed.data?.properties.instanceView?.statuses.map(({ code }) => code) ?? [];
-    const power = codes.find((code) => code.startsWith('PowerState/'))?.slice('PowerState/'.length);
-    if (parsed.success && power) states.set(parsed.data.id.toLowerCase(), power);
+    if (!parsed.success) continue;
+    const codes = parsed.data.properties.instanceView?.statuses.map(({ code }) => code) ?? [];
+    const after = (start: string): string | undefined =>
+      codes.find((code) => code.startsWith(start))?.slice(start.length);
+    const status = { power: after('PowerState/'), failure: after('ProvisioningState/failed/') };
+    statuses.set(parsed.data.id.toLowerCase(), status);
   }
-  return states;
+  return statuses;
 }
 
-function observed({ name, tags, properties }: Machine, power: string | undefined): ObservedInstance {
+function observed({ name, tags, properties }: Machine, status: Status | undefined): ObservedInstance {
   const { provisioningState, timeCreated, hardwareProfile } = properties;
   const isDeleted = provisioningState === 'Deleting';
-  // One that could not be made is there all the same, with its disk and its address.
-  const stopped = !isDeleted && (provisioningState === 'Failed' || (power !== undefined && STOPPED.has(power)));
+  const stopped = isDeleted ? undefined : whyStopped(provisioningState, status);
   const expiresAt = tags[TAGS.expiresAt];
   return {
     instanceId: name,
@@ -77,8 +93,20 @@ function observed({ name, tags, properties }: Machine, power: string | undefined
     launchedAt: new Date(timeCreated).toISOString(),
     ...(hardwareProfile ? { instanceType: hardwareProfile.vmSize } : {}),
     ...(expiresAt ? { expiresAt } : {}),
-    ...(stopped
-      ? { stopped: true, endReason: provisioningState === 'Failed' ? 'it could not be made' : `it is ${power}` }
-      : {}),
+    ...(stopped ? { stopped: true, ...stopped } : {}),
   };
+}
+
+function whyStopped(
+  provisioningState: string,
+  status: Status | undefined,
+): Pick<ObservedInstance, 'endReason' | 'interrupted'> | undefined {
+  const { power, failure } = status ?? {};
+  // One that could not be made is there all the same, with its disk and its address.
+  if (provisioningState === 'Failed') {
+    const endReason = failure ? `it could not be made: ${failure}` : 'it could not be made';
+    return { endReason, interrupted: classifyLaunchError({ code: failure ?? '', message: '' }) === 'out-of-capacity' };
+  }
+  if (power === undefined || !STOPPED.has(power)) return undefined;
+  return { endReason: `it is ${power}`, ...(SWITCHED_OFF.has(power) ? { interrupted: false } : {}) };
 }

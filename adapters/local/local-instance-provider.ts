@@ -81,7 +81,8 @@ export class LocalInstanceProvider implements InstanceProvider {
         const { instanceId, fleet, intentId, launchedAt } = machine;
         const running = await isMachineAlive(machine);
         if (!running) await endRemains(stateDir, machine);
-        return { instanceId, fleet, intentId, launchedAt, running };
+        // One that is taken back, by its imitated metadata server, says so itself.
+        return { instanceId, fleet, intentId, launchedAt, running, ...(running ? {} : { interrupted: false }) };
       }),
     );
     return observed.filter((each) => each.running || Date.parse(each.launchedAt) >= oldest);

@@ -22,9 +22,11 @@ export interface KnownMachines extends FleetRead {
   readonly stopped: readonly string[];
   /** Run no more, and may have said why in words that wait to be read: `instances` has none of them. */
   readonly gone: readonly GoneInstance[];
+  /** Had said nothing: their rows are closed since this look. */
+  readonly closed: readonly GoneInstance[];
 }
 
-const NOBODY = { unknown: [], stopped: [], gone: [] };
+const NOBODY = { unknown: [], stopped: [], gone: [], closed: [] };
 
 /**
  * @param choicesOf what machines of the fleet are rented as: what an adopted one costs follows from its type
@@ -44,7 +46,10 @@ export async function knownMachines(
   const { machines, askedAt } = await ports.observe(provider);
   const observed = machines.filter((each) => each.fleet === fleet.name);
   const stopped = observed.filter((each) => each.stopped).map((each) => each.instanceId);
-  const found = reconcileInstances(known.instances, observed, known.state, askedAt, settings.listGraceSeconds);
+  const found = reconcileInstances(known.instances, observed, known.state, askedAt, {
+    graceSeconds: settings.listGraceSeconds,
+    isSpot: fleet.market !== 'on-demand',
+  });
   const closed = await closeLost(fleet, found.gone, ports, reportsUntil);
   const gone = found.gone.filter((each) => !closed.includes(each));
   const adopted = found.adopt.map((machine) =>
@@ -53,7 +58,7 @@ export async function knownMachines(
   const present = ({ instances, ...read }: FleetRead): KnownMachines => {
     const left = new Set(gone.map(({ row }) => row.instanceId));
     const there = instances.filter((each) => !left.has(each.instanceId));
-    return { ...read, instances: there, unknown: found.unknown, stopped, gone };
+    return { ...read, instances: there, unknown: found.unknown, stopped, gone, closed };
   };
   if (adopted.length + closed.length === 0) return present(known);
   await ports.fleets.addInstances(adopted);

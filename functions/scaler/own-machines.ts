@@ -34,7 +34,7 @@ export async function tendOwnMachines(
   );
   const trouble = troubleAfter(state.trouble ?? null, sighting, now);
   const told = { ...plan, reasons: [...plan.reasons, ...gone.map((each) => `${each.instanceId}: ${each.reason}`)] };
-  await recordPlan(fleet, told, state, { suspects: state.suspects, trouble }, ports);
+  await recordPlan(fleet, told, state, { ...state, trouble }, ports);
   if (sighting.kind === 'launch') {
     await tellReason(
       jobs,

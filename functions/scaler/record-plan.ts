@@ -10,7 +10,7 @@ export async function recordPlan(
   fleet: Fleet,
   plan: ScalePlan,
   state: FleetState,
-  { suspects, trouble }: Pick<FleetState, 'suspects' | 'trouble'>,
+  { suspects, stockOuts, trouble }: Pick<FleetState, 'suspects' | 'stockOuts' | 'trouble'>,
   ports: Pick<ScalePorts, 'fleets' | 'clock'>,
 ): Promise<void> {
   const now = ports.clock.now();
@@ -19,9 +19,10 @@ export async function recordPlan(
     intents.length === state.intents.length &&
     JSON.stringify(state.lastPlan?.reasons) === JSON.stringify(plan.reasons) &&
     JSON.stringify(state.suspects ?? []) === JSON.stringify(suspects ?? []) &&
+    JSON.stringify(state.stockOuts ?? []) === JSON.stringify(stockOuts ?? []) &&
     JSON.stringify(state.trouble ?? null) === JSON.stringify(trouble ?? null);
   if (same) return;
-  const next = { intents, lastPlan: { ...plan, at: now.toISOString() }, suspects, stockOuts: state.stockOuts, trouble };
+  const next = { intents, lastPlan: { ...plan, at: now.toISOString() }, suspects, stockOuts, trouble };
   // Whoever wrote in between has the newer plan.
   await ports.fleets.writeState(fleet.name, next, state.version);
 }

@@ -7,7 +7,7 @@
 import type { Choice } from '../../core/choose-instances.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { type Sighting, troubleAfter } from '../../core/fleet-trouble.ts';
-import { hasEnded, isBooting } from '../../core/instance.ts';
+import { hasEnded, isAnyReady, isBooting } from '../../core/instance.ts';
 import { type BootFailure, type BootRecord, type LaunchAllowance, launchAllowance } from '../../core/launch-breaker.ts';
 import { isOwn } from '../../core/own-machines.ts';
 import { type OpenWork, planScale, type QueueDepth, type ScalePlan } from '../../core/plan-scale.ts';
@@ -20,6 +20,7 @@ import { tendOwnMachines } from './own-machines.ts';
 import { recordPlan } from './record-plan.ts';
 import type { ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { openWork } from './scale-snapshot.ts';
+import { noteTakenBack } from './taken-back.ts';
 import { tellJobs } from './tell-jobs.ts';
 
 export interface ScaledFleet {
@@ -53,7 +54,8 @@ export async function scaleFleet(
       : { choices: [], problem: rented?.problem ?? null },
   );
   const reportsUntil = once(async () => (ports.statusFlow ? ports.statusFlow.appliedUntil() : ports.clock.now()));
-  const known = await knownMachines(fleet, provider, ports, settings, (state) => choose(state).choices, reportsUntil);
+  const found = await knownMachines(fleet, provider, ports, settings, (state) => choose(state).choices, reportsUntil);
+  const known = { ...found, state: noteTakenBack(found, rented?.offers ?? [], ports.clock.now()) };
   if (jobs.length === 0 && isDeserted(known)) return undefined;
   const { choices, problem } = choose(known.state);
 
@@ -67,12 +69,14 @@ export async function scaleFleet(
   const { ended, suspects: unexplained } = await endUnknown(fleet, provider, known, ports, settings, reportsUntil);
   const suspects = [...unexplained, ...known.gone.map(({ row, since }) => ({ instanceId: row.instanceId, since }))];
   const boots = withFailures(known.boots, failed);
-  const allowance = launchAllowance(boots, bootingOf(known, ports.clock.now()), began);
+  const trouble = known.state.trouble ?? null;
+  const standing = isAnyReady(known.instances) ? null : trouble;
+  const allowance = launchAllowance(boots, standing, bootingOf(known, ports.clock.now()), began);
   const allowed = limitedTo(plan, allowance, problem, ended);
   const state = { ...known.state, suspects };
   const sight = (launched: Launched): FleetState['trouble'] =>
     troubleAfter(
-      known.state.trouble ?? null,
+      trouble,
       sightingOf({ plan, allowance, launched, problem, known }, ports.clock.now()),
       ports.clock.now(),
     );
@@ -81,7 +85,7 @@ export async function scaleFleet(
       ? await launchMachines(fleet, allowed, state, provider, choices, ports, settings, sight)
       : NOTHING_LAUNCHED;
   if (allowed.launch === 0) {
-    await recordPlan(fleet, allowed, known.state, { suspects, trouble: sight(NOTHING_LAUNCHED) }, ports);
+    await recordPlan(fleet, allowed, found.state, { ...state, trouble: sight(NOTHING_LAUNCHED) }, ports);
   }
   const waiting = jobs.filter(({ part }) => part.openTasks > 0);
   await tellJobs(waiting, { plan, allowance, boots, launched, problem }, ports);
@@ -103,8 +107,7 @@ interface Seen {
 /** What this look says of the fleet as a whole: whether work waits for machines that cannot be had. */
 function sightingOf({ plan, allowance, launched, problem, known }: Seen, now: Date): Sighting {
   if (launched.failed !== undefined) return { kind: 'cloud', reason: `a launch failed: ${messageOf(launched.failed)}` };
-  // As long as a machine works there, the work gets on.
-  if (known.instances.some(({ state }) => state === 'READY')) return { kind: 'well' };
+  if (isAnyReady(known.instances)) return { kind: 'well' };
   if (plan.launch > 0 && allowance.state === 'open') {
     const reason = known.boots.lastFailure?.reason ?? 'nobody knows why';
     return { kind: 'boot', reason: `its machines do not boot: ${reason}` };
@@ -112,7 +115,8 @@ function sightingOf({ plan, allowance, launched, problem, known }: Seen, now: Da
   const isExpecting = liveIntents(known.state, now).length > 0 || known.instances.some((each) => isBooting(each.state));
   // A trial says nothing before it is ready.
   if (allowance.state !== 'closed' || launched.isLost) return { kind: 'unclear' };
-  if (launched.count > 0) return { kind: 'well' };
+  // Nor does a launch where machines are taken back.
+  if (launched.count > 0) return { kind: known.state.trouble?.kind === 'taken' ? 'unclear' : 'well' };
   // Nothing was asked for: that its queues answered is all that was seen.
   if (plan.launch === 0) return { kind: known.state.trouble?.kind === 'cloud' && !isExpecting ? 'well' : 'unclear' };
   const [error] = launched.errors;

@@ -43,6 +43,7 @@ function troubleOf(trouble: Trouble): { reason: string; instanceId: string | nul
     const { instanceId, reason } = boots.lastFailure;
     return { instanceId, reason: `machines do not boot, ${boots.failedInARow} in a row: ${reason}` };
   }
+  if (allowance.reason) return { instanceId: null, reason: allowance.reason };
   if (plan.launch > 0 && problem) return { instanceId: null, reason: problem };
   const [error] = launched.errors;
   if (error && launched.count === 0) return { instanceId: null, reason: `no machine could be had: ${error.message}` };

@@ -62,6 +62,7 @@ describeInstanceProviderContract('Azure', async () => {
         [...scriptOf(arm, instanceId).matchAll(/^export (\w+)='(.*)'$/gm)].map(([, key, value]) => [key, value]),
       ),
     lose: async (instanceId) => arm.evict(instanceId),
+    switchOff: async (instanceId) => arm.stopGuest(instanceId),
     cleanUp: () => arm.stop(),
   };
 });
@@ -319,6 +320,36 @@ describe('machines on Azure', () => {
 
     expect(listed.find(({ instanceId }) => instanceId === first)).toMatchObject({ running: false, stopped: true });
     expect(listed.find(({ instanceId }) => instanceId === second)).toMatchObject({ running: true });
+  });
+
+  it.each([
+    ['nothing where it is gone: Azure has no word for an eviction', 'evict', undefined, undefined],
+    ['nothing where its place was given away', 'deallocate', 'it is deallocated', undefined],
+    ['that it did so itself where it is switched off', 'stopGuest', 'it is stopped', false],
+  ] as const)(
+    'are said to have been taken back or not, as far as Azure knows: %s',
+    async (_what, end, endReason, interrupted) => {
+      const { launched } = await provider.launch(request({ count: 2 }));
+      const [first = ''] = launched.map(({ instanceId }) => instanceId);
+
+      arm[end](first);
+
+      const seen = (await provider.list()).find(({ instanceId }) => instanceId === first);
+      expect([seen?.endReason, seen?.interrupted]).toEqual([endReason, interrupted]);
+    },
+  );
+
+  it.each([
+    ['AllocationFailed', true],
+    ['OSProvisioningTimedOut', false],
+  ])('that could not be made after all are told with the reason: %s', async (code, interrupted) => {
+    const { launched } = await provider.launch(request({ count: 1 }));
+    const [first = ''] = launched.map(({ instanceId }) => instanceId);
+
+    arm.fail(first, code);
+
+    const endReason = `it could not be made: ${code}`;
+    expect(await provider.list()).toMatchObject([{ running: false, stopped: true, endReason, interrupted }]);
   });
 
   it('are ended each for itself: one that cannot be ended keeps no other', async () => {

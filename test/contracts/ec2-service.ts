@@ -85,6 +85,12 @@ export class Ec2Service {
     this.#end(instanceId, { code: 'Server.SpotInstanceTermination', message });
   }
 
+  /** As when its system shuts down, where that is to end it ("InstanceInitiatedShutdownBehavior"). */
+  shutDown(instanceId: string): void {
+    const message = 'Client.InstanceInitiatedShutdown: Instance initiated shutdown';
+    this.#end(instanceId, { code: 'Client.InstanceInitiatedShutdown', message });
+  }
+
   countOf(action: string): number {
     return this.requests.filter((request) => request.action === action).length;
   }

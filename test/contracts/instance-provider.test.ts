@@ -22,7 +22,8 @@ describeInstanceProviderContract('in memory', async () => {
   return {
     provider,
     environmentOf: async (instanceId) => provider.machines.get(instanceId)?.request.environment ?? {},
-    lose: async (instanceId) => provider.end(instanceId),
+    lose: async (instanceId) => provider.takeBack(instanceId),
+    switchOff: async (instanceId) => provider.end(instanceId),
     cleanUp: async () => {},
   };
 });
@@ -52,17 +53,20 @@ describeInstanceProviderContract('local', async () => {
     baseEnvironment: {},
     graceSeconds: 1,
   });
+  const kill = async (instanceId: string): Promise<void> => {
+    const { pid } = JSON.parse(await readFile(join(stateDir, instanceId, 'meta.json'), 'utf8'));
+    process.kill(-pid, 'SIGKILL');
+  };
   return {
     provider,
+    isOwn: true,
     environmentOf: (instanceId) =>
       vi.waitFor(async () => {
         const text = await readFile(join(stateDir, instanceId, 'environment'), 'utf8');
         return Object.fromEntries(text.split('\0').map((line) => [line.split('=', 1)[0], line.replace(/^[^=]*=/, '')]));
       }),
-    lose: async (instanceId) => {
-      const { pid } = JSON.parse(await readFile(join(stateDir, instanceId, 'meta.json'), 'utf8'));
-      process.kill(-pid, 'SIGKILL');
-    },
+    lose: kill,
+    switchOff: kill,
     cleanUp: async () => {
       await provider.terminateAll();
       await rm(folder, { recursive: true, force: true });
@@ -101,6 +105,7 @@ describeInstanceProviderContract('EC2', async () => {
       return Object.fromEntries([...script.matchAll(/^export (\w+)='(.*)'$/gm)].map(([, key, value]) => [key, value]));
     },
     lose: async (instanceId) => ec2.interrupt(instanceId),
+    switchOff: async (instanceId) => ec2.shutDown(instanceId),
     cleanUp: async () => {
       client.destroy();
       await ec2.stop();
@@ -131,6 +136,7 @@ describeInstanceProviderContract('Compute Engine', async () => {
       return Object.fromEntries([...script.matchAll(/^export (\w+)='(.*)'$/gm)].map(([, key, value]) => [key, value]));
     },
     lose: async (instanceId) => compute.preempt(instanceId),
+    switchOff: async (instanceId) => compute.switchOff(instanceId),
     cleanUp: () => compute.stop(),
   };
 });

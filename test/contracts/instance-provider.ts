@@ -1,14 +1,20 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { LaunchRequest } from '../../core/launch.ts';
 import type { InstanceProvider } from '../../core/ports.ts';
+import { reconcileInstances } from '../../core/reconcile-instances.ts';
+import { instanceFactory } from '../factories/instance.ts';
 
 export interface InstanceProviderSetup {
   /** A provider without machines, and with room for ten. */
   readonly provider: InstanceProvider;
   /** What the machine was told as its environment. */
   environmentOf(instanceId: string): Promise<Readonly<Record<string, string>>>;
-  /** The machine ends without anyone having asked for it. */
+  /** The machine ends without anyone having asked for it: where machines are rented, it is taken back. */
   lose(instanceId: string): Promise<void>;
+  /** The machine's system shuts itself down. */
+  switchOff(instanceId: string): Promise<void>;
+  /** Its machines are nobody's to take back. */
+  readonly isOwn?: boolean;
   /** Ends whatever a test left running. */
   cleanUp(): Promise<void>;
 }
@@ -136,6 +142,28 @@ export function describeInstanceProviderContract(name: string, setup: () => Prom
       await lose(lost);
 
       await vi.waitFor(async () => expect(await runningIds(provider)).toEqual([kept]), { timeout: 10_000 });
+    });
+
+    it.each([
+      ['is taken back before it is ready has not failed', 'lose'],
+      ['switches itself off before it is ready has failed to boot', 'switchOff'],
+    ] as const)('tells enough for the rule that a spot machine that %s (lesson 23)', async (_what, end) => {
+      const { isOwn = false, ...world } = await prepare();
+      const { launched } = await world.provider.launch(request());
+      const [instanceId = ''] = idsOf(launched);
+
+      await world[end](instanceId);
+
+      const endOf = async () => {
+        const row = instanceFactory({ instanceId, state: 'BOOTING', requestedAt: launched[0]?.launchedAt ?? '' });
+        const soon = new Date(Date.parse(row.requestedAt) + 61_000);
+        const readyDeadlineAt = new Date(soon.getTime() + 1_000).toISOString();
+        const observed = await world.provider.list('default');
+        const settings = { graceSeconds: 60, isSpot: true };
+        return reconcileInstances([{ ...row, readyDeadlineAt }], observed, { intents: [] }, soon, settings).gone[0];
+      };
+      const state = end === 'lose' && !isOwn ? 'INTERRUPTED' : 'FAILED';
+      await vi.waitFor(async () => expect(await endOf()).toMatchObject({ state }), { timeout: 10_000 });
     });
 
     it('does not launch again for an intent whose machine has ended', async () => {

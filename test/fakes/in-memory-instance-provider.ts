@@ -9,6 +9,8 @@ export interface FakeMachine {
   readonly launched: LaunchedInstance;
   readonly request: LaunchRequest;
   running: boolean;
+  /** By its provider, which says so. */
+  takenBack: boolean;
 }
 
 /** A cloud with so much capacity. Machines do nothing by themselves: a simulator runs what they would run. */
@@ -18,6 +20,7 @@ export class InMemoryInstanceProvider implements InstanceProvider {
   capacity: number;
   readonly machines = new Map<string, FakeMachine>();
   readonly #clock: Clock;
+  #made = 0;
   readonly #outcomes = new Map<string, LaunchOutcome>();
 
   constructor(options: { clock: Clock; capacity?: number }) {
@@ -52,12 +55,13 @@ export class InMemoryInstanceProvider implements InstanceProvider {
   async list(...fleets: readonly string[]): Promise<readonly ObservedInstance[]> {
     return [...this.machines.values()]
       .filter(({ request }) => fleets.length === 0 || fleets.includes(request.fleet))
-      .map(({ launched, request, running }) => ({
+      .map(({ launched, request, running, takenBack }) => ({
         instanceId: launched.instanceId,
         fleet: request.fleet,
         intentId: request.intentId,
         running,
         launchedAt: launched.launchedAt,
+        ...(running ? {} : { interrupted: takenBack }),
         ...(request.expiresAt ? { expiresAt: request.expiresAt } : {}),
       }));
   }
@@ -66,22 +70,28 @@ export class InMemoryInstanceProvider implements InstanceProvider {
     for (const instanceId of instanceIds) this.end(instanceId);
   }
 
-  /** The machine is gone: terminated, interrupted or of itself. */
+  /** The machine is gone: terminated or of itself. */
   end(instanceId: string): void {
     const machine = this.machines.get(instanceId);
     if (machine) machine.running = false;
   }
 
+  takeBack(instanceId: string): void {
+    const machine = this.machines.get(instanceId);
+    if (machine) Object.assign(machine, { running: false, takenBack: true });
+  }
+
   #boot(request: LaunchRequest): LaunchedInstance {
     const choice = request.choices?.[0];
+    this.#made += 1;
     const launched: LaunchedInstance = {
-      instanceId: `i-${String(this.machines.size + 1).padStart(8, '0')}`,
+      instanceId: `i-${String(this.#made).padStart(8, '0')}`,
       instanceType: choice?.offer.instanceType ?? 'c7g.medium',
       hourlyPriceUsd: choice?.hourlyPriceUsd ?? 0.0145,
       launchedAt: this.#clock.now().toISOString(),
       ...(choice ? { slots: choice.slots } : {}),
     };
-    this.machines.set(launched.instanceId, { launched, request: copy(request), running: true });
+    this.machines.set(launched.instanceId, { launched, request: copy(request), running: true, takenBack: false });
     return launched;
   }
 }

@@ -94,8 +94,10 @@ describe('the scaler on Compute Engine', () => {
   it('takes back what a preempted machine had, and counts it as interrupted, not as one that does not boot', async () => {
     await world.work(3, { fleet: 'far', expectedSeconds: 3_600 });
     await tick();
-    const [taken = ''] = compute.machines.keys();
+    const [taken = '', ready = ''] = compute.machines.keys();
     compute.preempt(taken);
+    const at = world.clock.now().toISOString();
+    await world.store.updateInstance('far', ready, { state: 'READY', reason: null, at });
     world.clock.advance(60);
 
     const scaled = await tick();

@@ -19,6 +19,8 @@ const GRACE_SECONDS = 30;
 const LIFETIME_MARGIN_SECONDS = 60;
 /** Between the notice and the loss of a spot machine (EC2, spot instance interruption notices). */
 const NOTICE_SECONDS = 120;
+/** Ends of which the provider says that it was its own doing: with notice, and without. */
+const TAKEN_BACK = new Set(['taken back', 'vanished']);
 /** What a lease allows for the checkout; a tenth of what agents have, so that little time is spent on waiting. */
 export const SETUP_SECONDS = 60;
 const LOG_NOTHING = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -120,6 +122,7 @@ export class Machine {
     if (!this.isRunning) return;
     this.#world.trace.add(this.id, `ends: ${why}`);
     this.#fake.running = false;
+    this.#fake.takenBack = TAKEN_BACK.has(why);
     for (const cancel of this.#timers) cancel();
     this.commands.clear();
     this.#agent.retire();

@@ -33,7 +33,7 @@ case $url in
 */metadata/identity/*resource=*) printf '{"access_token":"for %s","token_type":"Bearer"}' "\${url##*=}" ;;
 */bootstrap.sh) cat "$FOLDER/bootstrap.sh" >"$out" ;;
 */agent.mjs) printf %s '${AGENT}' >"$out" ;;
-*/messages) printf '%s\\0' "$data" >>"$FOLDER/reports" ;;
+*/shoal-status-dev/messages | */status/messages) printf '%s\\0' "$data" >>"$FOLDER/reports" ;;
 */virtualMachines/i-1*) ;;
 *) exit 22 ;;
 esac`;
@@ -125,6 +125,14 @@ describe('a machine on Azure', () => {
     const report = `request: POST ${QUEUE}/messages [Authorization: Bearer for https://servicebus.azure.net]`;
     expect(machine.log.indexOf(report)).toBeGreaterThan(0);
     expect(machine.log.indexOf(DELETED)).toBeGreaterThan(machine.log.indexOf(report));
+  });
+
+  it('that cannot report a failed boot stays, switched off: gone without a word it would look like one that was taken back', async () => {
+    const machine = await onAzure('exit 7', { SHOAL_STATUS_QUEUE_URL: `${QUEUE}-of-others` });
+
+    expect(machine.log).toContain('not reported: ');
+    expect(machine.log).not.toContain('request: DELETE');
+    expect(machine.shutdowns.at(-1)).toBe('-h now');
   });
 
   it('sends no token over plain HTTP', async () => {

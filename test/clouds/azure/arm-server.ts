@@ -19,6 +19,8 @@ export interface ArmMachine {
   provisioningState: 'Creating' | 'Succeeded' | 'Failed' | 'Deleting';
   /** `PowerState/…`, once it has one. */
   power: string | undefined;
+  /** The code of what it could not be made for. */
+  failure?: string;
 }
 
 export interface ArmSize {
@@ -121,6 +123,18 @@ export class ArmServer {
   /** As when Azure takes a spot machine back whose eviction policy is to delete it ("Use Azure Spot Virtual Machines"). */
   evict(name: string): void {
     this.#remove(name);
+  }
+
+  /** As when it turns out after a while that a machine cannot be made ("States and billing status"). */
+  fail(name: string, code: string): void {
+    const machine = this.machines.get(name);
+    if (machine) Object.assign(machine, { provisioningState: 'Failed', failure: code, power: undefined });
+  }
+
+  /** As when somebody gives its place on a host away, or Azure does so by another eviction policy than ours. */
+  deallocate(name: string): void {
+    const machine = this.machines.get(name);
+    if (machine) machine.power = 'PowerState/deallocated';
   }
 
   /** As when the guest switches itself off: it is there, and costs, until it is deleted. */
@@ -267,6 +281,7 @@ export class ArmServer {
     }
     if (machine.provisioningState === 'Creating') {
       machine.provisioningState = failure ? 'Failed' : 'Succeeded';
+      if (failure) machine.failure = failure.code;
       if (!failure) machine.power = 'PowerState/running';
     }
     if (byLocation)
@@ -357,8 +372,10 @@ function machineAnswer({ id, name, body, timeCreated, provisioningState }: ArmMa
   };
 }
 
-function statusAnswer({ id, name, provisioningState, power, body }: ArmMachine): unknown {
-  const codes = [`ProvisioningState/${provisioningState.toLowerCase()}`, ...(power ? [power] : [])];
+function statusAnswer({ id, name, provisioningState, power, failure, body }: ArmMachine): unknown {
+  // "Virtual Machines - Instance View": what failed has the code of why.
+  const state = [provisioningState.toLowerCase(), ...(failure ? [failure] : [])].join('/');
+  const codes = [`ProvisioningState/${state}`, ...(power ? [power] : [])];
   const statuses = codes.map((code) => ({ code, level: 'Info' }));
   return { id, name, location: body.location, properties: { provisioningState, instanceView: { statuses } } };
 }
