@@ -30,8 +30,8 @@ export function failureOfRun(
 
 export type StartFailure =
   | { readonly kind: 'failure'; readonly failure: Failure }
-  /** Not the task's fault: the machine is short of something. */
-  | { readonly kind: 'machine'; readonly reason: string };
+  /** Not the task's fault: somebody removed its checkout, or the machine is short of something. */
+  | { readonly kind: 'checkout-gone' | 'machine'; readonly reason: string };
 
 /** Why a command could not even be started. */
 export async function explainStartFailure(
@@ -46,9 +46,11 @@ export async function explainStartFailure(
   });
   switch (end.code) {
     case 'ENOENT':
-    case 'ENOTDIR': {
+    case 'ENOTDIR':
+    case 'ELOOP':
+    case 'ENAMETOOLONG': {
       // The same error for a missing command, a missing interpreter and a missing working directory.
-      if (!(await isFolder(cwd))) return { kind: 'machine', reason: 'the checkout is gone' };
+      if (!(await isFolder(cwd))) return { kind: 'checkout-gone', reason: 'the checkout is gone' };
       const file = await locate(command, cwd, path);
       const interpreter = file && (await interpreterOf(file));
       if (!interpreter) return failure('command-not-found', `the command \`${command}\` was not found`);

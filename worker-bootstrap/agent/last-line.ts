@@ -9,16 +9,19 @@ export const MAX_LINE_BYTES = 16 * 1024 * 1024;
 const MAX_OTHER_LINE_BYTES = 64 * 1024;
 
 const NEWLINE = 0x0a;
-const isBlank = (line: Buffer): boolean => line.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d));
+const isBlankByte = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+const isBlank = (line: Buffer): boolean => line.every(isBlankByte);
 
 export type LastLine =
   | { readonly kind: 'line'; readonly bytes: Buffer }
-  | { readonly kind: 'overlong'; readonly first: string };
+  | { readonly kind: 'overlong'; readonly isJsonLike: boolean };
 
 export class LastLineReader {
   #complete: LastLine = { kind: 'line', bytes: Buffer.alloc(0) };
   #open: Buffer[] = [];
   #openBytes = 0;
+  /** Whether the open line begins like JSON, blanks aside; unknown while there is nothing else. */
+  #isJsonLike: boolean | undefined;
   /** Lines that are not blank and complete; counted to 2. */
   #lines = 0;
 
@@ -60,6 +63,7 @@ export class LastLineReader {
   }
 
   #extend(part: Buffer): void {
+    this.#isJsonLike ??= beginsLikeJson(part);
     // Of an overlong line only the beginning is kept, to tell a result from a progress bar.
     if (this.#openBytes <= this.#limit && part.length > 0) this.#open.push(Buffer.from(part));
     this.#openBytes += part.length;
@@ -69,6 +73,7 @@ export class LastLineReader {
     const line = this.#peek();
     this.#open = [];
     this.#openBytes = 0;
+    this.#isJsonLike = undefined;
     if (line) this.#lines = Math.min(2, this.#lines + 1);
     return line;
   }
@@ -76,12 +81,16 @@ export class LastLineReader {
   #peek(): LastLine | undefined {
     const bytes = Buffer.concat(this.#open);
     if (isBlank(bytes)) return undefined;
-    if (this.#openBytes > this.#limit) return { kind: 'overlong', first: bytes.toString('latin1', 0, 64).trim() };
+    if (this.#openBytes > this.#limit) return { kind: 'overlong', isJsonLike: this.#isJsonLike ?? false };
     return { kind: 'line', bytes };
   }
 
   get #limit(): number {
-    const start = this.#open[0]?.toString('latin1', 0, 64).trimStart() ?? '{';
-    return /^[{["]/.test(start) ? MAX_LINE_BYTES : MAX_OTHER_LINE_BYTES;
+    return this.#isJsonLike === false ? MAX_OTHER_LINE_BYTES : MAX_LINE_BYTES;
   }
+}
+
+function beginsLikeJson(part: Buffer): boolean | undefined {
+  const first = part.find((byte) => !isBlankByte(byte));
+  return first === undefined ? undefined : '{["'.includes(String.fromCharCode(first));
 }

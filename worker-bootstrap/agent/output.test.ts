@@ -51,7 +51,7 @@ describe('LastLineReader', () => {
     const reader = new LastLineReader();
     reader.append(Buffer.from(' {"a":'));
     for (let index = 0; index < 20; index += 1) reader.append(Buffer.alloc(MAX_LINE_BYTES / 8, 'x'));
-    expect(reader.read()).toMatchObject({ kind: 'overlong', first: expect.stringMatching(/^\{"a":/) });
+    expect(reader.read()).toEqual({ kind: 'overlong', isJsonLike: true });
 
     reader.append(Buffer.from('\n1\n'));
     expect(reader.read()).toEqual({ kind: 'line', bytes: Buffer.from('1') });

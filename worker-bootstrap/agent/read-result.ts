@@ -50,7 +50,7 @@ function readLastLine(reader: LastLineReader, maxBytes: number): FoundResult {
     return tooLarge(`it has ${line.bytes.length} bytes, ${maxBytes} are allowed`);
   }
   // A progress bar is no result; what begins like JSON most likely is one, and must not be lost in silence.
-  if (!/^[{["]/.test(line.first)) return NO_RESULT;
+  if (!line.isJsonLike) return NO_RESULT;
   return tooLarge(`on stdout ${MAX_LINE_BYTES} bytes are allowed; write a larger one to $SHOAL_RESULT_FILE`);
 }
 

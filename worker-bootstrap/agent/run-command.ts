@@ -17,13 +17,11 @@ import type { ProcessGroups } from './process-groups.ts';
 import { readResult } from './read-result.ts';
 import { runProgram } from './run-program.ts';
 import { jsonlEnvironment, taskEnvironment } from './task-environment.ts';
-import { makeTaskFolder } from './task-folder.ts';
+import type { TaskFolders } from './task-folders.ts';
 
 export interface CommandTools {
-  readonly settings: Pick<
-    WorkSettings,
-    'workDir' | 'taskUser' | 'graceSeconds' | 'commandPath' | 'maxResultBytes' | 'maxLogBytes'
-  >;
+  readonly settings: Pick<WorkSettings, 'taskUser' | 'graceSeconds' | 'commandPath' | 'maxResultBytes' | 'maxLogBytes'>;
+  readonly folders: TaskFolders;
   readonly groups: ProcessGroups;
   readonly pool: JsonlPool;
   readonly checkouts: Pick<CheckoutShelf, 'use' | 'keep' | 'forget'>;
@@ -57,7 +55,7 @@ export const runCommand = (task: ReadyTask, tools: CommandTools): Promise<Comman
 async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<CommandRun> {
   const { settings, groups } = tools;
   tools.pool.makeRoom();
-  await using folder = await makeTaskFolder(settings, task.leaseId);
+  await using folder = await tools.folders.make(task.leaseId);
   await writeFile(folder.inputFile, `${task.input}\n`);
   await task.checkpoint.restore(folder.checkpointFile, task.stop);
   await folder.handOver();
@@ -101,7 +99,7 @@ async function runAsJsonl(task: ReadyTask, tools: CommandTools): Promise<Command
       key: JSON.stringify([message.jobId, task.checkout, message.code.run, message.code.env]),
       line: task.input,
       command: async () => {
-        const folder = await makeTaskFolder(settings, `jsonl-${task.leaseId}`);
+        const folder = await tools.folders.make(`jsonl-${task.leaseId}`);
         await folder.handOver();
         const environment = jsonlEnvironment(message, folder, settings.commandPath);
         const letGo = checkouts.keep(task.checkout);

@@ -3,7 +3,7 @@
  * neither the machine's credentials nor its settings.
  */
 import type { TaskMessage } from '../../core/messages.ts';
-import type { TaskFolder } from './task-folder.ts';
+import type { TaskFolder } from './task-folders.ts';
 
 /** What every command needs to work at all. */
 export const commandEnvironment = (places: { home: string; temporary: string; path: string }) => ({

@@ -160,7 +160,7 @@ async function outcomeOf(
     const path = env['PATH'] ?? tools.settings.commandPath;
     const why = await explainStartFailure(run, words[0] ?? '', checkout, path);
     if (why.kind === 'failure') return failed(why.failure, 0);
-    tools.checkouts.forget(message.code);
+    if (why.kind === 'checkout-gone') tools.checkouts.forget(message.code);
     return released('machine', why.reason);
   }
   const { seconds, endedFor, outcome } = run;

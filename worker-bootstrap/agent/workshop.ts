@@ -8,6 +8,7 @@ import { JsonlPool } from './jsonl-pool.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { Preparations } from './preparations.ts';
 import { ProcessGroups } from './process-groups.ts';
+import { TaskFolders } from './task-folders.ts';
 import { TaskInputs } from './task-input.ts';
 import { runTask, type TaskAssignment, type TaskOutcome } from './task-runner.ts';
 
@@ -72,6 +73,7 @@ export function openWorkshop({ settings, ports, lifecycle, tuning, freeSlots }: 
     onDiskFull,
     inputs,
     blobs,
+    folders: new TaskFolders(settings),
     groups,
     pool,
     clock,

@@ -10,6 +10,7 @@ import { JsonlPool } from '../agent/jsonl-pool.ts';
 import type { StopCause } from '../agent/lifecycle.ts';
 import { createJsonLog } from '../agent/log.ts';
 import { ProcessGroups } from '../agent/process-groups.ts';
+import { TaskFolders } from '../agent/task-folders.ts';
 import { TaskInputs } from '../agent/task-input.ts';
 import { runTask, type TaskOutcome } from '../agent/task-runner.ts';
 import { readPath } from './config.ts';
@@ -31,6 +32,8 @@ export interface OneTask extends Partial<Omit<TaskMessage, 'code'>> {
   readonly secondsLeft?: number;
   /** As if an earlier task had removed it. */
   readonly checkoutIsGone?: boolean;
+  /** Told when the checkout is to be made anew. */
+  readonly onForget?: () => void;
 }
 
 /** Runs one task in a checkout that is there already: the command and its outcome, without queue and git. */
@@ -48,6 +51,7 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
     maxCheckpointBytes = 1024 * 1024,
     secondsLeft = Number.POSITIVE_INFINITY,
     checkoutIsGone = false,
+    onForget = () => undefined,
     ...message
   } = task;
   const folder = join(temporaryFolder(), 'checkout');
@@ -76,7 +80,7 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
     },
     {
       settings: {
-        ...{ workDir, taskUser: null, graceSeconds, cancelGraceSeconds: graceSeconds, commandPath: readPath() },
+        ...{ taskUser: null, graceSeconds, cancelGraceSeconds: graceSeconds, commandPath: readPath() },
         ...{ maxResultBytes, maxLogBytes, maxCheckpointBytes },
       },
       lifecycle: { secondsLeft },
@@ -84,12 +88,13 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
       checkouts: {
         use: async () => ({ preparation: { kind: 'ready', folder }, giveBack: () => undefined }),
         keep: () => () => undefined,
-        forget: () => undefined,
+        forget: onForget,
       },
       disk: new DiskSpace(probeOf(workDir)),
       onDiskFull: () => undefined,
       inputs: new TaskInputs(blobs),
       blobs,
+      folders: new TaskFolders({ workDir, taskUser: null }),
       groups: new ProcessGroups(workDir),
       pool: new JsonlPool({ graceSeconds, hurry: never, kill: never, room: () => 1 }),
       clock: systemClock,
