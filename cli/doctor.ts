@@ -21,7 +21,7 @@ function argumentsOrExit(): DoctorArguments {
   }
 }
 
-const look = ({ local, data, fleets, stage, region, limitMs }: DoctorArguments): Promise<Finding[]> =>
+const look = ({ local, data, fleets, stage, region, limitMs }: DoctorArguments): Promise<readonly Finding[]> =>
   local
     ? runChecks(
         localChecks({

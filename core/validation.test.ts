@@ -34,6 +34,13 @@ describe('parseDocument', () => {
     ]);
   });
 
+  it('says of a key why it may not be one', () => {
+    const named = z.record(z.string().regex(/^[a-z]+$/, 'must be in small letters'), z.int());
+    const parse = () => parseDocument(named, { Near: 1 }, 'the document');
+
+    expect(parse).toThrow(expect.objectContaining({ faults: [{ path: 'Near', message: 'must be in small letters' }] }));
+  });
+
   it('says what is not valid', () => {
     expect(() => parseDocument(schema, {}, 'the submission')).toThrow('the submission is not valid');
   });

@@ -17,7 +17,9 @@ export function faultsOf(error: z.ZodError): Fault[] {
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), message: 'unknown field' }));
     }
-    return [{ path: formatPath(issue.path), message: issue.message }];
+    // What is wrong with a key is said one level deeper.
+    const { message } = (issue.code === 'invalid_key' && issue.issues[0]) || issue;
+    return [{ path: formatPath(issue.path), message }];
   });
 }
 

@@ -15,7 +15,10 @@ export const HELP = `Looks at a deployment and every link between its clouds; sa
 
 Example:  npm run doctor -- --stage prod --region eu-west-1
 
-It changes nothing, and asks with your own AWS credentials. Exit code 1: something is to be mended.`;
+✓ in order   ! to note: it works, up to a point   ✗ to mend   – not looked at, and why   → the command that helps
+
+It changes nothing, and asks with your own AWS credentials. Exit code 0: nothing is to be mended; 1: something is;
+2: an option is wrong.`;
 
 const OPTIONS = {
   stage: { type: 'string', default: 'dev' },
@@ -46,5 +49,8 @@ export function readArguments(args: readonly string[]): DoctorArguments {
   const limitMs = Number(timeout) * 1_000;
   if (!(limitMs > 0 && limitMs <= 600_000)) throw new Error('--timeout must be a number of seconds, up to 600');
   if (!/^[a-z][a-z0-9-]*$/.test(rest.stage)) throw new Error('--stage must be the name of a stage, such as dev');
+  if (region !== undefined && !/^[a-z]{2,4}(-[a-z]+)+-\d$/.test(region)) {
+    throw new Error('--region must be a region of AWS, such as eu-west-1');
+  }
   return { ...rest, region, fleets, data, limitMs };
 }

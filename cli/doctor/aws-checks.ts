@@ -3,57 +3,49 @@ import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { GetOutboundWebIdentityFederationInfoCommand } from '@aws-sdk/client-iam';
 import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import { GetQueueUrlCommand } from '@aws-sdk/client-sqs';
-import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { awsCodeOf } from '../../adapters/aws/aws-errors.ts';
 import { checkLaunches } from '../../adapters/aws/ec2-launch-check.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { PRIORITIES, taskQueueName } from '../../core/ids.ts';
 import type { AwsClients } from './aws-clients.ts';
 import { checkConcurrency, checkVcpus } from './aws-quotas.ts';
-import { type Finding, failed, ok, skipped, told } from './finding.ts';
+import { type Finding, failed, ok, skipped } from './finding.ts';
 import type { Check } from './run-checks.ts';
 import { deployedFunction } from './stack.ts';
 
 export interface AwsChecksOptions {
   readonly clients: AwsClients;
   readonly stage: string;
+  readonly region: string;
   readonly fleets: readonly Fleet[];
 }
 
-export const deployCommand = (stage: string): string => `npx sls deploy --stage ${stage}`;
+export type Deployment = Pick<AwsChecksOptions, 'stage' | 'region'>;
 
-/** Whoever is nobody on AWS need not be asked anything else. */
-export async function checkIdentity({ sts }: AwsClients): Promise<Finding> {
-  const what = 'AWS identity';
-  try {
-    const { Arn = 'unknown' } = await sts.send(new GetCallerIdentityCommand({}));
-    return ok(what, Arn);
-  } catch (error) {
-    return failed(what, told(error), 'aws sso login, or aws configure: then try `aws sts get-caller-identity`');
-  }
-}
+export const deployCommand = ({ stage, region }: Deployment): string =>
+  `npx sls deploy --stage ${stage} --region ${region}`;
 
 export const awsChecks = (options: AwsChecksOptions): readonly Check[] => [
   { what: 'queues on AWS', run: () => checkQueues(options) },
   { what: 'tables', run: () => checkTables(options) },
   { what: 'functions, bucket', run: () => checkFunctions(options) },
   { what: 'launches on EC2', run: () => checkMachines(options) },
-  { what: 'EC2: quotas', run: () => checkVcpus(options.clients, options.fleets) },
-  { what: 'Lambda concurrency', run: () => checkConcurrency(options.clients) },
+  { what: 'EC2: quotas', run: () => checkVcpus(options) },
+  { what: 'Lambda concurrency', run: () => checkConcurrency(options) },
 ];
 
-async function checkQueues({ clients: { sqs }, stage, fleets }: AwsChecksOptions): Promise<Finding> {
+async function checkQueues({ clients: { sqs }, stage, region, fleets }: AwsChecksOptions): Promise<Finding> {
   const own = ['status', 'status-dead', 'delayed', 'dead-letters'].map((name) => `shoal-${name}-${stage}`);
   const ofFleets = fleets.flatMap(({ name }) => PRIORITIES.map((priority) => taskQueueName(name, priority, stage)));
   const names = [...own, ...ofFleets];
   const missing = await missingOf(names, (QueueName) => sqs.send(new GetQueueUrlCommand({ QueueName })));
-  return presence('queues on AWS', names, missing, deployCommand(stage));
+  return presence('queues on AWS', names, missing, deployCommand({ stage, region }));
 }
 
-async function checkTables({ clients: { dynamodb }, stage }: AwsChecksOptions): Promise<Finding> {
+async function checkTables({ clients: { dynamodb }, stage, region }: AwsChecksOptions): Promise<Finding> {
   const names = ['jobs', 'tasks', 'fleets', 'keys'].map((name) => `shoal-${name}-${stage}`);
   const missing = await missingOf(names, (TableName) => dynamodb.send(new DescribeTableCommand({ TableName })));
-  return presence('tables', names, missing, deployCommand(stage));
+  return presence('tables', names, missing, deployCommand({ stage, region }));
 }
 
 const ABSENT: ReadonlySet<string> = new Set([
@@ -81,17 +73,27 @@ async function missingOf(names: readonly string[], ask: (name: string) => Promis
 export const presence = (what: string, names: readonly string[], missing: readonly string[], mend: string): Finding =>
   missing.length === 0
     ? ok(what, `all ${names.length} are there`)
-    : failed(what, `${missing.length} of ${names.length} are missing: ${missing.join(', ')}`, mend);
+    : failed(what, `${missing.length} of ${names.length} are missing: ${listed(missing)}`, mend);
 
-async function checkFunctions({ clients: { lambda, s3 }, stage }: AwsChecksOptions): Promise<Finding[]> {
+const SHOWN = 3;
+
+const listed = (names: readonly string[]): string =>
+  [...names.slice(0, SHOWN), ...(names.length > SHOWN ? ['…'] : [])].join(', ');
+
+async function checkFunctions({ clients: { lambda, s3 }, stage, region }: AwsChecksOptions): Promise<Finding> {
   const scaler = await deployedFunction(lambda, stage, 'scaler');
-  if (!scaler) return [failed('functions', `shoal-${stage}-scaler is not there`, deployCommand(stage))];
+  const deploy = deployCommand({ stage, region });
+  if (!scaler) {
+    const nothing = `there is no shoal-${stage}-scaler in ${region}: stage ${stage} is not deployed there`;
+    return failed('functions', nothing, `${deploy}, or name the stage and region where it is`);
+  }
   const Bucket = scaler.environment['BUCKET'] ?? '';
   try {
     await s3.send(new HeadBucketCommand({ Bucket }));
-    return [ok('bucket', Bucket)];
+    return ok('bucket', Bucket);
   } catch (error) {
-    return [failed('bucket', `${Bucket}: ${told(error)}`, deployCommand(stage))];
+    if (awsCodeOf(error) !== 'NotFound') throw error;
+    return failed('bucket', `${Bucket} is not there`, deploy);
   }
 }
 

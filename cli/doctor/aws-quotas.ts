@@ -3,8 +3,7 @@ import { GetAccountSettingsCommand } from '@aws-sdk/client-lambda';
 import { awsCodeOf } from '../../adapters/aws/aws-errors.ts';
 import { readInstanceTypes } from '../../adapters/aws/ec2-instance-types.ts';
 import { ec2QuotaOf, readServiceQuota } from '../../adapters/aws/ec2-quotas.ts';
-import type { Fleet } from '../../core/fleet.ts';
-import type { AwsClients } from './aws-clients.ts';
+import type { AwsChecksOptions } from './aws-checks.ts';
 import { type Finding, failed, ok, skipped } from './finding.ts';
 import { quotaFindings } from './quota-findings.ts';
 
@@ -12,19 +11,18 @@ const raiseCommand = (service: string, code: string, value: number, region: stri
   `aws service-quotas request-service-quota-increase --service-code ${service} --quota-code ${code} --desired-value ${value} --region ${region}`;
 
 /** What the account may have, whatever of it is in use: Service Quotas does not tell that. */
-export async function checkVcpus({ ec2, quotas }: AwsClients, fleets: readonly Fleet[]): Promise<readonly Finding[]> {
+export async function checkVcpus({ clients, region, fleets }: AwsChecksOptions): Promise<readonly Finding[]> {
   const what = 'EC2: quotas';
   const onEc2 = fleets.filter(({ provider }) => provider === 'aws');
   if (onEc2.length === 0) return [skipped(what, 'no fleet is on AWS')];
   try {
-    const [machines, region] = await Promise.all([readInstanceTypes(ec2), ec2.config.region()]);
     return await quotaFindings({
       cloud: 'EC2',
       fleets: onEc2,
-      machines,
+      machines: await readInstanceTypes(clients.ec2),
       quotaOf: ec2QuotaOf,
       read: async (code) => {
-        const quota = await readServiceQuota(quotas, 'ec2', code);
+        const quota = await readServiceQuota(clients.quotas, 'ec2', code);
         // "All Standard (A, C, D, …) Spot Instance Requests"
         return quota && { name: quota.name.replace(/ \(.*\)/, ''), vcpus: quota.value };
       },
@@ -51,12 +49,9 @@ const KEPT = 100;
 const CONCURRENCY = 'L-B99A9384';
 
 /** Lambda tells what holds: Service Quotas may know no applied value, and the default is not what a new account has. */
-export async function checkConcurrency({ lambda }: AwsClients): Promise<Finding> {
+export async function checkConcurrency({ clients: { lambda }, region }: AwsChecksOptions): Promise<Finding> {
   const what = 'Lambda concurrency';
-  const [{ AccountLimit = {} }, region] = await Promise.all([
-    lambda.send(new GetAccountSettingsCommand({})),
-    lambda.config.region(),
-  ]);
+  const { AccountLimit = {} } = await lambda.send(new GetAccountSettingsCommand({}));
   const { ConcurrentExecutions: limit = 0, UnreservedConcurrentExecutions: unreserved = limit } = AccountLimit;
   // Once the stack is deployed, the scaler's own one is no longer among the unreserved.
   if (limit > KEPT && unreserved >= KEPT) return ok(what, `${limit} executions at a time`);

@@ -5,14 +5,15 @@ import { awsCodeOf } from '../../adapters/aws/aws-errors.ts';
 import { azureBridgeClaims, gcpBridgeClaims, type PinnedClaims } from '../../adapters/identity/bridge-trust.ts';
 import { parsedJson } from '../../adapters/parsed-json.ts';
 import { bridgeRoleName, type Clouds } from '../../core/clouds.ts';
-import { deployCommand } from './aws-checks.ts';
+import { type Deployment, deployCommand } from './aws-checks.ts';
 import { type Finding, failed, ok } from './finding.ts';
 import type { Check } from './run-checks.ts';
 
-export function bridgeChecks(iam: IAMClient, stage: string, { gcp, azure }: Clouds): readonly Check[] {
+export function bridgeChecks(iam: IAMClient, deployment: Deployment, { gcp, azure }: Clouds): readonly Check[] {
+  const { stage } = deployment;
   const check = (cloud: 'gcp' | 'azure', what: string, claims: PinnedClaims): Check => ({
     what,
-    run: () => checkTrust(iam, { what, stage, roleName: bridgeRoleName(cloud, stage), claims }),
+    run: () => checkTrust(iam, { what, deployment, roleName: bridgeRoleName(cloud, stage), claims }),
   });
   return [
     ...(gcp ? [check('gcp', 'GCP → AWS', gcpBridgeClaims(gcp, stage))] : []),
@@ -32,14 +33,14 @@ const trustSchema = z.object({
 
 interface Trust {
   readonly what: string;
-  readonly stage: string;
+  readonly deployment: Deployment;
   readonly roleName: string;
   readonly claims: PinnedClaims;
 }
 
-async function checkTrust(iam: IAMClient, { what, stage, roleName, claims }: Trust): Promise<Finding> {
+async function checkTrust(iam: IAMClient, { what, deployment, roleName, claims }: Trust): Promise<Finding> {
   const document = await trustOf(iam, roleName);
-  if (document === undefined) return failed(what, `the role ${roleName} is not there`, deployCommand(stage));
+  if (document === undefined) return failed(what, `the role ${roleName} is not there`, deployCommand(deployment));
   const trust = trustSchema.safeParse(parsedJson(document));
   const allowed = trust.success ? trust.data.Statement.filter(({ Effect }) => Effect === 'Allow') : [];
   // One statement that is wider than it should be is enough to let anybody in.
@@ -47,7 +48,7 @@ async function checkTrust(iam: IAMClient, { what, stage, roleName, claims }: Tru
     allowed.length > 0 && allowed.every(({ Condition }) => pins(Condition['StringEquals'] ?? {}, claims));
   if (isPinned) return ok(what, `${roleName} trusts one subject, for one audience`);
   const wrong = `${roleName} does not pin ${Object.keys(claims).join(', ')} as fleets.yml has them`;
-  return failed(what, wrong, deployCommand(stage));
+  return failed(what, wrong, deployCommand(deployment));
 }
 
 const pins = (condition: Readonly<Record<string, unknown>>, claims: PinnedClaims): boolean =>

@@ -5,9 +5,10 @@ const SIGNS: Readonly<Record<FindingStatus, string>> = { ok: '✓', warned: '!',
 
 export function table(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ what }) => what.length));
-  const lines = findings.flatMap(({ what, status, message, mend }) => [
+  const lines = findings.flatMap(({ what, status, message, mend }, index) => [
     `${SIGNS[status]} ${what.padEnd(width)}  ${message}`,
-    ...(mend === undefined ? [] : [`  ${' '.repeat(width)}  → ${mend}`]),
+    // Several faults that one command mends have it under the last of them.
+    ...(mend === undefined || mend === findings[index + 1]?.mend ? [] : [`  ${' '.repeat(width)}  → ${mend}`]),
   ]);
   return [...lines, '', summary(findings)].join('\n');
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TransientError } from '../../core/errors.ts';
+import { PermanentError, TransientError } from '../../core/errors.ts';
 import { ok } from './finding.ts';
 import { table } from './print.ts';
 import { runChecks } from './run-checks.ts';
@@ -70,6 +70,38 @@ describe('the table', () => {
       '– GCP     not declared',
       '',
       '1 in order, 1 to note, 1 to mend, 1 not looked at',
+    ]);
+  });
+
+  it('has the command once for faults that it mends together', () => {
+    const fault = { what: 'fleets.yml', status: 'failed', mend: 'correct it' } as const;
+    const text = table([
+      { ...fault, message: 'one' },
+      { ...fault, message: 'two' },
+    ]);
+
+    expect(text).toMatch(/one\n✗ fleets.yml {2}two\n +→ correct it\n/);
+  });
+});
+
+describe('a look that AWS refuses', () => {
+  it('names the permission that it takes', async () => {
+    const refused = (operation: string, code: string) => ({
+      what: operation,
+      run: async () => {
+        throw new PermanentError('refused', { context: { service: 'S3', operation, code } });
+      },
+    });
+
+    const findings = await runChecks(
+      [refused('GetObject', 'AccessDenied'), refused('HeadBucket', '403'), refused('GetObject', 'InvalidArn')],
+      5_000,
+    );
+
+    expect(findings.map(({ mend }) => mend)).toEqual([
+      'allow your role s3:GetObject',
+      'allow your role s3:ListBucket',
+      undefined,
     ]);
   });
 });

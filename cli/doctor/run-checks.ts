@@ -1,5 +1,6 @@
 /** Runs checks side by side, each for so long and no longer: one that hangs or breaks is a finding, not the end of the others. */
 import { type Finding, failed, told, withoutSecrets } from './finding.ts';
+import { lackedPermission } from './permission.ts';
 
 export interface Check {
   readonly what: string;
@@ -18,7 +19,7 @@ async function runCheck({ what, run }: Check, limitMs: number): Promise<readonly
   try {
     return [await Promise.race([run(), limit.promise])].flat();
   } catch (error) {
-    return [failed(what, told(error))];
+    return [failed(what, told(error), lackedPermission(error))];
   } finally {
     clearTimeout(timer);
   }

@@ -73,7 +73,7 @@ describe('npm run doctor', () => {
       what: 'tables',
       status: 'failed',
       message: '1 of 4 are missing: shoal-tasks-dev',
-      mend: 'npx sls deploy --stage dev',
+      mend: 'npx sls deploy --stage dev --region us-east-1',
     });
     expect(code).toBe(1);
   });

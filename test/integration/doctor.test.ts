@@ -33,16 +33,17 @@ afterEach(async () => {
 });
 
 interface Case {
+  readonly region?: string | undefined;
   readonly clouds?: object;
   readonly fleets?: object;
   readonly limitMs?: number;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-async function found({ clouds, fleets = FLEETS, limitMs = 15_000, environment = {} }: Case = {}) {
+async function found({ clouds, fleets = FLEETS, limitMs = 15_000, environment = {}, ...more }: Case = {}) {
   const fleetsFile = join(temporaryFolder(), 'fleets.yml');
   await writeFile(fleetsFile, stringify({ fleets, clouds: clouds ?? { gcp: google.cloud, azure: azure.cloud } }));
-  const options = { fleetsFile, stage: 'dev', region: 'us-east-1', limitMs, clock: systemClock, environment };
+  const options = { fleetsFile, stage: 'dev', region: 'us-east-1', limitMs, clock: systemClock, environment, ...more };
   const findings = await examine(options);
   const wrong = findings.filter(({ status }) => status === 'failed');
   return { findings, wrong, of: (what: string) => findings.find((each) => each.what === what) };
@@ -128,13 +129,13 @@ const FAULTS: readonly (readonly [string, Readonly<Record<string, Fault>>])[] = 
         spoil: () => aws.account.missing.add('shoal-tasks-near-normal-dev'),
         what: 'queues on AWS',
         message: /1 of \d+ are missing: shoal-tasks-near-normal-dev/,
-        mend: /sls deploy --stage dev/,
+        mend: /sls deploy --stage dev --region us-east-1/,
       },
       'a table that is missing': {
         spoil: () => aws.account.missing.add('shoal-jobs-dev'),
         what: 'tables',
         message: /shoal-jobs-dev/,
-        mend: /sls deploy --stage dev/,
+        mend: /sls deploy --stage dev --region us-east-1/,
       },
       'a bucket that is missing': {
         spoil: () => aws.account.missing.add('shoal-data-1a2b'),
@@ -478,12 +479,122 @@ describe('a cloud that does not answer', () => {
   });
 });
 
-describe('fleets.yml', () => {
-  it('that is not valid is the one finding', async () => {
-    const { findings } = await found({ fleets: { near: { provider: 'mars' } } });
+describe('what a newcomer may lack', () => {
+  const near = { clouds: {}, fleets: { near: { provider: 'aws' } } };
 
-    expect(findings).toMatchObject([
-      { what: 'fleets.yml', status: 'failed', mend: expect.stringContaining('sls package') },
+  it('is a region', async () => {
+    for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION']) vi.stubEnv(name, '');
+    vi.stubEnv('AWS_CONFIG_FILE', '/nowhere/config');
+
+    const { findings } = await found({ ...near, region: undefined });
+
+    expect(findings).toMatchObject([{ what: 'AWS region', mend: expect.stringContaining('--region us-east-1') }]);
+  });
+
+  it('is credentials', async () => {
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) vi.stubEnv(name, '');
+    for (const name of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) vi.stubEnv(name, '/nowhere/file');
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+
+    const { wrong } = await found({ ...near, environment: { AWS_PROFILE: 'me' } });
+
+    expect(wrong).toMatchObject([
+      {
+        what: 'AWS identity',
+        message: expect.stringMatching(/^no credentials of profile me: Could not load/),
+        mend: expect.stringContaining('aws configure'),
+      },
     ]);
   });
+
+  it('is a network, or a region that there is', async () => {
+    await aws.stop();
+
+    const { wrong } = await found(near);
+
+    expect(wrong).toMatchObject([
+      {
+        what: 'AWS identity',
+        message: 'in us-east-1, STS does not answer (ECONNREFUSED)',
+        mend: expect.stringContaining('is us-east-1 a region of AWS?'),
+      },
+    ]);
+  });
+
+  it('is a deployment of that stage', async () => {
+    aws.account.missing.add('shoal-dev-scaler');
+
+    const { of } = await found(near);
+
+    expect(of('functions')).toMatchObject({
+      status: 'failed',
+      message: expect.stringContaining('stage dev is not deployed there'),
+      mend: expect.stringMatching(/^npx sls deploy --stage dev --region us-east-1, or name the stage and region/),
+    });
+    expect(of('launches on EC2')?.status).toBe('skipped');
+  });
+
+  it('is a permission', async () => {
+    aws.account.denied.add('DescribeTable');
+
+    const { wrong } = await found(near);
+
+    expect(wrong).toMatchObject([{ what: 'tables', mend: 'allow your role dynamodb:DescribeTable' }]);
+  });
+});
+
+describe('a fleet of a cloud that is not declared', () => {
+  it('gets no machines: that is a fault', async () => {
+    const { wrong } = await found({ clouds: {} });
+
+    expect(wrong).toMatchObject([
+      { what: 'fleet far', mend: expect.stringContaining('clouds.gcp') },
+      { what: 'fleet further', mend: expect.stringContaining('clouds.azure') },
+    ]);
+  });
+});
+
+describe('fleets.yml', () => {
+  const written = async (text: string) => {
+    const fleetsFile = join(temporaryFolder(), 'fleets.yml');
+    await writeFile(fleetsFile, text);
+    return fleetsFile;
+  };
+  const looked = (fleetsFile: string) =>
+    examine({ fleetsFile, stage: 'dev', region: 'us-east-1', limitMs: 1_000, clock: systemClock, environment: {} });
+
+  it('has every fault named, with its place', async () => {
+    const fleetsFile = await written('fleets: { near: { provider: mars, maxInstance: 3 }, Far: { provider: aws } }');
+
+    expect(await looked(fleetsFile)).toEqual([
+      failedIn(fleetsFile, expect.stringMatching(/^fleets\.near\.provider: .*"aws"/)),
+      failedIn(fleetsFile, 'fleets.near.maxInstance: unknown field'),
+      failedIn(fleetsFile, expect.stringMatching(/^fleets\.Far: a fleet name is /)),
+    ]);
+  });
+
+  it('may be no YAML', async () => {
+    const fleetsFile = await written('fleets:\n  near:\n    provider: aws\n   slot: 3\n');
+
+    expect(await looked(fleetsFile)).toEqual([failedIn(fleetsFile, expect.stringMatching(/ at line 4, column 1$/))]);
+  });
+
+  it('may not be there', async () => {
+    const findings = await looked('/nowhere/fleets.yml');
+
+    expect(findings).toMatchObject([
+      {
+        what: 'fleets.yml',
+        message: '/nowhere/fleets.yml is not there',
+        mend: expect.stringContaining('--fleets'),
+      },
+    ]);
+  });
+});
+
+const failedIn = (fleetsFile: string, message: unknown) => ({
+  what: 'fleets.yml',
+  status: 'failed',
+  message,
+  mend: expect.stringContaining(fleetsFile),
 });

@@ -13,6 +13,8 @@ const FUNCTIONS = 'submit cancel amend query status-consumer delayed dead-letter
 /** What there is; tests change it. */
 export interface AwsAccount {
   readonly missing: Set<string>;
+  /** Of DynamoDB: operations that the caller may not use. */
+  readonly denied: Set<string>;
   readonly environments: Map<string, Record<string, string>>;
   readonly roles: Map<string, unknown>;
   isKnown: boolean;
@@ -31,6 +33,7 @@ export interface AwsAccount {
 export async function awsAccount() {
   const account: AwsAccount = {
     missing: new Set(),
+    denied: new Set(),
     environments: new Map(FUNCTIONS.map((name) => [name, name === 'scaler' ? SCALER : { STAGE }])),
     roles: bridgeRoles(),
     isKnown: true,
@@ -84,7 +87,9 @@ function ofQueues({ missing }: AwsAccount, request: Recorded): Reply {
   return { body: { QueueUrl: `http://localhost/123456789012/${QueueName}` } };
 }
 
-function ofTables({ missing }: AwsAccount, request: Recorded): Reply {
+function ofTables({ missing, denied }: AwsAccount, request: Recorded): Reply {
+  const operation = String(request.headers['x-amz-target']).split('.').at(-1) ?? '';
+  if (denied.has(operation)) return jsonError('com.amazon.coral.service#AccessDeniedException');
   const { TableName = '' } = bodyOf(request);
   if (missing.has(TableName)) return jsonError('com.amazonaws.dynamodb.v20120810#ResourceNotFoundException');
   return { body: { Table: { TableName, TableStatus: 'ACTIVE' } } };
