@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { OperationCount } from '../../local/emulators/protocol/request-counts.ts';
 import { type BenchFigures, countsBetween, faultsOfGrowth, faultsOfRun, perTaskOf, trendsOf } from './figures.ts';
+import { chargesOf } from './list-prices.ts';
 import { ProcessWatch } from './process-figures.ts';
 import { reportOf, table } from './report.ts';
 
@@ -107,6 +108,34 @@ describe('the budgets', () => {
     expect(faultsOfGrowth([figuresOf(1_000), figuresOf(10_000, {}, 300)])).toEqual([
       'the memory of submit grows by 200 % (100 → 300) from 1000 to 10000 tasks',
     ]);
+  });
+});
+
+describe('what AWS would charge', () => {
+  it('is reckoned from billed units, requests and the time and size of functions', () => {
+    const operation = (service: string, name: string, more: Partial<OperationCount>) => ({
+      ...countOf(0, more),
+      service,
+      operation: name,
+    });
+    const charges = chargesOf({
+      operations: [
+        operation('SQS', 'SendMessageBatch', { requests: 1_000_000, billedChunks: 2_000_000 }),
+        operation('DynamoDB', 'TransactWriteItems', { writeUnits: 2_000_000 }),
+        operation('DynamoDB', 'Query', { readUnits: 4_000_000 }),
+        operation('S3', 'PutObject', { requests: 1_000 }),
+        operation('S3', 'GetObject', { requests: 10_000 }),
+      ],
+      functions: [{ name: 'submit', invocations: 1_000_000, billedSeconds: 1_000, memorySizeMiB: 512, peakMiB: 50 }],
+    });
+
+    expect(Object.fromEntries(charges.map(({ what, usd }) => [what, Number(usd.toFixed(4))]))).toEqual({
+      'DynamoDB writes': 1.25,
+      'DynamoDB reads': 0.5,
+      SQS: 1,
+      S3: 0.009,
+      Lambda: 0.2067,
+    });
   });
 });
 

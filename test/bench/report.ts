@@ -1,5 +1,7 @@
 /** The figures as tables for people. */
+
 import { type BenchFigures, BUDGETS, requestsOf, trendsOf } from './figures.ts';
+import { chargesOf } from './list-prices.ts';
 
 /** Columns aligned; the first to the left, numbers to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -18,8 +20,12 @@ export function table(rows: readonly (readonly string[])[]): string {
 
 const count = (n: number): string => Math.round(n).toLocaleString('en');
 
+const totalUsd = (figures: BenchFigures): number => chargesOf(figures).reduce((sum, { usd }) => sum + usd, 0);
+const dollarsAMillion = (usd: number, tasks: number): string => ((usd / tasks) * 1_000_000).toFixed(2);
+
 export function reportOf(figures: BenchFigures): string {
   const { tasks, seconds, tasksPerSecond, perTask, operations, processes, functions, startCpuMs } = figures;
+  const charges = chargesOf(figures);
   const asked = operations.toSorted((one, other) => other.requests - one.requests);
   return [
     `${count(tasks)} tasks in ${seconds.toFixed(1)} s: ${tasksPerSecond.toFixed(0)} tasks a second`,
@@ -60,6 +66,11 @@ export function reportOf(figures: BenchFigures): string {
         count(each.memorySizeMiB),
       ]),
     ]),
+    table([
+      ['AWS would charge', '$ a million tasks'],
+      ...charges.map(({ what, usd }) => [what, dollarsAMillion(usd, tasks)]),
+      ['together', dollarsAMillion(totalUsd(figures), tasks)],
+    ]),
     `CPU of an agent until it asked for its first tasks: ${startCpuMs.toSorted((a, b) => a - b).join(', ')} ms`,
   ].join('\n\n');
 }
@@ -75,6 +86,7 @@ export function comparisonOf(runs: readonly BenchFigures[]): string {
     ['SQS requests a task', ...runs.map((run) => run.perTask.sqsRequests.toFixed(4))],
     ['DynamoDB requests a task', ...runs.map((run) => run.perTask.dynamodbRequests.toFixed(4))],
     ['write units a task', ...runs.map((run) => run.perTask.writeUnits.toFixed(4))],
+    ['$ a million tasks', ...runs.map((run) => dollarsAMillion(totalUsd(run), run.tasks))],
     ...names.map((name) => [
       `peak MiB of ${name}`,
       ...runs.map(
