@@ -106,9 +106,14 @@ async function checkMachines({ clients: { ec2, lambda }, stage, fleets }: AwsChe
   const findings = await checkLaunches({ client: ec2, stage, subnetIds, fleets: onEc2 });
   return findings.map(({ what, ok: isOk, message: text }) => {
     const [message = '', mend] = text.split(' — ');
-    return isOk ? ok(`EC2: ${what}`, message) : failed(`EC2: ${what}`, message, mend);
+    const allow = message.startsWith('UnauthorizedOperation') ? ALLOW_LAUNCHES : undefined;
+    return isOk ? ok(`EC2: ${what}`, message) : failed(`EC2: ${what}`, message, mend ?? allow);
   });
 }
+
+/** It is the one who looks that lacks them, not the scaler. */
+const ALLOW_LAUNCHES =
+  'allow your role what the scaler may (serverless.yml), or look as somebody who may: ec2:CreateFleet, ec2:RunInstances, ec2:CreateTags, ec2:DescribeSubnets, iam:PassRole';
 
 /** Without it no function can say to another cloud who it is. */
 export async function checkFederation({ iam }: AwsClients): Promise<Finding> {

@@ -63,7 +63,7 @@ const locationOf = ({ subscriptionId, region }: AzureCloud): string =>
   `/subscriptions/${subscriptionId}/providers/Microsoft.Compute/locations/${region}`;
 
 const lookCommand = ({ subscriptionId, region }: AzureCloud): string =>
-  `look yourself: az vm list-usage --subscription ${subscriptionId} --location ${region} --output table`;
+  `look for yourself: az vm list-usage --subscription ${subscriptionId} --location ${region} --output table`;
 
 const raiseCommand = (cloud: AzureCloud, name: string, vcpus: number, market: Market): string =>
   `az quota update --resource-name ${name} --scope ${locationOf(cloud)} --limit-object value=${vcpus} --resource-type ${market === 'spot' ? 'lowPriority' : 'dedicated'}`;

@@ -536,10 +536,14 @@ describe('what a newcomer may lack', () => {
 
   it('is a permission', async () => {
     aws.account.denied.add('DescribeTable');
+    Object.assign(aws.account, { dryRun: 'UnauthorizedOperation' });
 
     const { wrong } = await found(near);
 
-    expect(wrong).toMatchObject([{ what: 'tables', mend: 'allow your role dynamodb:DescribeTable' }]);
+    expect(wrong).toMatchObject([
+      { what: 'tables', mend: 'allow your role dynamodb:DescribeTable' },
+      { what: 'EC2: fleet near', mend: expect.stringContaining('ec2:CreateFleet') },
+    ]);
   });
 });
 
