@@ -2,17 +2,20 @@
  * What a command leaves for the next attempt: `$SHOAL_CHECKPOINT_FILE`. Before the start it holds what an earlier attempt
  * left; when the command had to stop, what is there then is stored beside that, never over it.
  */
-import { type BigIntStats, constants, createWriteStream } from 'node:fs';
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { TransientError } from '../../core/errors.ts';
+import { PermanentError, TransientError } from '../../core/errors.ts';
 import { blobKeys } from '../../core/ids.ts';
 import type { TaskMessage } from '../../core/messages.ts';
 import type { BlobStore } from '../../core/ports.ts';
 import type { Checkpoint } from '../../core/task.ts';
 import type { AgentClock } from './clock.ts';
+import { isDiskError } from './disk-space.ts';
 import { type Log, messageOf } from './log.ts';
+import { lookOf, openPlainFile } from './plain-file.ts';
 import { retry } from './retry.ts';
+import type { TaskUser } from './task-user.ts';
 
 export interface CheckpointTools {
   readonly blobs: BlobStore;
@@ -22,11 +25,12 @@ export interface CheckpointTools {
   readonly kill: AbortSignal;
   /** A larger one is not kept. */
   readonly maxBytes: number;
+  /** Whose file it must be. */
+  readonly taskUser: TaskUser | null;
 }
 
 /** How long an earlier checkpoint may take to be read; the lease allows for it. */
 export const RESTORE_SECONDS = 60;
-const PIECE_BYTES = 256 * 1024;
 
 export class TaskCheckpoint {
   readonly #message: TaskMessage;
@@ -63,20 +67,21 @@ export class TaskCheckpoint {
   /** Stores what a command left that had to stop; `undefined` if that is nothing, nothing new, or could not be stored. */
   async store(file: string, until: Date): Promise<Checkpoint | undefined> {
     const { jobId, taskId, attempt } = this.#message;
-    const { blobs, log, maxBytes, kill } = this.#tools;
+    const { blobs, log, maxBytes, kill, taskUser } = this.#tools;
     const blob = blobKeys.checkpoint(jobId, taskId, attempt, this.#leaseId);
     try {
-      await using found = await openPlainFile(file);
-      if (!found || found.bytes === 0 || found.look === this.#restored) return undefined;
-      const { bytes, handle } = found;
+      const found = await openPlainFile(file, taskUser);
+      if (found.kind !== 'plain') return undefined;
+      await using plain = found;
+      const { bytes } = plain;
+      if (bytes === 0 || plain.look === this.#restored) return undefined;
       if (bytes > maxBytes) {
         log.warn('a checkpoint is too large to be kept', { taskId, attempt, bytes, maxBytes });
         return undefined;
       }
-      await this.#within(until, kill, (signal) => {
-        const chunks = piecesOf(handle, bytes);
-        return blobs.putStream(blob, { bytes, chunks }, 'application/octet-stream', signal);
-      });
+      await this.#within(until, kill, (signal) =>
+        blobs.putStream(blob, { bytes, chunks: plain.pieces() }, 'application/octet-stream', signal),
+      );
       log.info('a checkpoint was stored', { taskId, attempt, bytes });
       return { blob, bytes };
     } catch (error) {
@@ -113,31 +118,6 @@ async function download(blobs: BlobStore, blob: string, file: string, signal: Ab
   } catch (error) {
     // Half a checkpoint is worse than none.
     await rm(file, { force: true });
-    throw error;
-  }
-}
-
-/** A file that was written since does not look the same. */
-const lookOf = ({ ino, size, mtimeNs }: BigIntStats): string => [ino, size, mtimeNs].join(' ');
-
-/** The command chose what lies there: follow no link, wait for no writer of a pipe. */
-async function openPlainFile(path: string) {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => null);
-  const found = await handle?.stat({ bigint: true });
-  if (handle && found?.isFile()) {
-    return { handle, bytes: Number(found.size), look: lookOf(found), [Symbol.asyncDispose]: () => handle.close() };
-  }
-  await handle?.close();
-  return null;
-}
-
-/** From the beginning at every try, and no more than was counted, should somebody still write. */
-async function* piecesOf(file: FileHandle, bytes: number): AsyncGenerator<Uint8Array> {
-  for (let position = 0; position < bytes; ) {
-    const piece = Buffer.alloc(Math.min(PIECE_BYTES, bytes - position));
-    const { bytesRead } = await file.read(piece, 0, piece.length, position);
-    if (bytesRead === 0) return;
-    position += bytesRead;
-    yield piece.subarray(0, bytesRead);
+    throw isDiskError(error) ? new PermanentError(messageOf(error), { cause: error }) : error;
   }
 }

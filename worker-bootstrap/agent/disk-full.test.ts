@@ -59,6 +59,19 @@ describe('a full disk', () => {
     expect(agent.depth).toEqual({ visible: 1, inFlight: 0, delayed: 0 });
   });
 
+  it.skipIf(!mayMount)('is one that has no room for what an earlier attempt left', async () => {
+    const agent = new AgentHarness({ slots: 1, idleSeconds: 60, workDir: smallDisk() });
+    await agent.blobs.put('checkpoint', 'x'.repeat(20_000_000), 'application/octet-stream');
+    await agent.send({ code: shell('echo 1'), timeoutSeconds: 30, checkpointRef: 'checkpoint' });
+
+    expect(await agent.run()).toBe('the disk is full');
+
+    expect(agent.eventOf('released')).toMatchObject({
+      cause: 'machine',
+      reason: expect.stringMatching(/^the disk of/),
+    });
+  });
+
   it.skipIf(!mayMount)('is no excuse for a command that completes', async () => {
     const workDir = smallDisk();
     const agent = new AgentHarness({ slots: 1, workDir });

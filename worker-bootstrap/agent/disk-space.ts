@@ -67,6 +67,7 @@ const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
 const describe = ({ freeBytes, totalBytes }: DiskState): string =>
   `the disk of the machine is full: ${mebibytes(freeBytes)} of ${mebibytes(totalBytes)} MiB are free`;
 
-/** What the system says when a disk or a quota is used up. */
+/** Whether the system said that a disk or a quota is used up, at first or as the cause of what was said then. */
 export const isDiskError = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+  error instanceof Error &&
+  (('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) || isDiskError(error.cause));

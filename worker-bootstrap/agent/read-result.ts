@@ -1,8 +1,9 @@
 /** The result that a command left: `$SHOAL_RESULT_FILE` if there is something in it, else the last line of stdout. */
-import { constants } from 'node:fs';
-import { lstat, open } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import type { Failure } from '../../core/task.ts';
 import { type LastLineReader, MAX_LINE_BYTES } from './last-line.ts';
+import { openPlainFile } from './plain-file.ts';
+import type { TaskUser } from './task-user.ts';
 
 export type FoundResult =
   /** `isPrinted`: it was a line of stdout. */
@@ -17,23 +18,33 @@ export const tooLargeResult = (what: string): Failure => ({
   message: `result too large: ${what}`,
 });
 
-/**
- * The result of a command that exited with 0; `null` is the result of one that left none.
- * @param maxBytes above it a result is no result any more but a file, and belongs into a bucket of the job's own
- */
-export async function readResult(resultFile: string, lastLine: LastLineReader, maxBytes: number): Promise<FoundResult> {
-  return (await readResultFile(resultFile, maxBytes)) ?? readLastLine(lastLine, maxBytes);
+export interface ResultLimits {
+  /** Above it a result is no result any more but a file, and belongs into a bucket of the job's own. */
+  readonly maxResultBytes: number;
+  /** Whose file it must be. */
+  readonly taskUser: TaskUser | null;
 }
 
-async function readResultFile(path: string, maxBytes: number): Promise<FoundResult | undefined> {
-  const found = await lstat(path).catch(() => undefined);
-  if (!found) return undefined;
-  if (!found.isFile()) return invalid('$SHOAL_RESULT_FILE is not a plain file');
-  if (found.size === 0) return undefined;
-  if (found.size > maxBytes) return tooLarge(`it has ${found.size} bytes, ${maxBytes} are allowed`);
-  // The file was looked at a moment ago and may be a link or a pipe by now: follow no link, wait for no writer.
-  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  const bytes = await file.readFile();
+/** The result of a command that exited with 0; `null` is the result of one that left none. */
+export async function readResult(
+  resultFile: string,
+  lastLine: LastLineReader,
+  limits: ResultLimits,
+): Promise<FoundResult> {
+  return (await readResultFile(resultFile, limits)) ?? readLastLine(lastLine, limits.maxResultBytes);
+}
+
+async function readResultFile(
+  path: string,
+  { maxResultBytes, taskUser }: ResultLimits,
+): Promise<FoundResult | undefined> {
+  const found = await openPlainFile(path, taskUser);
+  if (found.kind === 'missing') return undefined;
+  if (found.kind === 'odd') return invalid('$SHOAL_RESULT_FILE is not a plain file');
+  await using file = found;
+  if (file.bytes === 0) return undefined;
+  if (file.bytes > maxResultBytes) return tooLarge(`it has ${file.bytes} bytes, ${maxResultBytes} are allowed`);
+  const bytes = await buffer(file.pieces());
   const json = parseJson(bytes);
   if (json !== undefined) return { kind: 'result', json, isPrinted: false };
   return invalid(`$SHOAL_RESULT_FILE does not hold JSON in UTF-8; it starts with ${firstBytes(bytes)}`);

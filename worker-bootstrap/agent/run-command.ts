@@ -72,7 +72,7 @@ async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<Comma
   const { end, endedFor, seconds, stderr, lastLine } = run;
   if (end.kind === 'not-started') return end;
   const failure = failureOfRun(run, task.message.timeoutSeconds);
-  const found = failure ?? (await readResult(folder.resultFile, lastLine, settings.maxResultBytes));
+  const found = failure ?? (await readResult(folder.resultFile, lastLine, settings));
   const isOnlyResult = 'json' in found && found.isPrinted && lastLine.isOnlyLine && stderr.isEmpty;
   const printed = kept.bytes === 0 || isOnlyResult ? null : kept;
   const outcome = 'json' in found ? { json: found.json } : { failure: 'failure' in found ? found.failure : found };

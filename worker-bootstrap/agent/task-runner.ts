@@ -131,13 +131,14 @@ async function runPrepared(assignment: TaskAssignment, checkout: string, tools: 
 function readyFor(assignment: TaskAssignment, tools: TaskTools): Omit<ReadyTask, 'checkout' | 'input' | 'key'> {
   const { lease, leaseEndsAt, stop, stopCause } = assignment;
   const { settings, lifecycle, clock } = tools;
+  const { maxCheckpointBytes: maxBytes, taskUser } = settings;
   return {
     message: lease.message,
     leaseId: lease.leaseId,
     stop,
     onStart: () => tools.announce(assignment),
     stopGraceSeconds: () => stopGraceSeconds(stopCause(), settings, lifecycle.secondsLeft),
-    checkpoint: new TaskCheckpoint(lease.message, lease.leaseId, { ...tools, maxBytes: settings.maxCheckpointBytes }),
+    checkpoint: new TaskCheckpoint(lease.message, lease.leaseId, { ...tools, maxBytes, taskUser }),
     storeUntil: () => {
       if (stop.aborted && stopCause() === 'cancelled') return null;
       const now = clock.now().getTime();
