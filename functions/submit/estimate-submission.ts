@@ -4,11 +4,10 @@ import type { SplitEstimate } from '../../core/estimate-split.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import type { JobSubmission } from '../../core/job-submission.ts';
 import { fleetsNamed, type Placement } from '../../core/placement.ts';
-import type { OfferList } from '../../core/ports.ts';
+import type { Clock, JobStore, OfferList, OfferSource } from '../../core/ports.ts';
 import { measuredBefore } from './earlier-jobs.ts';
 import { estimateOn } from './estimate-work.ts';
-import { estimateOfSplit, splitWork } from './split-work.ts';
-import type { SubmitPorts } from './take-job.ts';
+import { estimateOfSplit, type SplitPorts, splitWork } from './split-work.ts';
 
 export interface SubmissionEstimate {
   readonly measured: MeasuredSeconds | null;
@@ -17,7 +16,13 @@ export interface SubmissionEstimate {
   readonly placement: Placement | null;
 }
 
-type EstimatePorts = Pick<SubmitPorts, 'jobs' | 'offers' | 'clock' | 'onNotEstimated' | 'fleetStates'>;
+export interface EstimatePorts extends SplitPorts {
+  readonly jobs: JobStore;
+  readonly offers: OfferSource;
+  readonly clock: Clock;
+  /** Told when a job is taken without an estimate. */
+  readonly onNotEstimated: (error: unknown) => void;
+}
 
 /** An estimate is a courtesy: a job is taken without one rather than refused, and placed by what is known. */
 export async function estimateSubmission(

@@ -11,33 +11,19 @@ import type { Fleet } from '../../core/fleet.ts';
 import { blobKeys, CHUNK_SIZE, chunksOf, jobIdFromUlid } from '../../core/ids.ts';
 import type { Job } from '../../core/job.ts';
 import type { Placement } from '../../core/placement.ts';
-import type {
-  BlobStore,
-  Clock,
-  IdempotencyRecord,
-  JobMachine,
-  JobStore,
-  OfferSource,
-  Waker,
-} from '../../core/ports.ts';
+import type { BlobStore, IdempotencyRecord, JobMachine, Waker } from '../../core/ports.ts';
 import { HttpError } from '../http/problem.ts';
 import type { CheckedSubmission } from './check-submission.ts';
-import { estimateSubmission } from './estimate-submission.ts';
-import type { SplitPorts } from './split-work.ts';
+import { type EstimatePorts, estimateSubmission } from './estimate-submission.ts';
 
 const IDEMPOTENCY_HOURS = 24;
 const INPUT_UPLOADS_AT_ONCE = 8;
 
-export interface SubmitPorts extends SplitPorts {
-  readonly jobs: JobStore;
+export interface SubmitPorts extends EstimatePorts {
   readonly blobs: BlobStore;
   readonly machine: JobMachine;
   readonly waker: Waker;
-  readonly clock: Clock;
   readonly ulid: (timeMs: number) => string;
-  readonly offers: OfferSource;
-  /** Told when a job is taken without an estimate. */
-  readonly onNotEstimated: (error: unknown) => void;
 }
 
 export interface TakeRequest {
