@@ -19,9 +19,15 @@ describe('a machine of somebody’s own', () => {
       machine('ended', { state: 'TERMINATED' }),
     ];
 
+    const [silent, leaving] = machines;
     expect(goneOwnMachines(machines, new Date(at(3_901)))).toEqual([
-      { instanceId: 'silent', state: 'INTERRUPTED', reason: 'its lifetime is over, and it left without a goodbye' },
-      { instanceId: 'leaving', state: 'TERMINATED', reason: 'lifetime' },
+      {
+        row: silent,
+        state: 'INTERRUPTED',
+        reason: 'its lifetime is over, and it left without a goodbye',
+        since: at(3_900),
+      },
+      { row: leaving, state: 'TERMINATED', reason: 'lifetime', since: at(3_900) },
     ]);
   });
 });

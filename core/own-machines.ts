@@ -3,29 +3,23 @@
  * runs. Each says when its life ends (a week from its start at the latest); one that is silent beyond that is gone. Pure.
  */
 import type { Sighting } from './fleet-trouble.ts';
-import { hasEnded, type Instance, type InstanceState, isAnyReady } from './instance.ts';
+import { hasEnded, type Instance, isAnyReady } from './instance.ts';
+import type { GoneInstance } from './reconcile-instances.ts';
 
 /** Its clock may be wrong, and its last words may take a while. */
 const GOODBYE_SECONDS = 300;
 
 export const isOwn = ({ provider }: { readonly provider: string }): boolean => provider === 'external';
 
-export interface GoneOwnMachine {
-  readonly instanceId: string;
-  readonly state: InstanceState;
-  readonly reason: string;
-}
-
-export function goneOwnMachines(instances: readonly Instance[], now: Date): readonly GoneOwnMachine[] {
-  const isGone = ({ state, expiresAt }: Instance): boolean =>
-    !hasEnded(state) && now.getTime() > Date.parse(expiresAt) + GOODBYE_SECONDS * 1_000;
-  return instances
-    .filter(isGone)
-    .map(({ instanceId, state, stateReason }) =>
-      state === 'DRAINING'
-        ? { instanceId, state: 'TERMINATED', reason: stateReason ?? 'its lifetime is over' }
-        : { instanceId, state: 'INTERRUPTED', reason: 'its lifetime is over, and it left without a goodbye' },
-    );
+export function goneOwnMachines(instances: readonly Instance[], now: Date): readonly GoneInstance[] {
+  return instances.flatMap((row): GoneInstance[] => {
+    const since = new Date(Date.parse(row.expiresAt) + GOODBYE_SECONDS * 1_000);
+    if (hasEnded(row.state) || now <= since) return [];
+    const gone = { row, since: since.toISOString() };
+    return row.state === 'DRAINING'
+      ? [{ ...gone, state: 'TERMINATED', reason: row.stateReason ?? 'its lifetime is over' }]
+      : [{ ...gone, state: 'INTERRUPTED', reason: 'its lifetime is over, and it left without a goodbye' }];
+  });
 }
 
 /** @param isWorkWaiting whether more machines would do anything */

@@ -18,9 +18,9 @@ import { logger, metrics } from '../telemetry.ts';
 import { azureMachines } from './azure-machines.ts';
 import { config } from './config.ts';
 import { gcpMachines } from './gcp-machines.ts';
-import { takeBackTasks } from './lost-machines.ts';
 import { type CloudMachinesOptions, providersFor } from './providers.ts';
 import { scale, type TickPorts } from './scale.ts';
+import { takeBackTasks } from './take-back-tasks.ts';
 
 const { QUEUE_URL_PREFIX: queueUrlPrefix, STAGE: stage } = config;
 const { fleets, clouds } = readDeployment(config.LAMBDA_TASK_ROOT);

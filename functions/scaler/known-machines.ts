@@ -7,11 +7,11 @@ import type { Fleet } from '../../core/fleet.ts';
 import type { FleetRead, FleetState, InstanceProvider } from '../../core/ports.ts';
 import {
   type GoneInstance,
-  heardOut,
   type ObservedInstance,
   reconcileInstances,
   sweepUnknown,
 } from '../../core/reconcile-instances.ts';
+import { closeLost } from './close-lost.ts';
 import type { ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { launchedInstance } from './scale-snapshot.ts';
 
@@ -64,27 +64,6 @@ export async function knownMachines(
   await ports.fleets.addInstances(adopted);
   // Read again: what an adopted machine has said of itself stays, it may be READY long since.
   return present(await ports.fleets.read(fleet.name));
-}
-
-/** @returns those whose rows are closed: they have said nothing else */
-async function closeLost(
-  fleet: Fleet,
-  gone: readonly GoneInstance[],
-  { fleets, clock, takeBackTasks }: ScalePorts,
-  reportsUntil: () => Promise<Date | null>,
-): Promise<readonly GoneInstance[]> {
-  if (gone.length === 0) return [];
-  const closed = heardOut(gone, await reportsUntil(), clock.now());
-  // One that was draining has given back what it held: that, too, may still have to be read.
-  const lost = gone.filter((each) => each.row.state !== 'DRAINING' || closed.includes(each));
-  // First, while their rows still say that they run: a run that dies here finds them again.
-  await takeBackTasks(
-    lost.map(({ row, reason }) => ({ fleet: fleet.name, instanceId: row.instanceId, reason: reason ?? 'gone' })),
-  );
-  for (const { row, state, reason, since } of closed) {
-    await fleets.updateInstance(fleet.name, row.instanceId, { state, reason, at: since });
-  }
-  return closed;
 }
 
 function rentedAs(machine: ObservedInstance, choices: readonly Choice[]) {

@@ -2,7 +2,7 @@
 import type { Fleet } from '../../core/fleet.ts';
 import { troubleAfter } from '../../core/fleet-trouble.ts';
 import type { FleetJob } from './fleet-job.ts';
-import { depthOf } from './scale-fleet.ts';
+import { depthOf } from './queue-depth.ts';
 import type { ScalePorts } from './scale-ports.ts';
 
 /** Its queues and its provider are asked once more; where the tick has asked them, its answer counts. */

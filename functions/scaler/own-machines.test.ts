@@ -116,4 +116,24 @@ describe('a fleet of somebody’s own machines', () => {
 
     expect((await world.store.findMany(['own'], ['desk-1'])).get('desk-1')?.state).toBe('INTERRUPTED');
   });
+
+  it('tells nothing wrong of a machine whose goodbye still waits to be read', async () => {
+    const { world, tick, join, leave } = prepare();
+    await world.work(1, { fleet: 'own' });
+    await join('desk-1', 60, 600);
+    world.statusFlow.heldUpSince = new Date(at(600));
+    world.clock.advance(1_200);
+
+    await tick();
+    const reasons = (await world.plan('own'))?.reasons.join();
+    await leave('desk-1', 650);
+    world.statusFlow.heldUpSince = null;
+    await tick();
+
+    expect(reasons).not.toContain('goodbye');
+    expect((await world.store.findMany(['own'], ['desk-1'])).get('desk-1')).toMatchObject({
+      state: 'TERMINATED',
+      stateReason: 'SIGTERM',
+    });
+  });
 });

@@ -7,10 +7,10 @@ import { troubleAfter } from '../../core/fleet-trouble.ts';
 import { goneOwnMachines, sightingOfOwn } from '../../core/own-machines.ts';
 import type { ScalePlan } from '../../core/plan-scale.ts';
 import type { FleetRead } from '../../core/ports.ts';
+import { closeLost } from './close-lost.ts';
 import type { FleetJob } from './fleet-job.ts';
 import { recordPlan } from './record-plan.ts';
-import type { ScaledFleet } from './scale-fleet.ts';
-import type { ScalePorts } from './scale-ports.ts';
+import type { ScaledFleet, ScalePorts } from './scale-ports.ts';
 import { tellReason } from './tell-jobs.ts';
 
 export async function tendOwnMachines(
@@ -19,21 +19,20 @@ export async function tendOwnMachines(
   plan: ScalePlan,
   { state, instances }: FleetRead,
   ports: ScalePorts,
+  reportsUntil: () => Promise<Date | null>,
 ): Promise<ScaledFleet> {
   const now = ports.clock.now();
   const gone = goneOwnMachines(instances, now);
-  // First, while their rows still say that they run: a run that dies here finds them again.
-  await ports.takeBackTasks(gone.map(({ instanceId, reason }) => ({ fleet: fleet.name, instanceId, reason })));
-  const at = now.toISOString();
-  for (const { instanceId, ...end } of gone) await ports.fleets.updateInstance(fleet.name, instanceId, { ...end, at });
+  const closed = await closeLost(fleet, gone, ports, reportsUntil);
 
-  const left = new Set(gone.map(({ instanceId }) => instanceId));
+  const left = new Set(gone.map(({ row }) => row.instanceId));
   const sighting = sightingOfOwn(
     instances.filter(({ instanceId }) => !left.has(instanceId)),
     plan.wanted > 0,
   );
   const trouble = troubleAfter(state.trouble ?? null, sighting, now);
-  const told = { ...plan, reasons: [...plan.reasons, ...gone.map((each) => `${each.instanceId}: ${each.reason}`)] };
+  const ends = closed.map(({ row, reason }) => `${row.instanceId}: ${reason}`);
+  const told = { ...plan, reasons: [...plan.reasons, ...ends] };
   await recordPlan(fleet, told, state, { ...state, trouble }, ports);
   if (sighting.kind === 'launch') {
     await tellReason(

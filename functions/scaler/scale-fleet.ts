@@ -11,26 +11,19 @@ import { hasEnded, isAnyReady, isBooting } from '../../core/instance.ts';
 import { type BootFailure, type BootRecord, type LaunchAllowance, launchAllowance } from '../../core/launch-breaker.ts';
 import { isOwn } from '../../core/own-machines.ts';
 import { type OpenWork, planScale, type QueueDepth, type ScalePlan } from '../../core/plan-scale.ts';
-import type { FleetRead, FleetState, InstanceProvider, TaskQueues } from '../../core/ports.ts';
+import type { FleetRead, FleetState } from '../../core/ports.ts';
 import { chooseMachines, type MachineChoice } from './choose-machines.ts';
+import { endOverdue } from './end-overdue.ts';
 import type { FleetJob } from './fleet-job.ts';
 import { endUnknown, type KnownMachines, knownMachines } from './known-machines.ts';
 import { type Launched, launchMachines, liveIntents } from './launch-machines.ts';
 import { tendOwnMachines } from './own-machines.ts';
+import { depthOf } from './queue-depth.ts';
 import { recordPlan } from './record-plan.ts';
-import type { ScalePorts, ScaleSettings } from './scale-ports.ts';
+import type { ScaledFleet, ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { openWork } from './scale-snapshot.ts';
 import { noteTakenBack } from './taken-back.ts';
 import { tellJobs } from './tell-jobs.ts';
-
-export interface ScaledFleet {
-  readonly fleet: string;
-  readonly plan: ScalePlan;
-  readonly launched: number;
-  readonly terminated: number;
-  /** Whether its machines boot: see core/launch-breaker.ts. */
-  readonly breaker: LaunchAllowance['state'];
-}
 
 /**
  * @param jobs the fleet's open jobs, each with the fleet's part of it
@@ -61,7 +54,7 @@ export async function scaleFleet(
 
   const depth = await depthOf(fleet, jobs, ports.queues);
   const plan = await planned(fleet, { known, work, depth, choices, reportsUntil }, ports, settings);
-  if (isOwn(fleet)) return tendOwnMachines(fleet, jobs, plan, known, ports);
+  if (isOwn(fleet)) return tendOwnMachines(fleet, jobs, plan, known, ports, reportsUntil);
   if (!provider) return recordOnly(fleet, plan, known.state, ports);
 
   const failed = await endOverdue(fleet, plan, provider, ports);
@@ -172,50 +165,6 @@ async function planned(
       unknownSecondsPerTask: settings.unknownSecondsPerTask,
     },
   );
-}
-
-/** Of the queues that open jobs use: nothing on another is work. `null` if one of them does not tell. */
-export async function depthOf(
-  fleet: Pick<Fleet, 'name'>,
-  jobs: readonly FleetJob[],
-  queues: TaskQueues,
-): Promise<QueueDepth | null> {
-  const priorities = [...new Set(jobs.filter(({ part }) => part.openTasks > 0).map(({ job }) => job.priority))];
-  const told = await Promise.all(priorities.map((priority) => queues(fleet.name, priority).depth()));
-  const depths = told.filter((depth) => depth !== null);
-  if (depths.length < told.length) return null;
-  const sum = (of: 'visible' | 'inFlight' | 'delayed'): number => depths.reduce((total, depth) => total + depth[of], 0);
-  return { visible: sum('visible'), inFlight: sum('inFlight'), delayed: sum('delayed') };
-}
-
-/** @returns machines that never became ready, with what they printed last */
-async function endOverdue(
-  fleet: Fleet,
-  plan: ScalePlan,
-  provider: InstanceProvider,
-  { fleets, clock, takeBackTasks }: ScalePorts,
-): Promise<readonly BootFailure[]> {
-  if (plan.terminate.length === 0) return [];
-  await provider.terminate(plan.terminate.map((each) => each.instanceId));
-  await takeBackTasks(plan.terminate.map((each) => ({ ...each, fleet: fleet.name })));
-  const at = clock.now().toISOString();
-  const failed: BootFailure[] = [];
-  const outlived = (reason: string): boolean => reason.endsWith('lifetime');
-  // One console says what the others would. The last one written is the one that is remembered.
-  const witness = plan.terminate.findLast((each) => !outlived(each.reason))?.instanceId;
-  for (const { instanceId, reason } of plan.terminate) {
-    const state = outlived(reason) ? 'TERMINATED' : 'FAILED';
-    const told = instanceId === witness ? await withConsole(instanceId, reason, provider) : reason;
-    if (state === 'FAILED') failed.push({ instanceId, reason: told, at });
-    await fleets.updateInstance(fleet.name, instanceId, { state, reason: told, at });
-  }
-  return failed;
-}
-
-/** A console that cannot be had must not keep the rest from being done. */
-async function withConsole(instanceId: string, reason: string, provider: InstanceProvider): Promise<string> {
-  const tail = await provider.consoleTail?.(instanceId).catch(() => null);
-  return tail ? `${reason}; its console ends: ${tail}` : reason;
 }
 
 const withFailures = (boots: BootRecord, failed: readonly BootFailure[]): BootRecord => ({

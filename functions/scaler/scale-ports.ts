@@ -1,5 +1,7 @@
-/** What scaling one fleet needs of the world, and what it is told. */
+/** What scaling one fleet needs of the world, what it is told, and what came of it. */
 import type { Fleet } from '../../core/fleet.ts';
+import type { LaunchAllowance } from '../../core/launch-breaker.ts';
+import type { ScalePlan } from '../../core/plan-scale.ts';
 import type {
   Clock,
   FleetStore,
@@ -10,8 +12,8 @@ import type {
   TaskQueues,
 } from '../../core/ports.ts';
 import type { ObservedInstance } from '../../core/reconcile-instances.ts';
-import type { GoneMachine } from './lost-machines.ts';
 import type { LaunchSettings } from './scale-snapshot.ts';
+import type { LostMachine } from './take-back-tasks.ts';
 
 export interface ScaleSettings extends LaunchSettings {
   /** Instead of the fleet's own: machines that cost nothing need not be filled. */
@@ -33,6 +35,15 @@ export interface Observation {
   readonly askedAt: Date;
 }
 
+export interface ScaledFleet {
+  readonly fleet: string;
+  readonly plan: ScalePlan;
+  readonly launched: number;
+  readonly terminated: number;
+  /** Whether its machines boot: see core/launch-breaker.ts. */
+  readonly breaker: LaunchAllowance['state'];
+}
+
 export interface ScalePorts {
   readonly fleets: FleetStore;
   readonly jobs: Pick<JobStore, 'reportProblem'>;
@@ -46,6 +57,6 @@ export interface ScalePorts {
   readonly observe: (provider: InstanceProvider) => Promise<Observation>;
   readonly clock: Clock;
   readonly newIntentId: () => string;
-  /** Gives what machines held that are gone back to others (lost-machines.ts). May be repeated. */
-  readonly takeBackTasks: (machines: readonly GoneMachine[]) => Promise<number>;
+  /** Gives what machines held that are gone back to others (take-back-tasks.ts). May be repeated. */
+  readonly takeBackTasks: (machines: readonly LostMachine[]) => Promise<number>;
 }

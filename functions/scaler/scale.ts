@@ -27,8 +27,8 @@ import { type KnownFleets, leaveFleets } from './leave-fleets.ts';
 import { moveTasks } from './move-tasks.ts';
 import { noteOutage } from './note-outage.ts';
 import { type PausePorts, pauseSpent, tellMachines } from './pause-spent.ts';
-import { type ScaledFleet, scaleFleet } from './scale-fleet.ts';
-import type { Observation, ScalePorts, ScaleSettings } from './scale-ports.ts';
+import { scaleFleet } from './scale-fleet.ts';
+import type { Observation, ScaledFleet, ScalePorts, ScaleSettings } from './scale-ports.ts';
 import { type SweepPorts, sweep } from './sweep.ts';
 
 /** Machines end themselves; so seldom the control plane looks whether they did, when there is no work. */

@@ -21,7 +21,7 @@ import { inMemoryTaskQueues } from '../../../test/fakes/in-memory-task-queue.ts'
 import { InMemoryTaskStore } from '../../../test/fakes/in-memory-task-store.ts';
 import { sendTasks } from '../../send-tasks.ts';
 import { scale, type TickPorts, type TickSettings } from '../scale.ts';
-import type { ScaledFleet } from '../scale-fleet.ts';
+import type { ScaledFleet } from '../scale-ports.ts';
 
 export const SETTINGS: TickSettings = {
   stage: 'test',

@@ -6,7 +6,7 @@ import { at } from '../../test/factories/manual-clock.ts';
 import { taskMessageFactory } from '../../test/factories/task-message.ts';
 import { applyReports } from '../accounting/apply-reports.ts';
 import { accountingWorld } from '../accounting/testing/accounting-world.ts';
-import { takeBackTasks } from './lost-machines.ts';
+import { takeBackTasks } from './take-back-tasks.ts';
 
 const GONE = { fleet: 'default', instanceId: 'i-gone', reason: 'the machine is gone without a goodbye' };
 

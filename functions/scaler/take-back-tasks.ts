@@ -12,7 +12,7 @@ import type { Delivered } from '../accounting/fold-reports.ts';
 
 const MACHINES_AT_ONCE = 8;
 
-export interface GoneMachine {
+export interface LostMachine {
   /** Whose queues its tasks came from. */
   readonly fleet: string;
   readonly instanceId: string;
@@ -20,7 +20,7 @@ export interface GoneMachine {
 }
 
 /** @returns how many tasks were taken back. May be repeated. */
-export async function takeBackTasks(machines: readonly GoneMachine[], ports: ApplyPorts): Promise<number> {
+export async function takeBackTasks(machines: readonly LostMachine[], ports: ApplyPorts): Promise<number> {
   const taken = await inParallel(machines, MACHINES_AT_ONCE, async (machine) => {
     const running = await ports.tasks.listByInstance(machine.instanceId);
     const jobs = [...Map.groupBy(running, (task) => task.jobId)];
@@ -33,7 +33,7 @@ export async function takeBackTasks(machines: readonly GoneMachine[], ports: App
 async function takeBack(
   jobId: string,
   tasks: readonly TaskRecord[],
-  machine: GoneMachine,
+  machine: LostMachine,
   ports: ApplyPorts,
 ): Promise<void> {
   const progress = await ports.jobs.progress(jobId);
