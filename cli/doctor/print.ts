@@ -5,13 +5,18 @@ const SIGNS: Readonly<Record<FindingStatus, string>> = { ok: '✓', warned: '!',
 
 export function table(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ what }) => what.length));
-  const lines = findings.flatMap(({ what, status, message, mend }, index) => [
-    `${SIGNS[status]} ${what.padEnd(width)}  ${message}`,
-    // Several faults that one command mends have it under the last of them.
-    ...(mend === undefined || mend === findings[index + 1]?.mend ? [] : [`  ${' '.repeat(width)}  → ${mend}`]),
+  const lines = findings.flatMap((finding, index) => [
+    `${SIGNS[finding.status]} ${finding.what.padEnd(width)}  ${finding.message}`,
+    ...(finding.mend === undefined || isMendedWith(finding, findings[index + 1])
+      ? []
+      : [`  ${' '.repeat(width)}  → ${finding.mend}`]),
   ]);
   return [...lines, '', summary(findings)].join('\n');
 }
+
+/** Several faults of one thing have the command that mends them all under the last of them. */
+const isMendedWith = ({ what, mend }: Finding, next: Finding | undefined): boolean =>
+  next?.what === what && next.mend === mend;
 
 function summary(findings: readonly Finding[]): string {
   const count = (status: FindingStatus): number => findings.filter((each) => each.status === status).length;
