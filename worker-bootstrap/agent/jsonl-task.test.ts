@@ -11,6 +11,7 @@ import type { CommandRun } from './command-run.ts';
 import { DiskSpace, probeOf } from './disk-space.ts';
 import { JsonlPool } from './jsonl-pool.ts';
 import { runJsonl } from './jsonl-task.ts';
+import { MemoryShortage } from './memory-shortage.ts';
 import { ProcessGroups } from './process-groups.ts';
 
 /** A slot of a machine whose job has this shell script for its command. */
@@ -19,7 +20,12 @@ function slot(script: string, { timeoutSeconds = 20, graceSeconds = 0.3, maxResu
   const never = new AbortController().signal;
   const pool = new JsonlPool({ graceSeconds, hurry: never, kill: never, room: () => 1 });
   onTestFinished(() => pool.close());
-  const tools = { pool, groups: new ProcessGroups(folder), disk: new DiskSpace(probeOf(folder)) };
+  const tools = {
+    pool,
+    groups: new ProcessGroups(folder),
+    disk: new DiskSpace(probeOf(folder)),
+    memory: new MemoryShortage(),
+  };
   let [started, gone] = [0, 0];
   const ask = (input: unknown): Promise<CommandRun> =>
     runJsonl(
@@ -97,7 +103,7 @@ describe('a jsonl command', () => {
   });
 
   it('that says too much is gone when its task is over', async () => {
-    const { ask, gone, folder } = slot('read -r line; echo 1; echo 2; exec sleep 60');
+    const { ask, gone, folder } = slot("read -r line; printf '1\\n2\\n'; exec sleep 60");
 
     expect(outcomeOf(await ask('first'))).toBe(1);
 

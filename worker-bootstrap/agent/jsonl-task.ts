@@ -14,6 +14,7 @@ import type { DiskSpace } from './disk-space.ts';
 import type { JsonlPool } from './jsonl-pool.ts';
 import { type JsonlAnswer, JsonlProcess } from './jsonl-process.ts';
 import { KeptOutput } from './kept-output.ts';
+import type { MemoryShortage } from './memory-shortage.ts';
 import type { Command, NotStarted, RunLimits } from './process-group.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { firstBytes, parseJson, tooLargeResult } from './read-result.ts';
@@ -38,6 +39,7 @@ export interface JsonlTools {
   readonly pool: JsonlPool;
   readonly groups: ProcessGroups;
   readonly disk: DiskSpace;
+  readonly memory: MemoryShortage;
 }
 
 /** Asks a process that waits, or a new one, and keeps it for the next task where that is possible. */
@@ -45,6 +47,7 @@ export async function runJsonl(question: JsonlQuestion, tools: JsonlTools): Prom
   const stderr = new BoundedOutput(KEPT_STDERR_BYTES);
   const kept = new KeptOutput(question.maxLogBytes);
   using watch = tools.disk.watch();
+  const memory = tools.memory.watch();
   const onStderr = (chunk: Buffer): void => {
     stderr.append(chunk);
     kept.append(chunk);
@@ -58,8 +61,9 @@ export async function runJsonl(question: JsonlQuestion, tools: JsonlTools): Prom
       onStderr,
       maxBytes: question.maxResultBytes,
     });
-    const outcome = outcomeOf(answer, question, stderr);
-    if (!('json' in outcome) && outcome.failure.code === 'result-invalid') await process.kill();
+    const said = outcomeOf(answer, question, stderr);
+    const outcome = 'failure' in said ? { failure: await memory.explain(said.failure) } : said;
+    if ('failure' in outcome && outcome.failure.code === 'result-invalid') await process.kill();
     // Not before the slot is free for another one.
     else if (!process.isUsable) await process.ended;
     // It ended between two tasks, of its own accord: nobody's failure. A new one has not answered yet, so this ends.

@@ -12,6 +12,7 @@ import type { DiskSpace } from './disk-space.ts';
 import type { JsonlPool } from './jsonl-pool.ts';
 import { runJsonl } from './jsonl-task.ts';
 import { KeptOutput } from './kept-output.ts';
+import type { MemoryShortage } from './memory-shortage.ts';
 import type { Command, RunLimits } from './process-group.ts';
 import type { ProcessGroups } from './process-groups.ts';
 import { readResult } from './read-result.ts';
@@ -26,6 +27,7 @@ export interface CommandTools {
   readonly pool: JsonlPool;
   readonly checkouts: Pick<CheckoutShelf, 'use' | 'keep' | 'forget'>;
   readonly disk: DiskSpace;
+  readonly memory: MemoryShortage;
   readonly kill: AbortSignal;
 }
 
@@ -65,6 +67,7 @@ async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<Comma
   const stdin = `${task.input}\n`;
   const kept = new KeptOutput(settings.maxLogBytes);
   using watch = tools.disk.watch();
+  const memory = tools.memory.watch();
   const run = await runProgram(
     { ...commandOf(task, environment, settings), ...limitsOf(task, tools), stdin, kept },
     groups,
@@ -72,7 +75,8 @@ async function runAsProcess(task: ReadyTask, tools: CommandTools): Promise<Comma
   const { end, endedFor, seconds, stderr, lastLine } = run;
   if (end.kind === 'not-started') return end;
   const failure = failureOfRun(run, task.message.timeoutSeconds);
-  const found = failure ?? (await readResult(folder.resultFile, lastLine, settings));
+  const found =
+    (failure && (await memory.explain(failure))) ?? (await readResult(folder.resultFile, lastLine, settings));
   const isOnlyResult = 'json' in found && found.isPrinted && lastLine.isOnlyLine && stderr.isEmpty;
   const printed = kept.bytes === 0 || isOnlyResult ? null : kept;
   const outcome = 'json' in found ? { json: found.json } : { failure: 'failure' in found ? found.failure : found };
@@ -90,7 +94,7 @@ async function storedCheckpoint({ checkpoint, storeUntil }: ReadyTask, file: str
 
 /** `jsonl`: a process of the same job and code that waits gets the task, or a new one. */
 async function runAsJsonl(task: ReadyTask, tools: CommandTools): Promise<CommandRun> {
-  const { settings, groups, pool, checkouts, disk } = tools;
+  const { settings, groups, pool, checkouts, disk, memory } = tools;
   const { message } = task;
   await task.onStart();
   return runJsonl(
@@ -113,7 +117,7 @@ async function runAsJsonl(task: ReadyTask, tools: CommandTools): Promise<Command
       maxResultBytes: settings.maxResultBytes,
       maxLogBytes: settings.maxLogBytes,
     },
-    { pool, groups, disk },
+    { pool, groups, disk, memory },
   );
 }
 

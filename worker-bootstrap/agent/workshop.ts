@@ -6,6 +6,7 @@ import type { WorkSettings } from './config.ts';
 import { DiskSpace, probeOf } from './disk-space.ts';
 import { JsonlPool } from './jsonl-pool.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { MemoryShortage } from './memory-shortage.ts';
 import { Preparations } from './preparations.ts';
 import { ProcessGroups } from './process-groups.ts';
 import { TaskFolders } from './task-folders.ts';
@@ -70,6 +71,7 @@ export function openWorkshop({ settings, ports, lifecycle, tuning, freeSlots }: 
     lifecycle,
     checkouts,
     disk,
+    memory: new MemoryShortage(),
     onDiskFull,
     inputs,
     blobs,

@@ -9,6 +9,7 @@ import { DiskSpace, probeOf } from '../agent/disk-space.ts';
 import { JsonlPool } from '../agent/jsonl-pool.ts';
 import type { StopCause } from '../agent/lifecycle.ts';
 import { createJsonLog } from '../agent/log.ts';
+import { type KillCount, MemoryShortage } from '../agent/memory-shortage.ts';
 import { ProcessGroups } from '../agent/process-groups.ts';
 import { TaskFolders } from '../agent/task-folders.ts';
 import { TaskInputs } from '../agent/task-input.ts';
@@ -32,6 +33,9 @@ export interface OneTask extends Partial<Omit<TaskMessage, 'code'>> {
   readonly secondsLeft?: number;
   /** As if an earlier task had removed it. */
   readonly checkoutIsGone?: boolean;
+  readonly protocol?: TaskMessage['code']['protocol'];
+  /** Processes that the kernel ended for want of memory. */
+  readonly killCount?: KillCount;
   /** Told when the checkout is to be made anew. */
   readonly onForget?: () => void;
 }
@@ -52,6 +56,8 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
     secondsLeft = Number.POSITIVE_INFINITY,
     checkoutIsGone = false,
     onForget = () => undefined,
+    protocol = 'process',
+    killCount = async () => 0,
     ...message
   } = task;
   const folder = join(temporaryFolder(), 'checkout');
@@ -65,7 +71,7 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
   const workDir = join(dirname(folder), 'work');
   if (checkoutIsGone) rmSync(folder, { recursive: true });
   const never = new AbortController().signal;
-  const code = { ...taskMessageFactory().code, run: [...run], env };
+  const code = { ...taskMessageFactory().code, run: [...run], env, protocol };
   return runTask(
     {
       lease: {
@@ -91,6 +97,7 @@ export function runOneTask(task: OneTask): Promise<TaskOutcome> {
         forget: onForget,
       },
       disk: new DiskSpace(probeOf(workDir)),
+      memory: new MemoryShortage(killCount),
       onDiskFull: () => undefined,
       inputs: new TaskInputs(blobs),
       blobs,
