@@ -79,12 +79,6 @@ describe('npm run doctor', () => {
   });
 
   it('helps whoever gives it a wrong option', async () => {
-    expect(await doctor('--help')).toMatchObject({ code: 0, out: expect.stringContaining('Example:') });
-    expect(await doctor('--stage', 'A b')).toMatchObject({ code: 2, err: expect.stringContaining('--stage must be') });
     expect(await doctor('--frobnicate')).toMatchObject({ code: 2, err: expect.stringContaining('npm run doctor') });
-    expect(await doctor('--timeout', '0')).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('--timeout must be'),
-    });
   });
 });
