@@ -7,12 +7,6 @@ import { type ApiAnswer, apiHandler, type Route } from './api-handler.ts';
 import { hashApiKey } from './authenticate.ts';
 import { readJsonBody } from './json-body.ts';
 
-// Read when the logger is made: with it Powertools writes to the console, where this test can look.
-vi.hoisted(() => {
-  process.env['POWERTOOLS_DEV'] = 'true';
-  process.env['POWERTOOLS_METRICS_NAMESPACE'] = 'Shoal';
-});
-
 const KEY = 'shoal_0123456789';
 const logged: string[] = [];
 

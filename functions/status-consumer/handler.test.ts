@@ -1,5 +1,5 @@
 import type { Context, SQSBatchResponse } from 'aws-lambda';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { TransientError } from '../../core/errors.ts';
 import { START } from '../../test/factories/manual-clock.ts';
 import { sqsEventFactory } from '../../test/factories/sqs-record.ts';
@@ -7,7 +7,7 @@ import type { consumeStatus } from './consume-status.ts';
 
 // Read when the modules are loaded. No client made with it is ever called here.
 vi.hoisted(() => {
-  Object.assign(process.env, {
+  const environment = {
     AWS_REGION: 'eu-central-1',
     STAGE: 'test',
     JOBS_TABLE: 'jobs',
@@ -19,15 +19,19 @@ vi.hoisted(() => {
     DELAYED_QUEUE_URL: 'https://sqs/delayed',
     STATUS_DEAD_QUEUE_URL: 'https://sqs/dead',
     SCALER_FUNCTION_NAME: 'scaler',
-    POWERTOOLS_DEV: 'true',
-    POWERTOOLS_METRICS_NAMESPACE: 'Shoal',
-  });
+  };
+  for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
 });
 
 const consume = vi.hoisted(() => vi.fn<typeof consumeStatus>());
 vi.mock('./consume-status.ts', () => ({ consumeStatus: consume }));
 
 const { handler } = await import('./handler.ts');
+
+afterAll(() => {
+  vi.doUnmock('./consume-status.ts');
+  vi.unstubAllEnvs();
+});
 
 const context = { functionName: 'status-consumer', awsRequestId: 'request-1' } as Context;
 const ask = async (bodies: readonly unknown[]): Promise<SQSBatchResponse> => handler(sqsEventFactory(bodies), context);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ConflictError, NotFoundError, TransientError, ValidationError } from '../../core/errors.ts';
 import { failureGroupId } from '../../core/failure-groups.ts';
 import { fleetsFileSchema, fleetsOf } from '../../core/fleet.ts';
@@ -108,6 +108,7 @@ async function prepare(overrides: Partial<Job> = {}, rows?: readonly TaskRecord[
 }
 
 beforeAll(() => void vi.spyOn(logger, 'info').mockImplementation(() => undefined));
+afterAll(() => void vi.restoreAllMocks());
 
 describe('a retry', () => {
   it('of a job over several fleets is placed on all of them anew, those that it left too, or on others', async () => {

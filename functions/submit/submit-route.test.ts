@@ -19,11 +19,6 @@ import { apiHandler } from '../http/api-handler.ts';
 import { hashApiKey } from '../http/authenticate.ts';
 import { submitRoute } from './submit-route.ts';
 
-// Read when the logger is made: with it Powertools writes to the console, where this test can look.
-vi.hoisted(() => {
-  process.env['POWERTOOLS_DEV'] = 'true';
-  process.env['POWERTOOLS_METRICS_NAMESPACE'] = 'Shoal';
-});
 afterEach(() => vi.restoreAllMocks());
 
 const KEY = 'shoal_0123456789';

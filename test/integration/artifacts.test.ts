@@ -107,6 +107,8 @@ describe.skipIf(!hasMoto)('a deployment (skipped where moto_server is not instal
         AWS_ACCESS_KEY_ID: 'local',
         AWS_SECRET_ACCESS_KEY: 'local',
         AWS_REGION: 'us-east-1',
+        // Milliseconds: how often it looks whether a step is done. moto is done at once.
+        SLS_AWS_MONITORING_FREQUENCY: '100',
       },
     });
 
