@@ -11,7 +11,8 @@ import { hasEnded, isAnyReady, isBooting } from '../../core/instance.ts';
 import { type BootFailure, type BootRecord, type LaunchAllowance, launchAllowance } from '../../core/launch-breaker.ts';
 import { isOwn } from '../../core/own-machines.ts';
 import { type OpenWork, planScale, type QueueDepth, type ScalePlan } from '../../core/plan-scale.ts';
-import type { FleetRead, FleetState } from '../../core/ports.ts';
+import type { FleetRead, FleetState, InstanceProvider } from '../../core/ports.ts';
+import type { GoneInstance, Suspect } from '../../core/reconcile-instances.ts';
 import { chooseMachines, type MachineChoice } from './choose-machines.ts';
 import { endOverdue } from './end-overdue.ts';
 import type { FleetJob } from './fleet-job.ts';
@@ -56,35 +57,51 @@ export async function scaleFleet(
   const plan = await planned(fleet, { known, work, depth, choices, reportsUntil }, ports, settings);
   if (isOwn(fleet)) return tendOwnMachines(fleet, jobs, plan, known, ports, reportsUntil);
   if (!provider) return recordOnly(fleet, plan, known.state, ports);
+  const looked = { jobs, known, before: found.state, plan, choices, problem, reportsUntil };
+  return carryOut(fleet, looked, provider, ports, settings);
+}
 
+interface Looked extends MachineChoice {
+  readonly jobs: readonly FleetJob[];
+  readonly known: KnownMachines;
+  /** As it was read. */
+  readonly before: FleetState;
+  readonly plan: ScalePlan;
+  readonly reportsUntil: () => Promise<Date | null>;
+}
+
+async function carryOut(
+  fleet: Fleet,
+  { jobs, known, before, plan, choices, problem, reportsUntil }: Looked,
+  provider: InstanceProvider,
+  ports: ScalePorts,
+  settings: ScaleSettings,
+): Promise<ScaledFleet> {
   const failed = await endOverdue(fleet, plan, provider, ports);
   if (known.stopped.length > 0) await provider.terminate(known.stopped);
-  const { ended, suspects: unexplained } = await endUnknown(fleet, provider, known, ports, settings, reportsUntil);
-  const suspects = [...unexplained, ...known.gone.map(({ row, since }) => ({ instanceId: row.instanceId, since }))];
+  const { ended, suspects } = await endUnknown(fleet, provider, known, ports, settings, reportsUntil);
+  const state = { ...known.state, suspects: [...suspects, ...known.gone.map(suspectOf)] };
+
   const boots = withFailures(known.boots, failed);
-  const trouble = known.state.trouble ?? null;
-  const standing = isAnyReady(known.instances) ? null : trouble;
-  const allowance = launchAllowance(boots, standing, bootingOf(known, ports.clock.now()), began);
+  const allowance = allowanceOf(known, boots, ports.clock.now());
   const allowed = limitedTo(plan, allowance, problem, ended);
-  const state = { ...known.state, suspects };
-  const sight = (launched: Launched): FleetState['trouble'] =>
-    troubleAfter(
-      trouble,
-      sightingOf({ plan, allowance, launched, problem, known }, ports.clock.now()),
-      ports.clock.now(),
-    );
-  const launched =
-    allowed.launch > 0
-      ? await launchMachines(fleet, allowed, state, provider, choices, ports, settings, sight)
-      : NOTHING_LAUNCHED;
-  if (allowed.launch === 0) {
-    await recordPlan(fleet, allowed, found.state, { ...state, trouble: sight(NOTHING_LAUNCHED) }, ports);
+  const troubleAfterwards = (launched: Launched): FleetState['trouble'] => {
+    const now = ports.clock.now();
+    return troubleAfter(state.trouble ?? null, sightingOf({ plan, allowance, launched, problem, known }, now), now);
+  };
+  let launched = NOTHING_LAUNCHED;
+  if (allowed.launch > 0) {
+    launched = await launchMachines(fleet, allowed, state, provider, choices, ports, settings, troubleAfterwards);
+  } else {
+    await recordPlan(fleet, allowed, before, { ...state, trouble: troubleAfterwards(launched) }, ports);
   }
   const waiting = jobs.filter(({ part }) => part.openTasks > 0);
   await tellJobs(waiting, { plan, allowance, boots, launched, problem }, ports);
   const terminated = plan.terminate.length + ended.length;
   return { fleet: fleet.name, plan: allowed, launched: launched.count, terminated, breaker: allowance.state };
 }
+
+const suspectOf = ({ row, since }: GoneInstance): Suspect => ({ instanceId: row.instanceId, since });
 
 const NOTHING_LAUNCHED: Launched = { count: 0, errors: [] };
 
@@ -172,10 +189,12 @@ const withFailures = (boots: BootRecord, failed: readonly BootFailure[]): BootRe
   lastFailure: failed.at(-1) ?? boots.lastFailure,
 });
 
-/** One that is gone counts until it is known whether its boot failed. */
-const bootingOf = ({ instances, gone, state }: KnownMachines, now: Date): number =>
-  [...instances, ...gone.map(({ row }) => row)].filter((each) => isBooting(each.state)).length +
-  liveIntents(state, now).length;
+function allowanceOf({ instances, gone, state }: KnownMachines, boots: BootRecord, now: Date): LaunchAllowance {
+  // One that is gone counts until it is known whether its boot failed.
+  const booting = [...instances, ...gone.map(({ row }) => row)].filter((each) => isBooting(each.state)).length;
+  const trouble = isAnyReady(instances) ? null : (state.trouble ?? null);
+  return launchAllowance(boots, trouble, booting + liveIntents(state, now).length, now);
+}
 
 function limitedTo(
   plan: ScalePlan,
