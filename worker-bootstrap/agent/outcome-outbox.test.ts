@@ -71,6 +71,24 @@ describe('the outbox', () => {
     expect(performance.now() - began).toBeLessThan(190);
   });
 
+  it('gathers for longer while reports come fast', async () => {
+    const { outbox, happened, queue } = setUp();
+    const flushMs = async (reports: number): Promise<number> => {
+      const began = performance.now();
+      await Promise.all(Array.from({ length: reports }, (_, n) => outbox.put(report(String(n), queue))));
+      return performance.now() - began;
+    };
+
+    expect(await flushMs(10)).toBeLessThan(500);
+    expect(await flushMs(2)).toBeGreaterThan(500);
+    expect(await flushMs(1)).toBeLessThan(500);
+    expect(happened.filter((each) => each.startsWith('published'))).toEqual([
+      'published 10',
+      'published 2',
+      'published 1',
+    ]);
+  });
+
   it('acknowledges nothing until a publication succeeds', async () => {
     const { outbox, happened, queue, fail } = setUp();
     let failures = 3;

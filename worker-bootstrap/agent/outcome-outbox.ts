@@ -10,8 +10,13 @@ import { type Log, messageOf } from './log.ts';
 import { backoffMs, mayPass, retry } from './retry.ts';
 import { sleep } from './sleep.ts';
 
-export const FLUSH_EVENTS = 50;
-export const FLUSH_MS = 200;
+const FLUSH_EVENTS = 50;
+/** So long a report waits for others to share its request. */
+const FLUSH_MS = 200;
+/** And so long where reports come fast: fewer and fuller requests, of reports and of acknowledgements. */
+const BUSY_FLUSH_MS = 600;
+/** So many in a batch, or more, and the next one gathers for longer. */
+const BUSY_EVENTS = 5;
 /** With so many reports unpublished no more work is taken: the channel is slower than the work. */
 const FULL_EVENTS = 500;
 /** An acknowledgement that fails for so long is left: the message comes again, and its report is stale. */
@@ -47,9 +52,12 @@ export class OutcomeOutbox {
   readonly #closing = new AbortController();
   #entries: Entry[] = [];
   #hurry = new AbortController();
+  #isClosing = false;
   #pumping: Promise<void> | undefined;
   #failing = false;
   #refusedInARow = 0;
+  /** How many events the last batch had. */
+  #lastPublished = 0;
 
   constructor(tools: OutboxTools) {
     this.#tools = tools;
@@ -72,7 +80,7 @@ export class OutcomeOutbox {
   put(report: Report): Promise<boolean> {
     return new Promise((done) => {
       this.#entries.push({ ...report, done });
-      if (report.urgent || this.#entries.length >= FLUSH_EVENTS) this.#hurry.abort();
+      if (this.#isPressing) this.#hurry.abort();
       this.#pumping ??= this.#pump().finally(() => {
         this.#pumping = undefined;
       });
@@ -81,24 +89,30 @@ export class OutcomeOutbox {
 
   /** Publishes what is there, trying again for at most so long. What is left then stays unacknowledged. */
   async close(milliseconds: number): Promise<void> {
+    this.#isClosing = true;
     this.#hurry.abort();
     const cancelLimit = this.#tools.clock.after(milliseconds, () => this.#closing.abort());
-    while (this.#pumping !== undefined) {
-      this.#hurry.abort();
-      await this.#pumping;
-    }
+    while (this.#pumping !== undefined) await this.#pumping;
     cancelLimit();
+  }
+
+  /** Whether the reports that wait should wait no longer. */
+  get #isPressing(): boolean {
+    if (this.#isClosing || this.#refusedInARow > 0 || this.#entries.length >= FLUSH_EVENTS) return true;
+    return this.#entries.some((entry) => entry.urgent);
   }
 
   async #pump(): Promise<void> {
     const { clock, random } = this.#tools;
     let tries = 0;
     while (this.#entries.length > 0) {
-      if (tries === 0) await sleep(clock, FLUSH_MS, this.#hurry.signal);
+      if (tries === 0 && !this.#isPressing) {
+        this.#hurry = new AbortController();
+        await sleep(clock, this.#lastPublished >= BUSY_EVENTS ? BUSY_FLUSH_MS : FLUSH_MS, this.#hurry.signal);
+      }
       this.#dropLapsed();
       // After a refusal one by one: whichever report it was must not take the others with it.
       const batch = this.#entries.slice(0, this.#refusedInARow > 0 ? 1 : FLUSH_EVENTS);
-      if (batch.length === this.#entries.length) this.#hurry = new AbortController();
       if (batch.length === 0) continue;
       const outcome = await this.#publish(batch);
       this.#failing = outcome === 'again';
@@ -124,6 +138,7 @@ export class OutcomeOutbox {
 
   async #settle(batch: readonly Entry[]): Promise<void> {
     this.#refusedInARow = 0;
+    this.#lastPublished = batch.length;
     this.#entries = this.#entries.slice(batch.length);
     await this.#acknowledge(batch);
     for (const entry of batch) entry.done(true);
@@ -131,7 +146,6 @@ export class OutcomeOutbox {
 
   #refuse(batch: readonly Entry[]): void {
     this.#refusedInARow += 1;
-    this.#hurry.abort();
     if (batch.length === 1) this.#giveUp(batch, 'the channel refuses it');
     if (this.#refusedInARow >= MAX_REFUSALS) this.#tools.onRefused();
   }
