@@ -25,9 +25,9 @@ describe('a machine of somebody’s own', () => {
         row: silent,
         state: 'INTERRUPTED',
         reason: 'its lifetime is over, and it left without a goodbye',
-        since: at(3_900),
+        mark: { instanceId: 'silent', since: at(3_900) },
       },
-      { row: leaving, state: 'TERMINATED', reason: 'lifetime', since: at(3_900) },
+      { row: leaving, state: 'TERMINATED', reason: 'lifetime', mark: { instanceId: 'leaving', since: at(3_900) } },
     ]);
   });
 });

@@ -15,7 +15,7 @@ export function goneOwnMachines(instances: readonly Instance[], now: Date): read
   return instances.flatMap((row): GoneInstance[] => {
     const since = new Date(Date.parse(row.expiresAt) + GOODBYE_SECONDS * 1_000);
     if (hasEnded(row.state) || now <= since) return [];
-    const gone = { row, since: since.toISOString() };
+    const gone = { row, mark: { instanceId: row.instanceId, since: since.toISOString() } };
     return row.state === 'DRAINING'
       ? [{ ...gone, state: 'TERMINATED', reason: row.stateReason ?? 'its lifetime is over' }]
       : [{ ...gone, state: 'INTERRUPTED', reason: 'its lifetime is over, and it left without a goodbye' }];

@@ -64,7 +64,7 @@ describe('reconciliation', () => {
   ] as const)('takes a machine that is gone from %s for %s', (state, ended) => {
     const result = reconcile([instanceFactory({ state })], []);
 
-    expect(result.gone).toMatchObject([{ row: { instanceId: 'i-1' }, state: ended, since: at(600) }]);
+    expect(result.gone).toMatchObject([{ row: { instanceId: 'i-1' }, state: ended, mark: { since: at(600) } }]);
   });
 
   it('keeps the reason of a machine that said goodbye', () => {
@@ -117,6 +117,24 @@ describe('a machine that is gone before it was ready', () => {
     expect(reconcile([row], [...seen], seconds, isSpot).gone).toMatchObject([{ state }]);
   });
 
+  it('is told by what its provider said once, though it says nothing of it any more', () => {
+    const [seen] = reconcile(
+      [row],
+      [observed({ running: false, interrupted: false, endReason: 'it is stopped' })],
+      200,
+    ).gone;
+    const again = (observed: ObservedInstance[]) =>
+      reconcileInstances([row], observed, { intents: [], suspects: seen ? [seen.mark] : [] }, new Date(at(260)), {
+        graceSeconds: 60,
+        isSpot: true,
+      }).gone;
+
+    const mark = { instanceId: 'i-1', since: at(200), interrupted: false, endReason: 'it is stopped' };
+    for (const listed of [[], [ended()]]) {
+      expect(again(listed)).toEqual([{ row, state: 'FAILED', reason: 'it is stopped', mark }]);
+    }
+  });
+
   it('is taken back as far as can be known, and that is said', () => {
     const reason = 'the machine is gone without a goodbye, before it was ready: most likely it was taken back';
 
@@ -140,7 +158,7 @@ describe('the last words of a machine that is gone', () => {
     heardOut(lost(at(400)), reportsUntil === null ? null : new Date(at(reportsUntil)), new Date(at(seconds))).length;
 
   it('are waited for from when it was first seen to be gone, which is when it ended as far as anybody knows', () => {
-    expect(lost(at(400))).toMatchObject([{ since: at(400) }]);
+    expect(lost(at(400))).toMatchObject([{ mark: { since: at(400) } }]);
   });
 
   it('are heard once every report of before then is read', () => {

@@ -10,7 +10,13 @@
 import { z } from 'zod';
 import { hasEnded, type Instance, type InstanceState, isBooting, type LaunchIntent } from './instance.ts';
 
-export const suspectSchema = z.object({ instanceId: z.string(), since: z.iso.datetime() });
+export const suspectSchema = z.object({
+  instanceId: z.string(),
+  since: z.iso.datetime(),
+  /** What its provider said of its end, and may not say again: one that is switched off is soon deleted. */
+  endReason: z.string().optional(),
+  interrupted: z.boolean().optional(),
+});
 /** A machine of which rows and provider disagree: since then one of them has known it without the other. */
 export type Suspect = z.infer<typeof suspectSchema>;
 
@@ -38,8 +44,8 @@ export interface GoneInstance {
   readonly row: Instance;
   readonly state: InstanceState;
   readonly reason: string | null;
-  /** When it was first seen to be gone: as far as anybody knows, that is when it ended. */
-  readonly since: string;
+  /** What is kept of it until then. It ended, as far as anybody knows, when it was first seen to be gone. */
+  readonly mark: Suspect;
 }
 
 /** Its provider took it back before it was ready, as far as can be known. */
@@ -78,7 +84,7 @@ export function reconcileInstances(
   const ours = new Set(intents.map((intent) => intent.intentId));
   const running = new Map(observed.filter((each) => each.running).map((each) => [each.instanceId, each]));
   const ended = new Map(observed.filter((each) => !each.running).map((each) => [each.instanceId, each]));
-  const marked = sinceOf(suspects);
+  const marks = new Map(suspects.map((mark) => [mark.instanceId, mark]));
   const strangers = [...running.values()].filter((each) => !known.has(each.instanceId));
   const reported = new Set(rows.map((row) => row.instanceId));
   const isOurs = (each: ObservedInstance): boolean => each.intentId !== null && ours.has(each.intentId);
@@ -88,8 +94,9 @@ export function reconcileInstances(
     const seen = ended.get(row.instanceId);
     const young = now.getTime() - Date.parse(row.requestedAt) < graceSeconds * 1_000;
     if (!seen && young) return [];
-    const since = marked.get(row.instanceId) ?? now.toISOString();
-    return [{ row, ...endOf(row, seen, since, isSpot), since }];
+    const before = marks.get(row.instanceId) ?? { instanceId: row.instanceId, since: now.toISOString() };
+    const mark = { ...before, ...endSaid(seen) };
+    return [{ row, ...endOf(row, mark, isSpot), mark }];
   });
   return {
     adopt: strangers.filter(isOurs),
@@ -108,22 +115,26 @@ export function reconcileInstances(
  * A spot machine of which nobody says why it is gone before it had to be ready was taken back: one of ours that cannot boot
  * reports that, is still there when its time is up, or has switched itself off and is listed as stopped.
  */
-function endOf(
-  row: Instance,
-  seen: ObservedInstance | undefined,
-  since: string,
-  isSpot: boolean,
-): Pick<GoneInstance, 'state' | 'reason'> {
+function endOf(row: Instance, mark: Suspect, isSpot: boolean): Pick<GoneInstance, 'state' | 'reason'> {
   const isDraining = row.state === 'DRAINING';
-  const reason = (isDraining ? row.stateReason : null) ?? seen?.endReason ?? 'the machine is gone without a goodbye';
-  if (seen?.interrupted) return { state: 'INTERRUPTED', reason };
+  const reason = (isDraining ? row.stateReason : null) ?? mark.endReason ?? 'the machine is gone without a goodbye';
+  if (mark.interrupted) return { state: 'INTERRUPTED', reason };
   if (isDraining) return { state: 'TERMINATED', reason };
   if (row.state === 'READY') return { state: 'INTERRUPTED', reason };
-  const isUnexplained = seen?.interrupted === undefined && Date.parse(since) < Date.parse(row.readyDeadlineAt);
+  const isUnexplained = mark.interrupted === undefined && Date.parse(mark.since) < Date.parse(row.readyDeadlineAt);
   return isSpot && isUnexplained
     ? { state: 'INTERRUPTED', reason: `${reason}, before it was ready: most likely it was taken back` }
     : { state: 'FAILED', reason };
 }
+
+/** As far as the provider says anything now. */
+const endSaid = ({
+  endReason,
+  interrupted,
+}: Partial<ObservedInstance> = {}): Pick<Suspect, 'endReason' | 'interrupted'> => ({
+  ...(endReason === undefined ? {} : { endReason }),
+  ...(interrupted === undefined ? {} : { interrupted }),
+});
 
 /** Reports do not stand still for longer without an alarm; a row must not stay for ever. */
 const LAST_WORDS_SECONDS = 1_800;
@@ -134,11 +145,8 @@ const LAST_WORDS_SECONDS = 1_800;
  */
 export function heardOut(gone: readonly GoneInstance[], reportsUntil: Date | null, now: Date): readonly GoneInstance[] {
   const until = Math.max(reportsUntil?.getTime() ?? 0, now.getTime() - LAST_WORDS_SECONDS * 1_000);
-  return gone.filter(({ since }) => Date.parse(since) <= until);
+  return gone.filter(({ mark }) => Date.parse(mark.since) <= until);
 }
-
-const sinceOf = (suspects: readonly Suspect[]): ReadonlyMap<string, string> =>
-  new Map(suspects.map(({ instanceId, since }) => [instanceId, since]));
 
 export interface UnknownSwept {
   /** Unknown for long enough: to be looked for once more, and ended. */
@@ -157,7 +165,7 @@ export function sweepUnknown(
   now: Date,
   graceSeconds: number,
 ): UnknownSwept {
-  const before = sinceOf(suspects);
+  const before = new Map(suspects.map(({ instanceId, since }) => [instanceId, since]));
   const marked = unknown.map(({ instanceId }) => ({ instanceId, since: before.get(instanceId) ?? now.toISOString() }));
   const due = marked.filter((each) => now.getTime() - Date.parse(each.since) >= graceSeconds * 1_000);
   return { end: due.map((each) => each.instanceId), suspects: marked };

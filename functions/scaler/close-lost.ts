@@ -18,8 +18,8 @@ export async function closeLost(
   await takeBackTasks(
     lost.map(({ row, reason }) => ({ fleet: fleet.name, instanceId: row.instanceId, reason: reason ?? 'gone' })),
   );
-  for (const { row, state, reason, since } of closed) {
-    await fleets.updateInstance(fleet.name, row.instanceId, { state, reason, at: since });
+  for (const { row, state, reason, mark } of closed) {
+    await fleets.updateInstance(fleet.name, row.instanceId, { state, reason, at: mark.since });
   }
   return closed;
 }

@@ -12,7 +12,6 @@ import { type BootFailure, type BootRecord, type LaunchAllowance, launchAllowanc
 import { isOwn } from '../../core/own-machines.ts';
 import { type OpenWork, planScale, type QueueDepth, type ScalePlan } from '../../core/plan-scale.ts';
 import type { FleetRead, FleetState, InstanceProvider } from '../../core/ports.ts';
-import type { GoneInstance, Suspect } from '../../core/reconcile-instances.ts';
 import { chooseMachines, type MachineChoice } from './choose-machines.ts';
 import { endOverdue } from './end-overdue.ts';
 import type { FleetJob } from './fleet-job.ts';
@@ -80,7 +79,7 @@ async function carryOut(
   const failed = await endOverdue(fleet, plan, provider, ports);
   if (known.stopped.length > 0) await provider.terminate(known.stopped);
   const { ended, suspects } = await endUnknown(fleet, provider, known, ports, settings, reportsUntil);
-  const state = { ...known.state, suspects: [...suspects, ...known.gone.map(suspectOf)] };
+  const state = { ...known.state, suspects: [...suspects, ...known.gone.map(({ mark }) => mark)] };
 
   const boots = withFailures(known.boots, failed);
   const allowance = allowanceOf(known, boots, ports.clock.now());
@@ -100,8 +99,6 @@ async function carryOut(
   const terminated = plan.terminate.length + ended.length;
   return { fleet: fleet.name, plan: allowed, launched: launched.count, terminated, breaker: allowance.state };
 }
-
-const suspectOf = ({ row, since }: GoneInstance): Suspect => ({ instanceId: row.instanceId, since });
 
 const NOTHING_LAUNCHED: Launched = { count: 0, errors: [] };
 

@@ -292,6 +292,29 @@ describe('a fleet whose machines do not boot', () => {
   });
 });
 
+describe('a fleet whose machines are taken back before they are ready', () => {
+  it('is left after ten minutes of it, and not for machines that do not boot (lesson 23)', async () => {
+    const { provider, tick, stored, world } = await prepare();
+    await tick();
+    const working = [...provider.machines].filter(([, { request }]) => request.fleet === A);
+    const at = world.clock.now().toISOString();
+    for (const [id] of working) await world.store.updateInstance(A, id, { state: 'READY', reason: null, at });
+    const minute = async () => {
+      for (const [id, { request }] of provider.machines) if (request.fleet === B) provider.takeBack(id);
+      await tick();
+    };
+
+    for (let done = 0; done < 10; done += 1) await minute();
+    expect(fleetsInUse(stored())).toEqual([A, B]);
+    for (let done = 0; done < 2; done += 1) await minute();
+
+    expect(stored().placement?.left).toMatchObject([
+      { fleet: B, reason: expect.stringMatching(/taken back before they are ready/) },
+    ]);
+    expect((await world.store.read(B)).boots.failedInARow).toBe(0);
+  });
+});
+
 describe('moving the tasks of a fleet that was left', () => {
   const far: FleetTrouble = { kind: 'boot', reason: 'its machines do not boot', since: START, seenAt: START };
 

@@ -88,6 +88,20 @@ describe('a fleet whose machines vanish before they are ready', () => {
     expect([trouble, stockOuts?.map(({ pool }) => pool)]).toEqual([null, ['D1/*/spot']]);
   });
 
+  it('has failed boots all the same where a machine was seen switched off, though it is deleted before it is heard out', async () => {
+    const { world, nextMinute, fleet } = await fleetOf('spot');
+    await world.tick();
+    for (const instanceId of world.running()) world.provider.end(instanceId);
+    world.statusFlow.heldUpSince = world.clock.now();
+    await nextMinute();
+    world.provider.machines.clear();
+    world.statusFlow.heldUpSince = null;
+
+    await nextMinute();
+
+    expect((await fleet()).boots.failedInARow).toBe(3);
+  });
+
   it('does not boot where its machines cannot be taken back', async () => {
     const onDemand = offers.map((each) => ({ ...each, market: 'on-demand' as const }));
     const { world, evictAll, nextMinute, fleet } = await fleetOf('on-demand', { offers: onDemand });

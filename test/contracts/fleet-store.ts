@@ -8,7 +8,7 @@ const FLEET = 'default';
 const empty: FleetState = { intents: [], lastPlan: null, version: 0 };
 const next = (intentId: string): Omit<FleetState, 'version'> => ({
   intents: [launchIntentFactory({ intentId })],
-  suspects: [{ instanceId: 'i-8', since: START }],
+  suspects: [{ instanceId: 'i-8', since: START, endReason: 'it is stopped', interrupted: false }],
   stockOuts: [{ pool: 'c7g.large/us-east-1a/spot', until: START }],
   trouble: { kind: 'launch', reason: 'sold out', since: START, seenAt: START },
   lastPlan: {
