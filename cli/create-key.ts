@@ -1,9 +1,11 @@
 /** `npm run key`: makes an API key for a deployment. The key is shown once; only its hash is stored. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { awsCodeOf } from '../adapters/aws/aws-errors.ts';
 import { createDynamoClient } from '../adapters/aws/clients.ts';
 import { DynamoKeyStore } from '../adapters/aws/dynamodb-key-store.ts';
 import { hashApiKey } from '../functions/http/authenticate.ts';
+import { asOperator } from './asking-aws.ts';
 
 const HELP = `Makes an API key and prints it, once.
 
@@ -43,12 +45,20 @@ if (!values.name) {
 }
 
 const key = `shoal_${randomBytes(24).toString('base64url')}`;
-const client = createDynamoClient(values.region ? { region: values.region } : {});
-const store = new DynamoKeyStore({ client, table: `shoal-keys-${values.stage}` });
+const record = { keyId: randomUUID(), name: values.name, createdAt: new Date().toISOString() };
 try {
-  await store.put(hashApiKey(key), { keyId: randomUUID(), name: values.name, createdAt: new Date().toISOString() });
+  await asOperator(values.region, (region) => {
+    const client = createDynamoClient({ region, maxAttempts: 2 });
+    return new DynamoKeyStore({ client, table: `shoal-keys-${values.stage}` }).put(hashApiKey(key), record);
+  });
 } catch (error) {
-  console.error(`the key could not be stored: ${error instanceof Error ? error.message : String(error)}`);
+  const isMissing = awsCodeOf(error) === 'ResourceNotFoundException';
+  const why = isMissing
+    ? `stage ${values.stage} is not deployed there`
+    : error instanceof Error
+      ? error.message
+      : error;
+  console.error(`the key could not be stored: ${why}`);
   process.exit(1);
 }
 console.log(key);

@@ -7,6 +7,7 @@ import { type Fleet, fleetsFileSchema, fleetsOf } from '../core/fleet.ts';
 import { parseDocument } from '../core/validation.ts';
 import { PROJECT_ROOT } from '../local/project-root.ts';
 import { RunDirectory } from '../local/run-directory.ts';
+import { asOperator } from './asking-aws.ts';
 import { awsClients } from './doctor/aws-clients.ts';
 import { HELP, type MachineArguments, readArguments } from './machine/arguments.ts';
 import { deployedStage } from './machine/deployed-stage.ts';
@@ -38,7 +39,7 @@ async function answer(told: MachineArguments): Promise<string> {
   const { fleet, env, stage, region, local, data, idle } = told;
   const joining = local
     ? await localRun(data)
-    : await deployedStage(awsClients(region).lambda, stage, await declaredFleets());
+    : await asOperator(region, async (asked) => deployedStage(awsClients(asked).lambda, stage, await declaredFleets()));
   const workDir = told.workDir ?? (local ? join(new RunDirectory(data).root, 'own-machine') : DEFAULT_WORK_DIR);
   const environment = ownMachineEnvironment(ownFleet(fleet, joining.fleets), joining, { idle, workDir });
   return env ? environmentFile(environment).trimEnd() : instructions(told, joining.bootstrapUrl);

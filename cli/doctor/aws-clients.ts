@@ -10,11 +10,8 @@ import { createEc2Client } from '../../adapters/aws/ec2-clients.ts';
 
 const REQUEST_MS = 5_000;
 
-/** As the SDK finds it, in the environment or in a profile; `undefined` where nobody has said. */
-export const regionOfSdk = (): Promise<string | undefined> => new STSClient({}).config.region().catch(() => undefined);
-
-export function awsClients(region: string | undefined) {
-  const overrides: ClientOverrides = { maxAttempts: 2, ...(region === undefined ? {} : { region }) };
+export function awsClients(region: string) {
+  const overrides: ClientOverrides = { maxAttempts: 2, region };
   const settings = () => clientSettings(REQUEST_MS, overrides);
   return {
     overrides,

@@ -1,8 +1,9 @@
 /** The whole examination of a deployment, in the order in which it is told. */
 import { awsWebIdentity } from '../../adapters/identity/aws-web-identity.ts';
 import type { Clock } from '../../core/ports.ts';
+import { regionOfSdk } from '../asking-aws.ts';
 import { awsChecks, checkFederation, type Deployment } from './aws-checks.ts';
-import { type AwsClients, awsClients, regionOfSdk } from './aws-clients.ts';
+import { type AwsClients, awsClients } from './aws-clients.ts';
 import { checkIdentity } from './aws-identity.ts';
 import { azureChecks } from './azure-checks.ts';
 import { bridgeChecks } from './bridge-checks.ts';
