@@ -122,6 +122,7 @@ export class JsonlProcess {
     else this.#answers += 1;
     // It was told to end, and will be gone when the guard is.
     if (endedFor !== null) await this.#endNow(options);
+    else if (answer.kind === 'closed') await this.kill();
     return { ...answer, seconds, endedFor };
   }
 
@@ -222,8 +223,8 @@ export class JsonlProcess {
     this.#isUsable = false;
     this.#closed ??= what;
     const late = setTimeout(() => {
-      this.#question?.hear({ kind: 'closed', what });
-      this.#signal('SIGKILL');
+      if (this.#unanswered) this.#unanswered.hear({ kind: 'closed', what });
+      else if (!this.#isOver) this.#signal('SIGKILL');
     }, CLOSED_MS);
     void this.ended.then(() => clearTimeout(late));
   }

@@ -202,6 +202,16 @@ describe('a jsonl command', () => {
     expect((user + system) / 1e6).toBeLessThan(0.5);
   });
 
+  it('that is told to end has its grace, also once it has closed its output', async () => {
+    const mark = join(temporaryFolder(), 'goodbye');
+    const { ask, pool } = slot(`${ECHO}; exec >&-; sleep 1.2; touch ${mark}`, { graceSeconds: 5 });
+    await ask(1);
+
+    await pool.close();
+
+    expect(existsSync(mark)).toBe(true);
+  });
+
   it('leaves nothing behind', async () => {
     const { ask, pool, folder, gone } = slot(ECHO);
     await ask(1);

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { gitRepository } from '../../adapters/local/testing/git-repository.ts';
+import { runningWith } from '../../adapters/local/testing/processes.ts';
+import { temporaryFolder } from '../../adapters/local/testing/temporary-folder.ts';
 import { until } from '../../adapters/local/testing/until.ts';
 import { withLeftJob } from '../../core/control-document.ts';
 import { jobIdFactory, taskIdFactory } from '../../test/factories/ids.ts';
@@ -40,6 +42,22 @@ describe('tasks of a job that went to other fleets', () => {
     expect(agent.taskEvents.map(({ taskId }) => taskId)).not.toContain(gone);
     expect(agent.eventOf('completed')?.taskId).toBe(other);
     expect(agent.depth).toMatchObject({ visible: 0, inFlight: 0 });
+  });
+
+  it('leave no process behind that waits for more of them', async () => {
+    const agent = new AgentHarness({ slots: 1, idleSeconds: 60 });
+    const marker = temporaryFolder();
+    const plain = code();
+    await agent.send({ code: { ...plain, run: [...plain.run, marker] }, input: {}, timeoutSeconds: 30 });
+    const running = agent.run();
+    await agent.whenPublished('completed');
+    expect(runningWith(marker)).toHaveLength(1);
+
+    await leave(agent);
+
+    await until(() => runningWith(marker).length === 0, 'it is gone');
+    agent.lifecycle.drain('test');
+    await running;
   });
 
   it('that wait for their turn are dropped too, and what runs finishes', async () => {
