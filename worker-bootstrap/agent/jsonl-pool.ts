@@ -44,14 +44,13 @@ export class JsonlPool {
   }
 
   /** An idle process of that key, the one used last; it is the caller's until given back. */
-  take(key: string): JsonlProcess | undefined {
+  async take(key: string): Promise<JsonlProcess | undefined> {
     for (;;) {
       const found = this.#idle.findLast((each) => each.key === key);
       if (!found) return undefined;
-      if (found.process.isUsable) {
-        this.#remove(found);
-        return found.process;
-      }
+      this.#remove(found);
+      await found.process.settled();
+      if (found.process.isUsable) return found.process;
       this.#end(found);
     }
   }

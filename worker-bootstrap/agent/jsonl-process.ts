@@ -20,6 +20,8 @@ import { secondsSince } from './run-program.ts';
 import { sleep } from './sleep.ts';
 
 const NEWLINE = 0x0a;
+/** After its first answer a process may say so long what it says too much: one that does so does it from the first task on. */
+const SETTLE_MS = 100;
 /** So many blanks are no answer, but no breach either. */
 const MAX_BLANK_BYTES = 64 * 1024;
 /** What has closed its input or output mostly ends a moment later. */
@@ -56,6 +58,7 @@ export class JsonlProcess {
   #isGone = false;
   #end: ProgramEnd | undefined;
   #answers = 0;
+  #answeredAt = 0;
   /** Resolves when the process and all it left behind are gone. */
   readonly ended: Promise<ProgramEnd>;
 
@@ -102,6 +105,14 @@ export class JsonlProcess {
     return this.#answers;
   }
 
+  /** Resolves when what it may have said beyond its last answer is heard: only then it shows whether it may be asked again. */
+  async settled(): Promise<void> {
+    const wait = this.#answers === 1 ? this.#answeredAt + SETTLE_MS - performance.now() : 0;
+    if (wait > 0) await sleep(systemClock, wait);
+    // Timers come before output in a turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
   /** Asks one question and waits for its answer, or for the end of the process. */
   async ask(line: string, options: RunLimits & Pick<Question, 'onStderr' | 'maxBytes'>): Promise<JsonlAnswer> {
     const began = performance.now();
@@ -119,7 +130,10 @@ export class JsonlProcess {
     await new Promise((resolve) => setImmediate(resolve));
     this.#question = undefined;
     if (answer.kind !== 'line') this.#giveUp();
-    else this.#answers += 1;
+    else {
+      this.#answers += 1;
+      this.#answeredAt = performance.now();
+    }
     // It was told to end, and will be gone when the guard is.
     if (endedFor !== null) await this.#endNow(options);
     else if (answer.kind === 'closed') await this.kill();

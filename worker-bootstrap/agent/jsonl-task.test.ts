@@ -89,6 +89,16 @@ describe('a jsonl command', () => {
     expect(outcomeOf(await ask(1))).toMatchObject(failure);
   });
 
+  it('that says two lines a task answers none with the second one of another', async () => {
+    const { ask, started } = slot(`while read -r line; do echo "$line"; echo '"and more"'; done`);
+
+    const answers = [];
+    for (const input of ['a', 'b', 'c', 'd', 'e']) answers.push(outcomeOf(await ask(input)));
+
+    expect(answers).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(started()).toBe(5);
+  });
+
   it('that says more after a while, when nobody asked, does not answer the next task with it', async () => {
     const more = join(temporaryFolder(), 'more');
     const { ask, gone } = slot(
@@ -155,7 +165,7 @@ describe('a jsonl command', () => {
     expect(outcomeOf(await ask('x'.repeat(500_000)))).toBe(1);
   });
 
-  it('that dies between two tasks fails none of them, even if nobody has noticed yet', async () => {
+  it('that dies between two tasks fails none of them, however late that is noticed', async () => {
     const pid = join(temporaryFolder(), 'pid');
     const { ask, started } = slot(`echo $$ > ${pid}; read -r line; echo "$line"; exit 3`);
     expect(outcomeOf(await ask(1))).toBe(1);

@@ -53,7 +53,7 @@ export async function runJsonl(question: JsonlQuestion, tools: JsonlTools): Prom
     kept.append(chunk);
   };
   for (;;) {
-    const process = tools.pool.take(question.key) ?? (await startProcess(question, tools));
+    const process = (await tools.pool.take(question.key)) ?? (await startProcess(question, tools));
     if (!(process instanceof JsonlProcess)) return process;
     const before = process.answers;
     const answer = await process.ask(question.line, {
