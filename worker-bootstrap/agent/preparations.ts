@@ -17,6 +17,7 @@ import type { ProcessGroups } from './process-groups.ts';
 import { backoffMs } from './retry.ts';
 import { runProgram } from './run-program.ts';
 import { sleep } from './sleep.ts';
+import { endStrays } from './strays.ts';
 import { commandEnvironment } from './task-environment.ts';
 import { handOverTree, PRIVATE, removeTree } from './task-user.ts';
 
@@ -125,11 +126,15 @@ export class Preparations {
   async #attempt(code: Code, key: string, over: AbortSignal): Promise<Preparation> {
     const began = this.#now();
     const { settings, stop } = this.#tools;
-    const place = join(settings.workDir, 'checkouts', key);
+    const checkouts = join(settings.workDir, 'checkouts');
+    const place = join(checkouts, key);
     const outcome = await this.#make(code, place, AbortSignal.any([stop, over])).catch(
       (error: unknown): Preparation => ({ kind: 'failed', reason: `the checkout failed: ${messageOf(error)}` }),
     );
-    if (outcome.kind === 'stopped' && !stop.aborted) await removeTree(settings.taskUser, place).catch(() => undefined);
+    if (outcome.kind === 'stopped' && !stop.aborted) {
+      await endStrays(checkouts, (name) => name === key);
+      await removeTree(settings.taskUser, place).catch(() => undefined);
+    }
     const entry = this.#entries.get(key);
     if (outcome.kind !== 'stopped') this.#failuresInARow = outcome.kind === 'ready' ? 0 : this.#failuresInARow + 1;
     if (outcome.kind === 'stopped') this.#entries.delete(key);
