@@ -42,7 +42,7 @@ export default defineConfig({
       ),
       lane('simulation', ['test/simulation/*.test.ts'], 60_000),
       lane('contracts', ['test/contracts/**/*.test.ts'], 30_000, SHARED),
-      lane('integration', ['test/integration/**/*.test.ts'], 60_000),
+      lane('integration', ['test/integration/**/*.test.ts'], 60_000, SHARED),
       lane('e2e', ['test/e2e/**/*.test.ts'], 120_000),
     ],
   },

@@ -3,7 +3,17 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type Answer, createMachine, ended, fn, start, success } from './emulators/step-functions-fixture.ts';
+import {
+  type Answer,
+  createMachine,
+  ended,
+  fn,
+  start,
+  success,
+  useStepFunctions,
+} from './emulators/step-functions-fixture.ts';
+
+useStepFunctions();
 
 const FILE = join(import.meta.dirname, '../../statemachine/job.asl.yml');
 

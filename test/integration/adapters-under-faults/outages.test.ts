@@ -19,10 +19,6 @@ import { jobIdFactory } from '../../factories/ids.ts';
 import { taskRecordFactory } from '../../factories/task-record.ts';
 import { quickRetries, troubledClients, useTroubledWorld } from './troubled-world.ts';
 
-vi.hoisted(() => {
-  process.env['POWERTOOLS_METRICS_NAMESPACE'] = 'Shoal';
-});
-
 const troubled = useTroubledWorld([]);
 const everywhere = (kind: FaultKind) =>
   troubled().world.emulators.faults.set(FAULTED_SERVICES.map((service) => ({ service, kind })));

@@ -8,22 +8,29 @@ import {
   TransactWriteCommand,
   type TransactWriteCommandInput,
 } from '@aws-sdk/lib-dynamodb';
-import { afterAll } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { startDynamoDb } from '../../../local/emulators/dynamodb/start-dynamodb.ts';
 import { clientConfig } from './client-config.ts';
 
 export const TableName = 'tasks';
 
-const server = await startDynamoDb({ port: 0 });
+export let client: raw.DynamoDBClient;
+export let db: DynamoDBDocumentClient;
 
-export const client = new raw.DynamoDBClient(clientConfig(server.url));
-export const db = DynamoDBDocumentClient.from(client);
-await createTable(client);
-
-afterAll(async () => {
-  client.destroy();
-  await server.stop();
-});
+/** Starts one, with the table, for the tests of a file. */
+export function useDynamoDb(): void {
+  let server: Awaited<ReturnType<typeof startDynamoDb>>;
+  beforeAll(async () => {
+    server = await startDynamoDb({ port: 0 });
+    client = new raw.DynamoDBClient(clientConfig(server.url));
+    db = DynamoDBDocumentClient.from(client);
+    await createTable(client);
+  });
+  afterAll(async () => {
+    client.destroy();
+    await server.stop();
+  });
+}
 
 export function createTable(on: raw.DynamoDBClient, name = TableName) {
   return on.send(

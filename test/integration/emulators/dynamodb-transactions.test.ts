@@ -1,7 +1,9 @@
 import * as raw from '@aws-sdk/client-dynamodb';
 import { TransactGetCommand } from '@aws-sdk/lib-dynamodb';
 import { describe, expect, it } from 'vitest';
-import { addOne, db, get, inGroup, put, TableName, transact } from './dynamodb-fixture.ts';
+import { addOne, db, get, inGroup, put, TableName, transact, useDynamoDb } from './dynamodb-fixture.ts';
+
+useDynamoDb();
 
 describe('DynamoDB transactions', () => {
   it('carry out put, update, delete and check together', async () => {

@@ -15,7 +15,9 @@ import {
 import { describe, expect, it } from 'vitest';
 import { startDynamoDb } from '../../../local/emulators/dynamodb/start-dynamodb.ts';
 import { clientConfig } from './client-config.ts';
-import { addOne, client, createTable, db, get, put, TableName } from './dynamodb-fixture.ts';
+import { addOne, client, createTable, db, get, put, TableName, useDynamoDb } from './dynamodb-fixture.ts';
+
+useDynamoDb();
 
 describe('DynamoDB single writes', () => {
   it('has a table ready as soon as it was created', async () => {

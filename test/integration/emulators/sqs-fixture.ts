@@ -1,18 +1,25 @@
 /** An SQS emulator and the calls that its tests share. */
 import * as sqs from '@aws-sdk/client-sqs';
-import { afterAll } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { startSqs } from '../../../local/emulators/sqs/start-sqs.ts';
 import { clientConfig } from './client-config.ts';
 
-const server = await startSqs({ port: 0, region: 'us-east-1' });
 let queueNumber = 0;
 
-export const client = new sqs.SQSClient(clientConfig(server.url));
+export let client: sqs.SQSClient;
 
-afterAll(async () => {
-  client.destroy();
-  await server.stop();
-});
+/** Starts one for the tests of a file. */
+export function useSqs(): void {
+  let server: Awaited<ReturnType<typeof startSqs>>;
+  beforeAll(async () => {
+    server = await startSqs({ port: 0, region: 'us-east-1' });
+    client = new sqs.SQSClient(clientConfig(server.url));
+  });
+  afterAll(async () => {
+    client.destroy();
+    await server.stop();
+  });
+}
 
 /** A queue of its own for one test. */
 export async function createQueue(Attributes: Record<string, string> = {}): Promise<string> {

@@ -10,7 +10,10 @@ import {
   receive,
   remove,
   send,
+  useSqs,
 } from './sqs-fixture.ts';
+
+useSqs();
 
 describe.concurrent('SQS', () => {
   it('delivers a message once per lease and forgets it on delete', async () => {

@@ -1,6 +1,8 @@
 import * as sfn from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
-import { client, createMachine, describeExecution, start } from './step-functions-fixture.ts';
+import { client, createMachine, describeExecution, start, useStepFunctions } from './step-functions-fixture.ts';
+
+useStepFunctions();
 
 describe('Step Functions machines', () => {
   it('are made once for one definition, changed, described and listed', async () => {

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import * as sfn from '@aws-sdk/client-sfn';
-import { afterAll, expect, vi } from 'vitest';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
 import { startStepFunctions } from '../../../local/emulators/step-functions/start-step-functions.ts';
 import { clientConfig } from './client-config.ts';
 
@@ -35,21 +35,27 @@ function createHost() {
   });
 }
 
-const host = createHost().listen(0, '127.0.0.1');
-await once(host, 'listening');
-const address = host.address();
-const hostPort = typeof address === 'object' ? address?.port : undefined;
-const lambdaEndpoint = `http://127.0.0.1:${hostPort}`;
-const server = await startStepFunctions({ port: 0, region: 'us-east-1', lambdaEndpoint });
+export let client: sfn.SFNClient;
 
-export const client = new sfn.SFNClient(clientConfig(server.url));
-
-afterAll(async () => {
-  client.destroy();
-  await server.stop();
-  host.closeAllConnections();
-  host.close();
-});
+/** Starts both for the tests of a file. */
+export function useStepFunctions(): void {
+  const host = createHost();
+  let server: Awaited<ReturnType<typeof startStepFunctions>>;
+  beforeAll(async () => {
+    await once(host.listen(0, '127.0.0.1'), 'listening');
+    const address = host.address();
+    const hostPort = typeof address === 'object' ? address?.port : undefined;
+    const lambdaEndpoint = `http://127.0.0.1:${hostPort}`;
+    server = await startStepFunctions({ port: 0, region: 'us-east-1', lambdaEndpoint });
+    client = new sfn.SFNClient(clientConfig(server.url));
+  });
+  afterAll(async () => {
+    client.destroy();
+    await server.stop();
+    host.closeAllConnections();
+    host.close();
+  });
+}
 
 export const invoke = 'arn:aws:states:::lambda:invoke';
 const waitForToken = `${invoke}.waitForTaskToken`;

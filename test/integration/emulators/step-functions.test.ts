@@ -12,7 +12,10 @@ import {
   start,
   success,
   tokenTask,
+  useStepFunctions,
 } from './step-functions-fixture.ts';
+
+useStepFunctions();
 
 describe.concurrent('Step Functions executions', () => {
   it('invoke functions by service integration and by plain ARN', async () => {

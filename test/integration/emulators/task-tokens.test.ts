@@ -9,7 +9,10 @@ import {
   start,
   success,
   tokenTask,
+  useStepFunctions,
 } from './step-functions-fixture.ts';
+
+useStepFunctions();
 
 describe.concurrent('Step Functions task tokens', () => {
   it('end the state with what comes with them, once', async () => {
