@@ -25,7 +25,7 @@ describe('a plain file', () => {
     await using open = file;
     expect(open.bytes).toBe(300_000);
     expect(await text(open.pieces())).toBe('x'.repeat(300_000));
-    expect(await text(open.pieces())).toHaveLength(300_000);
+    expect((await open.read()).toString()).toBe('x'.repeat(300_000));
   });
 
   it('is one of the user that the command was of: another one could be a link to what that user may not read', async () => {

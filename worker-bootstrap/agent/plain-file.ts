@@ -20,6 +20,8 @@ export interface PlainFile extends AsyncDisposable {
   readonly look: string;
   /** What is in it, from the beginning at every call. */
   pieces(): AsyncIterable<Uint8Array>;
+  /** All of it, in memory once and not twice. */
+  read(): Promise<Buffer>;
 }
 
 /**
@@ -41,6 +43,15 @@ export async function openPlainFile(path: string, user: TaskUser | null): Promis
     bytes,
     look: lookOf(found),
     pieces: () => piecesOf(handle, bytes),
+    read: async () => {
+      const whole = Buffer.alloc(bytes);
+      let length = 0;
+      for await (const piece of piecesOf(handle, bytes)) {
+        whole.set(piece, length);
+        length += piece.length;
+      }
+      return whole.subarray(0, length);
+    },
     [Symbol.asyncDispose]: () => handle.close(),
   };
 }

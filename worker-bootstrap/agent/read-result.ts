@@ -1,5 +1,4 @@
 /** The result that a command left: `$SHOAL_RESULT_FILE` if there is something in it, else the last line of stdout. */
-import { buffer } from 'node:stream/consumers';
 import type { Failure } from '../../core/task.ts';
 import { type LastLineReader, MAX_LINE_BYTES } from './last-line.ts';
 import { openPlainFile } from './plain-file.ts';
@@ -44,7 +43,7 @@ async function readResultFile(
   await using file = found;
   if (file.bytes === 0) return undefined;
   if (file.bytes > maxResultBytes) return tooLarge(`it has ${file.bytes} bytes, ${maxResultBytes} are allowed`);
-  const bytes = await buffer(file.pieces());
+  const bytes = await file.read();
   const json = parseJson(bytes);
   if (json !== undefined) return { kind: 'result', json, isPrinted: false };
   return invalid(`$SHOAL_RESULT_FILE does not hold JSON in UTF-8; it starts with ${firstBytes(bytes)}`);
