@@ -184,6 +184,14 @@ describe('a preparation', () => {
     expect(preparations.failuresInARow).toBe(0);
   });
 
+  it('that failed leaves its folder no longer than its failure stands', async () => {
+    const { preparations, workDir } = setUp({ backoffSeconds: 0.2 });
+    const { url, commit } = gitRepository();
+    await preparations.prepare(codeOf(url, commit({ a: 'one' }), { setup: 'exit 1' }), JOB);
+
+    await until(() => readdirSync(join(workDir, 'checkouts')).length === 0, 'its folder is gone');
+  });
+
   it('that is stopped is no failure', async () => {
     const { preparations, stop, workDir } = setUp();
     const { url, commit } = gitRepository();

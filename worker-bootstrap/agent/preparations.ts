@@ -41,7 +41,7 @@ export interface PreparationTools {
   readonly random: () => number;
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
-  /** How long a failure stands before it is tried again. */
+  /** How long a failure stands, and what it left: then it may be tried again. */
   readonly backoffSeconds: number;
   /** How long a host that does not answer is asked again, within the time for setup. */
   readonly patienceSeconds: number;
@@ -62,7 +62,6 @@ interface Entry {
   readonly jobs: Set<string>;
   readonly stop: AbortController;
   state: 'running' | 'ready' | 'failed';
-  retryAt: number;
 }
 
 export class Preparations {
@@ -95,10 +94,10 @@ export class Preparations {
     // Two at a time would be in each other's way.
     if (known && isEnding(known)) return known.outcome.then(() => this.prepare(code, jobId));
     known?.jobs.add(jobId);
-    if (known && !(known.state === 'failed' && this.#now() >= known.retryAt)) return known.outcome;
+    if (known) return known.outcome;
     const stop = new AbortController();
     const outcome = this.#attempt(code, key, stop.signal);
-    this.#entries.set(key, { outcome, jobs: new Set([jobId]), stop, state: 'running', retryAt: 0 });
+    this.#entries.set(key, { outcome, jobs: new Set([jobId]), stop, state: 'running' });
     return outcome;
   }
 
@@ -136,14 +135,28 @@ export class Preparations {
       await removeTree(settings.taskUser, place).catch(() => undefined);
     }
     const entry = this.#entries.get(key);
-    if (outcome.kind !== 'stopped') this.#failuresInARow = outcome.kind === 'ready' ? 0 : this.#failuresInARow + 1;
     if (outcome.kind === 'stopped') this.#entries.delete(key);
     else if (entry) {
-      entry.state = outcome.kind === 'ready' ? 'ready' : 'failed';
-      entry.retryAt = this.#now() + this.#tools.backoffSeconds * 1_000;
+      entry.state = outcome.kind;
+      this.#failuresInARow = outcome.kind === 'ready' ? 0 : this.#failuresInARow + 1;
+      if (outcome.kind === 'failed') this.#forgetLater(key, entry, place);
     }
     this.#tools.onTried(code.commit, outcome, (this.#now() - began) / 1_000);
     return outcome;
+  }
+
+  /** What it left lies there till then: whether the disk is full is asked when it has failed. */
+  #forgetLater(key: string, failed: Entry, place: string): void {
+    const { clock, backoffSeconds, settings } = this.#tools;
+    clock.after(backoffSeconds * 1_000, () => {
+      const removed = removeTree(settings.taskUser, place).catch(() => undefined);
+      const outcome = removed.then((): Preparation => {
+        this.#entries.delete(key);
+        return { kind: 'stopped' };
+      });
+      failed.stop.abort();
+      this.#entries.set(key, { ...failed, outcome, state: 'running' });
+    });
   }
 
   async #make(code: Code, place: string, stop: AbortSignal): Promise<Preparation> {
