@@ -36,6 +36,9 @@ export interface BenchFigures {
   readonly startCpuMs: readonly number[];
 }
 
+/** A smaller job is not held to the budgets: what it costs once is shared by too few. */
+export const MIN_BUDGETED_TASKS = 1_000;
+
 /** At most so many a task. */
 export const BUDGETS = {
   sqsRequests: 0.5,
@@ -96,7 +99,9 @@ export function faultsOfRun({ tasks, machines, perTask, processes }: BenchFigure
   const over = Object.entries(BUDGETS).flatMap(([name, budget]) => {
     const key = name as keyof typeof BUDGETS; // entries of it
     const figure = perTask[key];
-    return figure > budget ? [`${NAMES[key]}: ${figure.toFixed(3)} of at most ${budget} (${tasks} tasks)`] : [];
+    return figure > budget && tasks >= MIN_BUDGETED_TASKS
+      ? [`${NAMES[key]}: ${figure.toFixed(3)} of at most ${budget} (${tasks} tasks)`]
+      : [];
   });
   // Another takes its place when one dies, of a lack of memory for instance; the job does not show it.
   const agents = processes.filter(({ name }) => name.startsWith('agent')).length;

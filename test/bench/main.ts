@@ -19,7 +19,8 @@ const HELP = `Runs a job of no-op tasks through the whole pipeline on this machi
 Example:  npm run bench -- --tasks 2000 --machines 1
           npm run bench -- --sizes 10000,100000      memory over 100,000 tasks (some three minutes)
 
-Ends with 0 if the figures keep to their budgets, with 1 naming what is over, with 2 for a wrong option.`;
+Ends with 0 if the figures keep to their budgets (for 1,000 tasks and more), with 1 naming what is over, with 2 for a
+wrong option.`;
 
 interface Arguments {
   readonly sizes: readonly number[];
@@ -84,7 +85,7 @@ async function main(): Promise<number> {
   const runs: BenchFigures[] = [];
   try {
     for (const tasks of sizes) {
-      tell(`${tasks} ${settings.protocol} tasks, ${settings.machines} machines of ${settings.slots} slots …`);
+      tell(`${tasks} ${settings.protocol} tasks, ${settings.machines} machine(s) of ${settings.slots} slot(s) …`);
       const figures = await runBench({ ...settings, tasks, onProgress: tell, signal: abort.signal });
       runs.push(figures);
       if (!json) console.log(`\n${reportOf(figures)}\n`);
