@@ -88,7 +88,7 @@ describe('every offer', () => {
     ['architecture', medium, { architectures: ['x86_64'] }, 'its architecture is arm64, not x86_64'],
     ['market', medium, { market: 'on-demand' }, 'it is spot, the fleet takes on-demand only'],
     ['allowed types', medium, { allowedTypes: ['m7g.*', 'c7g.large'] }, 'it is not among the allowed types'],
-    ['vCPU', medium, { slot: { vcpu: 2, memoryMiB: 512, diskGiB: 1 } }, '1 vCPU are too few for one slot'],
+    ['vCPU', medium, { slot: { vcpu: 2, memoryMiB: 512, diskGiB: 1 } }, '1 vCPU is too few for one slot'],
     [
       'memory: the system keeps some',
       medium,

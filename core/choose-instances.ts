@@ -14,6 +14,7 @@
  *
  * Every offer comes back: ranked, with how it compares to the best one, or refused, with the first rule that it breaks.
  */
+import { counted } from './counted.ts';
 import type { Fleet } from './fleet.ts';
 import { usd } from './money.ts';
 import { type Offer, poolOf } from './offer.ts';
@@ -161,12 +162,14 @@ function slotsThatFit({ slot, gpu }: MachineNeeds, { vcpus, memoryMiB, gpus }: M
 }
 
 const faultOfSize = (slot: Fleet['slot'], { vcpus, memoryMiB }: MachineShape): string =>
-  vcpus < slot.vcpu ? `${vcpus} vCPU are too few` : `${usableMemoryMiB(memoryMiB)} MiB of free memory are too few`;
+  vcpus < slot.vcpu
+    ? `${counted(vcpus, 'vCPU is', 'vCPU are')} too few`
+    : `${usableMemoryMiB(memoryMiB)} MiB of free memory are too few`;
 
 function faultOfGpu(needs: Fleet['gpu'], has: Offer['gpus']): string | undefined {
   // A GPU that nobody uses is never the cheapest way to run a task, and its machines are what others wait for.
   if (!needs) return has ? 'it has GPUs, which nobody asked for' : undefined;
-  if (!has || has.count < needs.count) return `it has ${has?.count ?? 0} GPUs, a slot needs ${needs.count}`;
+  if (!has || has.count < needs.count) return `it has ${counted(has?.count ?? 0, 'GPU')}, a slot needs ${needs.count}`;
   const { models } = needs;
   if (models.length > 0 && !models.includes(has.model)) return `its GPU is ${has.model}, not ${models.join(' or ')}`;
   return undefined;
@@ -192,8 +195,8 @@ const named = ({ instanceType, zone, region, market }: Offer): string =>
   `${instanceType} (${market}, ${zone ?? region})`;
 
 const whyFirst = ({ offer, slots, hourlyPriceUsd, usdPerTask: cost }: Fitted & { usdPerTask: number }, all: object[]) =>
-  `${named(offer)} finishes a task for ${usd(cost)}: ${usd(hourlyPriceUsd)} an hour for ${slots} ` +
-  `${slots === 1 ? 'slot' : 'slots'}, the least of ${all.length} that fit`;
+  `${named(offer)} finishes a task for ${usd(cost)}: ${usd(hourlyPriceUsd)} an hour for ` +
+  `${counted(slots, 'slot')}, the least of ${all.length} that fit`;
 
 function whyNot(each: Fitted & { usdPerTask: number }, best: Fitted & { usdPerTask: number }): string {
   const more = each.usdPerTask / best.usdPerTask - 1;

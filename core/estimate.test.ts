@@ -84,7 +84,7 @@ describe('an estimate', () => {
     const elsewhere = estimate({}, { provider: 'gcp' });
 
     expect(large).toMatchObject({ costUsd: null, finishAt: null, machine: null });
-    expect(large.reasons).toEqual(['no machine fits; of 1 it is true: 1 vCPU are too few for one slot']);
+    expect(large.reasons).toEqual(['no machine fits; of 1 it is true: 1 vCPU is too few for one slot']);
     expect(elsewhere.reasons).toEqual(['no prices of gcp are known']);
   });
 

@@ -11,6 +11,7 @@
  * What cannot be held together (budget, deadline, bounds) is told in words, each with what would be possible.
  */
 import { type Choice, chooseInstances, workloadToCome } from './choose-instances.ts';
+import { counted } from './counted.ts';
 import type { Fleet } from './fleet.ts';
 import { usd } from './money.ts';
 import type { OfferList } from './ports.ts';
@@ -172,7 +173,7 @@ function conflictsOf(runs: Runs, likely: Run): string[] {
   const late = deadline !== null && now.getTime() + likely.seconds * 1_000 > Date.parse(deadline);
   const conflicts = late
     ? [
-        `${moment(new Date(deadline))} cannot be met: the ${likely.machines} machines that are allowed have it done about ${when(likely)}`,
+        `${moment(new Date(deadline))} cannot be met: the ${counted(likely.machines, 'machine that is allowed has', 'machines that are allowed have')} it done about ${when(likely)}`,
       ]
     : [];
   if (budgetUsd === null || likely.costUsd <= budgetUsd) return conflicts;
@@ -239,12 +240,17 @@ export function secondsRange(known: {
   if (measured?.ofThisJob) {
     // The mean of few may be far off; of many it is not.
     const spread = Math.max(LEAST_SPREAD, Math.min(MOST_SPREAD, 1 / Math.sqrt(measured.tasks)));
-    const basis = `measured: ${measured.tasks} tasks of this job`;
+    const basis = `measured: ${counted(measured.tasks, 'task')} of this job`;
     return range(measured.seconds, 1 - spread, 1 + spread, basis);
   }
   if (expectedSeconds !== null) return range(expectedSeconds, 0.6, 1.6, 'as expectedSeconds says');
   if (measured) {
-    return range(measured.seconds, 0.8, 1.3, `measured: ${measured.tasks} tasks of earlier jobs with this command`);
+    return range(
+      measured.seconds,
+      0.8,
+      1.3,
+      `measured: ${counted(measured.tasks, 'task')} of earlier jobs with this command`,
+    );
   }
   const guess = Math.min(UNKNOWN_SECONDS, timeoutSeconds);
   return {

@@ -1,4 +1,5 @@
 /** When a job is done, and how it ended: derived from its counters alone. */
+import { counted } from './counted.ts';
 import { type Counters, type TaskCounts, taskCounts } from './counters.ts';
 import type { Job, JobStatus } from './job.ts';
 import { isHopeless } from './machine-trouble.ts';
@@ -20,8 +21,6 @@ export interface JobOutcome {
   readonly reason: string | null;
 }
 
-const tasks = (count: number): string => `${count} ${count === 1 ? 'task' : 'tasks'}`;
-
 /** Whether every task came to an end of its own: completed, failed, or cancelled singly. */
 export const allEnded = ({ taskCount }: Pick<Job, 'taskCount'>, { completed, failed, cancelled }: Counters): boolean =>
   completed + failed + cancelled >= taskCount;
@@ -42,9 +41,12 @@ export function outcomeOf(
   const cancelling = job.status === 'CANCELLING' || cause === 'cancelled';
   if (allEnded(job, counters) && !(cancelling && counts.cancelled > 0)) return judge(job, counts);
   if (cancelling) {
-    return { status: 'CANCELLED', reason: `cancelled with ${counts.completed} of ${tasks(job.taskCount)} completed` };
+    return {
+      status: 'CANCELLED',
+      reason: `cancelled with ${counts.completed} of ${counted(job.taskCount, 'task')} completed`,
+    };
   }
-  const done = `${counts.completed + counts.failed} of ${tasks(job.taskCount)} done`;
+  const done = `${counts.completed + counts.failed} of ${counted(job.taskCount, 'task')} done`;
   if (cause === 'timed-out') {
     return { status: 'FAILED', reason: `not finished within ${job.maxDurationSeconds} s: ${done}` };
   }
@@ -60,7 +62,7 @@ function judge(
   job: Pick<Job, 'taskCount' | 'allowedFailures'>,
   { completed, failed, cancelled }: TaskCounts,
 ): JobOutcome {
-  const of = `of ${tasks(job.taskCount)}`;
+  const of = `of ${counted(job.taskCount, 'task')}`;
   if (completed + failed === 0) return { status: 'CANCELLED', reason: 'every task was cancelled' };
   const verdict = failed > job.allowedFailures ? 'FAILED' : 'COMPLETED';
   const allowed = verdict === 'FAILED' ? `${job.allowedFailures} allowed` : 'as allowed';

@@ -10,6 +10,7 @@
  *
  * No more fleets get tasks than the job may have machines: each of them needs one.
  */
+import { counted } from './counted.ts';
 import { usd } from './money.ts';
 import type { Share } from './placement.ts';
 
@@ -172,7 +173,7 @@ function reasonsOf(
     work.secondsLeft === null ? 'in its drain target' : `in the ${Math.round(work.secondsLeft)} s until the deadline`;
   const told = placed.map(({ fleet, capacity: most, usdPerTask, cost, reason }) => {
     const price = usdPerTask === null ? 'at a price that is not known' : `at ${usd(cost)} a task`;
-    return `${fleet} gets ${tasksOf.get(fleet) ?? 0} of ${work.tasks} tasks ${price}; it can finish ${most} ${within}: ${reason}`;
+    return `${fleet} gets ${tasksOf.get(fleet) ?? 0} of ${counted(work.tasks, 'task')} ${price}; it can finish ${most} ${within}: ${reason}`;
   });
   const refused = candidates.flatMap(({ fleet, unavailable }) =>
     unavailable === null

@@ -239,6 +239,18 @@ describe('a scale plan', () => {
     expect(plan).toMatchObject({ wanted, launch: wanted });
   });
 
+  it('tells one task and one machine as one', () => {
+    const depth = { visible: 1, inFlight: 0, delayed: 0 };
+    const jobs = [job({ openTasks: 1, maxInstances: 1, secondsPerTask: 60 })];
+
+    expect(planScale(snapshot({ depth, jobs }), { ...limits, slotsPerInstance: 2 }).reasons[0]).toMatch(
+      /^1 task waits, about 60 s of work: 1 more machine of 2 slots can finish it within/,
+    );
+    expect(planScale(snapshot({ depth, jobs: [] }), limits).reasons[0]).toBe(
+      '1 message on the queues, but no open task for it',
+    );
+  });
+
   it('counts leased tasks as work: a fleet that is busy is wanted (lesson 28)', () => {
     const depth = { visible: 0, inFlight: 2, delayed: 0 };
     const busy = planScale(snapshot({ depth, instances: machines(['READY', 'READY']) }), limits);
@@ -258,8 +270,8 @@ describe('a scale plan', () => {
 
     expect(plans.map(({ launch }) => launch)).toEqual([0, 0, 0, 0, 0]);
     expect(plans.map(({ reasons }) => reasons[0])).toEqual([
-      '10 tasks are leased by machines that are gone: they wait for their leases to end',
-      '10 tasks are leased by machines that are gone: they wait for their leases to end',
+      '10 tasks are leased by machines that are gone: back when the leases end',
+      '10 tasks are leased by machines that are gone: back when the leases end',
       '10 tasks wait for their time',
       '10 messages on the queues, but no open task for them',
       '10 messages on the queues, but no open task for them',

@@ -19,6 +19,7 @@
  * seconds a task, or another job never want fewer machines. Nothing here ends a busy machine: machines end themselves, the
  * plan names only those that never became ready or are past their lifetime.
  */
+import { counted } from './counted.ts';
 import { hasEnded, type Instance, isBooting, type LaunchIntent } from './instance.ts';
 import { usd } from './money.ts';
 import {
@@ -92,13 +93,16 @@ export function planScale(snapshot: ScaleSnapshot, limits: ScaleLimits): ScalePl
   const existing = working.length + askedFor;
   const wanted = wantedMachines(work, limits, { missing, open, existing, jobs: snapshot.jobs, reasons });
   if (limits.isOwn) {
-    const machines = `${wanted} wanted, ${working.length} of your own ${working.length === 1 ? 'is' : 'are'} there`;
+    const machines = `${wanted} wanted, ${counted(working.length, 'of your own is', 'of your own are')} there`;
     return { wanted, launch: 0, terminate, reasons: [...reasons, `${machines}: nothing is launched`] };
   }
 
   const room: [number, string][] = [
     // Draining machines and those about to be ended still exist: they count against the maximum.
-    [limits.maxInstances - present.length - askedFor, `the fleet's maximum of ${limits.maxInstances} machines`],
+    [
+      limits.maxInstances - present.length - askedFor,
+      `the fleet's maximum of ${counted(limits.maxInstances, 'machine')}`,
+    ],
     affordableMachines(snapshot, limits, { work, staying, askedFor, bootSeconds }),
   ];
   const lacking = Math.max(0, wanted - working.length - askedFor);
@@ -134,12 +138,12 @@ function missingMachines(snapshot: ScaleSnapshot, limits: ScaleLimits, gathered:
   const useful = Math.max(0, Math.min(Math.ceil(forTasks / slotsPerInstance), work.waitingTasks));
   const missing = Math.max(supply.slots === 0 ? 1 : 0, Math.min(Math.ceil(missingSlots / slotsPerInstance), useful));
 
-  const about = `${work.waitingTasks} tasks wait, about ${Math.round(work.waitingSlotSeconds)} s of work`;
+  const about = `${counted(work.waitingTasks, 'task waits', 'tasks wait')}, about ${Math.round(work.waitingSlotSeconds)} s of work`;
   const within = `within ${Math.round(targetSeconds)} s after a boot of ${Math.round(bootSeconds)} s`;
   reasons.push(
     missing > 0
-      ? `${about}: ${missing} more machines of ${slotsPerInstance} slots finish it ${within}`
-      : `${about}: the machines that are there, or will be, finish it ${within}`,
+      ? `${about}: ${counted(missing, 'more machine')} of ${counted(slotsPerInstance, 'slot')} can finish it ${within}`
+      : `${about}: the machines that are there, or will be, can finish it ${within}`,
   );
   return missing;
 }
@@ -189,7 +193,7 @@ function wantedMachines(
   const busy = Math.min(existing, Math.ceil(slots / limits.slotsPerInstance - ROUNDING));
   const needed = missing > 0 ? existing + missing : busy;
   const allowed = jobs.reduce((sum, job) => sum + (job.openTasks > 0 ? machinesAllowed(job) : 0), 0);
-  if (allowed < needed) reasons.push(`the jobs allow at most ${allowed} machines`);
+  if (allowed < needed) reasons.push(`the jobs allow at most ${counted(allowed, 'machine')}`);
   for (const { jobId, troubled, openTasks } of jobs) {
     if (troubled && openTasks > 0) {
       reasons.push(`${jobId} has trouble on its machines and nothing finished since: one machine until something does`);
@@ -233,11 +237,12 @@ function affordableMachines(
 
 function whyNoWork({ depth }: ScaleSnapshot, { phantomTasks, heldSlots }: Outstanding): string {
   if (!depth) return heldSlots > 0 ? 'every open task is being worked on, as far as can be counted' : 'no open task';
-  if (depth.visible > 0) return `${depth.visible} messages on the queues, but no open task for them`;
+  if (depth.visible > 0)
+    return `${counted(depth.visible, 'message')} on the queues, but no open task for ${depth.visible === 1 ? 'it' : 'them'}`;
   if (heldSlots > 0) return 'every task on the queues is being worked on';
   if (phantomTasks > 0)
-    return `${phantomTasks} tasks are leased by machines that are gone: they wait for their leases to end`;
-  if (depth.delayed > 0) return `${depth.delayed} tasks wait for their time`;
+    return `${counted(phantomTasks, 'task is', 'tasks are')} leased by machines that are gone: back when the leases end`;
+  if (depth.delayed > 0) return `${counted(depth.delayed, 'task waits for its', 'tasks wait for their')} time`;
   return 'no work on the queues';
 }
 

@@ -9,6 +9,7 @@
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { counted } from '../core/counted.ts';
 import { type FleetsFile, fleetsOf } from '../core/fleet.ts';
 import { endLocalInstances, localInstancesLeft } from './end-local-instances.ts';
 import type { HostConfiguration } from './function-host/host-configuration.ts';
@@ -290,7 +291,7 @@ class PipelineRun {
     const keep = this.#options.keep ?? false;
     const jobsTable = tables['JobsTable'] ?? '';
     const open = await this.#safely(takeOverOpenJobs({ endpoints, jobsTable, stateMachineArn, keep }));
-    const jobs = `${open} ${open === 1 ? 'job' : 'jobs'} of an earlier run`;
+    const jobs = `${counted(open, 'job')} of an earlier run`;
     if (open > 0) this.#tell(keep ? `going on with ${jobs}` : `closing ${jobs} (--keep goes on with them)`);
   }
 

@@ -3,6 +3,7 @@ import { type Counters, type TaskCounts, taskCounts } from '../../core/counters.
 import { isClosed, type Job } from '../../core/job.ts';
 import type { Placement } from '../../core/placement.ts';
 import type { JobProgress } from '../../core/ports.ts';
+import { type JobLinks, jobLinks } from '../http/job-links.ts';
 
 export interface JobView extends Omit<Job, 'taskToken' | 'keyed' | 'awaits' | 'sweep' | 'moved' | 'placement'> {
   /** Of a job over several fleets; `null` for any other. */
@@ -19,7 +20,7 @@ export interface JobView extends Omit<Job, 'taskToken' | 'keyed' | 'awaits' | 's
   /** The part of that which brought no result: interruptions, lost machines, failures that were tried again. */
   readonly lostSeconds: number;
   readonly lostUsd: number;
-  readonly links: Readonly<Record<'self' | 'tasks' | 'results' | 'failures' | 'audit', string>>;
+  readonly links: JobLinks;
 }
 
 export function jobView({ job, counters }: JobProgress, now: Date): JobView {
@@ -39,13 +40,7 @@ export function jobView({ job, counters }: JobProgress, now: Date): JobView {
     costUsd: roundedUsd(counters.costUsd),
     lostSeconds: rounded(counters.lostSeconds),
     lostUsd: roundedUsd(counters.lostUsd),
-    links: {
-      self: `/v1/jobs/${job.jobId}`,
-      tasks: `/v1/jobs/${job.jobId}/tasks`,
-      results: `/v1/jobs/${job.jobId}/results`,
-      failures: `/v1/jobs/${job.jobId}/failures`,
-      audit: `/v1/jobs/${job.jobId}/audit`,
-    },
+    links: jobLinks(job.jobId),
   };
 }
 

@@ -4,6 +4,7 @@
  * its tasks are sent to where they belong (move-tasks.ts).
  */
 import { inParallel } from '../../adapters/in-parallel.ts';
+import { counted } from '../../core/counted.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { candidateOf } from '../../core/fleet-candidate.ts';
 import { type LeaveAfterSeconds, whyAvoid, whyLeave } from '../../core/fleet-trouble.ts';
@@ -129,7 +130,7 @@ async function placementWithout(
   );
   const at = now.toISOString();
   return leaveFleet(placement, { fleet: leaving, at, reason, to: [...placed.shares] }, [
-    `${leaving} is left for good, ${tasks} tasks move: ${reason}`,
+    `${leaving} is left for good, ${counted(tasks, 'task moves', 'tasks move')}: ${reason}`,
     ...placed.reasons,
   ]);
 }

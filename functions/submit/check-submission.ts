@@ -2,6 +2,7 @@
 
 import { type Clouds, servicesOf } from '../../core/clouds.ts';
 import { codeSchema } from '../../core/code.ts';
+import { counted } from '../../core/counted.ts';
 import { type Fault, ValidationError } from '../../core/errors.ts';
 import type { Fleet } from '../../core/fleet.ts';
 import { type JobSubmission, jobSubmissionSchema } from '../../core/job-submission.ts';
@@ -47,10 +48,7 @@ export async function checkSubmission(
   });
   const faults = [...known, ...code.faults];
   if (!parsed.success || !code.commit || faults.length > 0) {
-    throw new ValidationError(
-      `the job has ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`,
-      unique(faults),
-    );
+    throw new ValidationError(`the job has ${counted(faults.length, 'fault')}`, unique(faults));
   }
   return { submission: parsed.data, commit: code.commit };
 }

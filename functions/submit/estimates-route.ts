@@ -1,6 +1,7 @@
 /** `POST /v1/estimates`: what work would cost and when it would be done, on each fleet alone or on several; nothing is kept. */
 import { z } from 'zod';
 import { codeSchema } from '../../core/code.ts';
+import { counted } from '../../core/counted.ts';
 import { ValidationError } from '../../core/errors.ts';
 import { jobSubmissionSchema, MAX_INLINE_BYTES } from '../../core/job-submission.ts';
 import { fleetsNamed } from '../../core/placement.ts';
@@ -44,8 +45,7 @@ export const estimatesRoute =
     const asked = parseDocument(estimateRequestSchema, readJsonBody(request, MAX_INLINE_BYTES), 'the estimate');
     const faults = fleetFaults(asked, fleets);
     if (faults.length > 0) {
-      const count = `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`;
-      throw new ValidationError(`the estimate has ${count}`, faults);
+      throw new ValidationError(`the estimate has ${counted(faults.length, 'fault')}`, faults);
     }
     const names = asked.fleet === null ? fleets.map((each) => each.name) : fleetsNamed({ fleet: asked.fleet });
     const named = names.flatMap((each) => fleets.find((fleet) => fleet.name === each) ?? []);

@@ -2,6 +2,7 @@
  * `POST /v1/jobs/{jobId}/retry`: a new job with the failed tasks of another, on the same commit or another one. The job
  * that they come from is not touched, and need not have ended. A task that is retried twice runs twice.
  */
+import { counted } from '../../core/counted.ts';
 import { ConflictError, type Fault, NotFoundError, ValidationError } from '../../core/errors.ts';
 import type { Job } from '../../core/job.ts';
 import { MAX_RETRIES_OF_A_JOB, retryDocument, retryRequestSchema } from '../../core/job-retry.ts';
@@ -49,7 +50,7 @@ async function check(jobId: string, document: unknown, rules: SubmissionRules, p
   ]);
   const faults = [...selection.faults, ...settings.faults];
   if (!settings.checked || faults.length > 0) {
-    throw new ValidationError(`the retry has ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`, faults);
+    throw new ValidationError(`the retry has ${counted(faults.length, 'fault')}`, faults);
   }
   const rootJobId = await rootOf(job, ports);
   const [tasks, origins] = await Promise.all([

@@ -134,8 +134,10 @@ describe('a submission that is accepted', () => {
     const answer = await submit();
 
     const self = `/v1/jobs/${jobIdFactory()}`;
-    const links = { self, tasks: `${self}/tasks`, results: `${self}/results` };
-    expect(answer).toMatchObject({ jobId: jobIdFactory(), taskCount: 1, links });
+    const parts = ['tasks', 'results', 'failures', 'audit', 'retry'];
+    const links = { self, ...Object.fromEntries(parts.map((part) => [part, `${self}/${part}`])) };
+    expect(answer).toMatchObject({ jobId: jobIdFactory(), taskCount: 1 });
+    expect(answer.links).toEqual(links);
   });
 
   it('is told what it will cost and when it will be done, as far as prices are known', async () => {

@@ -12,6 +12,7 @@ import { blobKeys, CHUNK_SIZE, chunksOf, jobIdFromUlid } from '../../core/ids.ts
 import type { Job } from '../../core/job.ts';
 import type { Placement } from '../../core/placement.ts';
 import type { BlobStore, IdempotencyRecord, JobMachine, Waker } from '../../core/ports.ts';
+import { type JobLinks, jobLinks } from '../http/job-links.ts';
 import { HttpError } from '../http/problem.ts';
 import type { CheckedSubmission } from './check-submission.ts';
 import { type EstimatePorts, estimateSubmission } from './estimate-submission.ts';
@@ -53,7 +54,7 @@ export interface SubmitAnswer {
   readonly retryOf?: string;
   /** `null`: prices or earlier jobs could not be read at that moment. */
   readonly estimate: Estimate | SplitEstimate | null;
-  readonly links: { readonly self: string; readonly tasks: string; readonly results: string };
+  readonly links: JobLinks;
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -174,5 +175,5 @@ const answerOf = ({ jobId, taskCount, retryOf }: Job, estimate: SubmitAnswer['es
   taskCount,
   ...(retryOf ? { retryOf } : {}),
   estimate,
-  links: { self: `/v1/jobs/${jobId}`, tasks: `/v1/jobs/${jobId}/tasks`, results: `/v1/jobs/${jobId}/results` },
+  links: jobLinks(jobId),
 });

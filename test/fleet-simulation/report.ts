@@ -1,4 +1,5 @@
 /** What came out of it, summed over seeds: for people as a table, for programs as JSON. */
+import { counted } from '../../core/counted.ts';
 import type { Comparison } from './compare.ts';
 
 export interface PolicyFigures {
@@ -113,7 +114,7 @@ export function tableOf({ workloads, shoal }: Report): string {
       cells
         .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
         .join('  ');
-    return [`${workload} (${seeds} ${seeds === 1 ? 'seed' : 'seeds'})`, line(head), ...rows.map(line)].join('\n');
+    return [`${workload} (${counted(seeds, 'seed')})`, line(head), ...rows.map(line)].join('\n');
   });
   const summary = [
     `Shoal over all: ${shoal.timesPatientBound.toFixed(3)} × the bound for whoever may take as long as they like,`,

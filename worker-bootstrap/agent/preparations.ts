@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CredentialUser } from '../../adapters/git/repository-credentials.ts';
+import { counted } from '../../core/counted.ts';
 import { TransientError } from '../../core/errors.ts';
 import type { TaskMessage } from '../../core/messages.ts';
 import { type CheckoutOutcome, checkout, describeFailedRun, type RepositoryAuthorization } from './checkout.ts';
@@ -196,7 +197,7 @@ export class Preparations {
       if (outcome.kind === 'done' || !outcome.mayPass || stop.aborted) return outcome;
       const pause = PAUSE_FACTOR * backoffMs(tries, random());
       if (performance.now() + pause >= patientUntil) {
-        return { ...outcome, reason: `${outcome.reason} (tried ${tries} ${tries === 1 ? 'time' : 'times'})` };
+        return { ...outcome, reason: `${outcome.reason} (tried ${counted(tries, 'time')})` };
       }
       await sleep(clock, pause, stop);
     }
