@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { pinnedCodeSchema } from './code.ts';
+import { PRIORITIES, type Priority } from './ids.ts';
 import { jobSubmissionSchema } from './job-submission.ts';
 import { moveMarkSchema, placementSchema } from './placement.ts';
 
@@ -82,6 +83,8 @@ export const jobSchema = z.object({
   allowedFailures: settings.allowedFailures,
   retry: settings.retry,
   priority: settings.priority,
+  /** Every one that it has had, once it was changed: what was sent before stays on its queue. */
+  priorities: z.array(z.enum(PRIORITIES)).default([]),
   maxInstances: settings.maxInstances,
   deadline: z.string().nullable().default(null),
   budgetUsd: z.number().nullable().default(null),
@@ -110,6 +113,10 @@ export const jobSchema = z.object({
   awaits: z.enum(['completion', 'machines']).default('completion'),
 });
 export type Job = z.infer<typeof jobSchema>;
+
+/** On the queues of which priorities messages of it may be, the highest first. */
+export const prioritiesOf = ({ priority, priorities }: Pick<Job, 'priority' | 'priorities'>): readonly Priority[] =>
+  PRIORITIES.filter((each) => each === priority || priorities.includes(each));
 
 /** What a list of jobs shows. */
 export type JobSummary = Pick<

@@ -147,8 +147,11 @@ export interface JobStore {
   pause(jobId: string, pausedFor: NonNullable<Job['pausedFor']>, reason: string): Promise<boolean>;
   /** PAUSED → RUNNING: `false` if it was not paused. */
   resume(jobId: string): Promise<boolean>;
-  /** Changes settings of an open job; what is left out stays. `false` if the job is closed. */
-  amend(jobId: string, settings: JobAmendment): Promise<boolean>;
+  /**
+   * Changes settings of an open job; what is left out stays. A changed priority is remembered beside the one that the job
+   * had as it was read. `false` if the job is closed.
+   */
+  amend(job: Pick<Job, 'jobId' | 'priority'>, settings: JobAmendment): Promise<boolean>;
   /** → CANCELLING: `false` if the job is closed (or was cancelled already). @throws NotFoundError */
   requestCancel(jobId: string): Promise<boolean>;
   /** Keeps the latest trouble of a machine with this job's tasks. No-op on a closed job. */

@@ -29,13 +29,17 @@ export function countersFromItem(item: Record<string, unknown>): Counters {
 }
 
 /** A set has no order of its own; ids of jobs sort by their time. */
-const retriesSchema = z
+const sortedSchema = z
   .set(z.string())
   .default(new Set())
-  .transform((ids) => [...ids].sort());
+  .transform((elements) => [...elements].sort());
 
 export const jobFromItem = (item: Record<string, unknown>): Job =>
-  jobSchema.parse({ ...item, retries: retriesSchema.parse(item['retries']) });
+  jobSchema.parse({
+    ...item,
+    retries: sortedSchema.parse(item['retries']),
+    priorities: sortedSchema.parse(item['priorities']),
+  });
 
 /** What the index `by-state` carries of a job. */
 export const summarySchema = jobSchema.pick({

@@ -42,8 +42,8 @@ export class DynamoJobStore implements JobStore {
   }
 
   async create(job: Job, idempotency: IdempotencyRecord | null): Promise<boolean> {
-    // Kept as a set, which comes into being with its first element.
-    const { retries: _none, ...row } = job;
+    // Kept as sets, which come into being with their first element.
+    const { retries: _none, priorities: _same, ...row } = job;
     const putJob = {
       TableName: this.#table,
       Item: { ...jobKey(job.jobId), state: 'open', ...row },
@@ -273,11 +273,14 @@ export class DynamoJobStore implements JobStore {
     return resumed.kind === 'written';
   }
 
-  async amend(jobId: string, settings: JobAmendment): Promise<boolean> {
+  /** However changes cross: each adds what it writes, and the first of them had read what was there before. */
+  async amend(job: Pick<Job, 'jobId' | 'priority'>, settings: JobAmendment): Promise<boolean> {
     const changes = Object.entries(settings).filter(([, value]) => value !== undefined);
     if (changes.length === 0) return true;
-    const amended = await this.#update(jobId, {
-      UpdateExpression: `SET ${changes.map(([name]) => `#${name} = :${name}`).join(', ')}`,
+    const had = settings.priority && new Set([job.priority, settings.priority]);
+    const sets = `SET ${changes.map(([name]) => `#${name} = :${name}`).join(', ')}`;
+    const amended = await this.#update(job.jobId, {
+      UpdateExpression: had ? `${sets} ADD priorities :had` : sets,
       ConditionExpression: '#state = :open',
       ExpressionAttributeNames: {
         '#state': 'state',
@@ -286,6 +289,7 @@ export class DynamoJobStore implements JobStore {
       ExpressionAttributeValues: {
         ':open': 'open',
         ...Object.fromEntries(changes.map(([name, value]) => [`:${name}`, value])),
+        ...(had ? { ':had': had } : {}),
       },
     });
     return amended.kind === 'written';

@@ -76,16 +76,29 @@ export async function pull(subscriptionUrl: string, options: PullOptions): Promi
 export const acknowledge = (url: string, ackIds: readonly string[], token: AccessToken | null): Promise<void> =>
   inAckBatches(ackIds, (batch) => post(`${url}:acknowledge`, { ackIds: batch }, nothing, { token }));
 
-/** @param seconds from when Pub/Sub hears of it; 0 returns the messages at once, 600 is the most */
+/**
+ * What is no message of this subscription stays as it is: Pub/Sub refuses the whole request then, so each is asked for alone.
+ * @param seconds from when Pub/Sub hears of it; 0 returns the messages at once, 600 is the most
+ */
 export const modifyAckDeadline = (
   url: string,
   ackIds: readonly string[],
   seconds: number,
   token: AccessToken | null,
 ): Promise<void> =>
-  inAckBatches(ackIds, (batch) =>
-    post(`${url}:modifyAckDeadline`, { ackIds: batch, ackDeadlineSeconds: seconds }, nothing, { token }),
-  );
+  inAckBatches(ackIds, async (batch) => {
+    try {
+      await post(`${url}:modifyAckDeadline`, { ackIds: batch, ackDeadlineSeconds: seconds }, nothing, { token });
+    } catch (error) {
+      if (!isForeign(error)) throw error;
+      if (batch.length === 1) return;
+      await inParallel(batch, CONCURRENCY, (ackId) => modifyAckDeadline(url, [ackId], seconds, token));
+    }
+  });
+
+/** "You have passed a subscription that does not belong to the given ack ID", or "an invalid ack ID". */
+const isForeign = (error: unknown): boolean =>
+  error instanceof PermanentError && error.context['status'] === 400 && /\back ID\b/.test(String(error.context['why']));
 
 /** Whether it is there: the cheapest question that only a service in order answers. @throws NotFoundError */
 export const askSubscription = (url: string, token: AccessToken | null): Promise<void> =>

@@ -30,7 +30,7 @@ describe('a change of a job', () => {
 
     const { job: after } = await amend({ maxInstances: 20, priority: 'high' });
 
-    expect(after).toEqual({ ...job, maxInstances: 20, priority: 'high' });
+    expect(after).toEqual({ ...job, maxInstances: 20, priority: 'high', priorities: ['normal', 'high'] });
     expect(stored()).toEqual(after);
     expect(waker.wakes).toBe(1);
   });

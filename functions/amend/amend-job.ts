@@ -58,7 +58,7 @@ export async function amendJob(jobId: string, body: unknown, ports: AmendPorts):
     const message = `must be at least ${fleets}: the job has tasks on so many fleets`;
     throw new ValidationError('the change is not valid', [{ path: 'maxInstances', message }]);
   }
-  await ports.jobs.amend(jobId, settings);
+  await ports.jobs.amend(job, settings);
   // A budget that was raised lets a job go on that paused for it; one that somebody paused by hand stays.
   const resumes =
     paused === false || (paused === undefined && settings.budgetUsd !== undefined && job.pausedFor === 'budget');

@@ -5,7 +5,9 @@ import type { Placement } from '../../core/placement.ts';
 import type { JobProgress } from '../../core/ports.ts';
 import { type JobLinks, jobLinks } from '../http/job-links.ts';
 
-export interface JobView extends Omit<Job, 'taskToken' | 'keyed' | 'awaits' | 'sweep' | 'moved' | 'placement'> {
+type Untold = 'taskToken' | 'keyed' | 'awaits' | 'sweep' | 'moved' | 'priorities';
+
+export interface JobView extends Omit<Job, Untold | 'placement'> {
   /** Of a job over several fleets; `null` for any other. */
   readonly placement: PlacementView | null;
   readonly counters: TaskCounts;
@@ -24,7 +26,8 @@ export interface JobView extends Omit<Job, 'taskToken' | 'keyed' | 'awaits' | 's
 }
 
 export function jobView({ job, counters }: JobProgress, now: Date): JobView {
-  const { taskToken: _token, keyed: _keyed, awaits: _awaits, sweep: _sweep, moved: _moved, ...told } = job;
+  const { taskToken: _token, keyed: _keyed, awaits: _awaits, ...rest } = job;
+  const { sweep: _sweep, moved: _moved, priorities: _priorities, ...told } = rest;
   const counts = taskCounts(job.taskCount, counters, isClosed(job.status));
   const ended = counts.completed + counts.failed + counts.cancelled;
   const perMinute = tasksPerMinute(job, counts, now);

@@ -36,6 +36,7 @@ function prepare({ capacity, slotsPerInstance = 1, ...options }: Options = {}) {
     failures,
     machine,
     ports: world.ports(),
+    jobs: world.ports().jobs,
     tick: (over?: Partial<TickPorts>) => world.tick(noted, over),
     plan: (fleet?: string) => world.plan(fleet),
     running: () => world.running().length,
@@ -239,6 +240,16 @@ describe('a fleet with work', () => {
     const [scaled] = await tick();
 
     expect(scaled?.plan).toMatchObject({ wanted: 2, launch: 1 });
+  });
+
+  it('counts what was put on a queue before its job had another priority', async () => {
+    const { tick, work, jobs, running } = prepare();
+    const job = await work(2);
+
+    await jobs.amend(job, { priority: 'high' });
+    await tick();
+
+    expect(running()).toBe(2);
   });
 
   it('wants by the measured seconds of its tasks, else by the expected ones', async () => {

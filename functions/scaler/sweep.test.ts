@@ -6,6 +6,7 @@ import type { TaskRecord } from '../../core/task.ts';
 import { instanceFactory } from '../../test/factories/instance.ts';
 import { countersFactory, jobFactory } from '../../test/factories/job.ts';
 import { at, ManualClock } from '../../test/factories/manual-clock.ts';
+import { taskMessageFactory } from '../../test/factories/task-message.ts';
 import { taskRecordFactory } from '../../test/factories/task-record.ts';
 import { InMemoryDelayedQueue } from '../../test/fakes/in-memory-delayed-queue.ts';
 import { InMemoryFleetStore } from '../../test/fakes/in-memory-fleet-store.ts';
@@ -122,6 +123,20 @@ describe('a job whose messages are lost', () => {
     expect(failures).toHaveLength(1);
     expect(mark()).toMatchObject({ quietAt: at(100), chunk: 0 });
     expect(await run()).toBe(3);
+  });
+});
+
+describe('a job whose priority was changed', () => {
+  it('is not taken for lost while its messages wait on the queue of before', async () => {
+    const { job, clock, queues, ports, run, mark } = prepare();
+    await queues('default', 'normal').send([taskMessageFactory({ jobId: job.jobId })]);
+    await ports.jobs.amend(job, { priority: 'high' });
+
+    await run();
+    clock.advance(LEASE + 61);
+
+    expect(await run()).toBe(0);
+    expect(mark()).toBeNull();
   });
 });
 

@@ -15,6 +15,7 @@ import type {
 } from '../../core/ports.ts';
 import { sendAttempts } from '../accounting/apply-reports.ts';
 import { currentAttempt, unfinishedTasks } from '../accounting/unfinished-tasks.ts';
+import { depthFor } from './queue-depth.ts';
 import { asksForNothing } from './scale-snapshot.ts';
 
 export interface SweepPorts {
@@ -91,7 +92,7 @@ async function lookAtQueues(
 ): Promise<Pick<SweepSnapshot, 'visible' | 'foundEmptyAt'>> {
   const open = job.placement && openByFleet(job.placement, counters.endedByFleet ?? {});
   const fleets = fleetsWithTasks(job).filter((fleet) => !open || (open.get(fleet) ?? 0) > 0);
-  const depths = await Promise.all(fleets.map((fleet) => ports.queues(fleet, job.priority).depth()));
+  const depths = await Promise.all(fleets.map((fleet) => depthFor([job], fleet, ports.queues)));
   const visible = depths.reduce((sum, depth) => sum + (depth?.visible ?? 0), 0);
   const silent = fleets.filter((_, at) => depths[at] === null);
   if (visible > 0 || silent.length === 0) return { visible };

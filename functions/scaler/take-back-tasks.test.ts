@@ -90,6 +90,18 @@ describe('a machine that vanishes', () => {
     expect(await queues('default', 'high').depth()).toMatchObject({ visible: 1, inFlight: 0 });
   });
 
+  it('gives back what was leased before its job had another priority', async () => {
+    const { ports, queues, add, start } = prepare();
+    const job = add();
+    await start(job, 0, 'i-gone');
+    await ports.jobs.amend(job, { priority: 'high' });
+    await ports.jobs.amend({ ...job, priority: 'high' }, { priority: 'low' });
+
+    expect(await takeBackTasks([GONE], ports)).toBe(1);
+
+    expect(await queues('default', 'normal').depth()).toMatchObject({ visible: 1, inFlight: 0 });
+  });
+
   it('may be looked at twice: the second time there is nothing left', async () => {
     const { ports, tables, add, start } = prepare();
     const job = add();

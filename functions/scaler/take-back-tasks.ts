@@ -3,6 +3,7 @@
  * instead of when its lease ends. Only announced starts are known; what a short task held comes back with its lease.
  */
 import { inParallel } from '../../adapters/in-parallel.ts';
+import { prioritiesOf } from '../../core/job.ts';
 import { hasLeft } from '../../core/placement.ts';
 import { isTerminal, type TaskRecord } from '../../core/task.ts';
 import type { TaskReport } from '../../core/task-report.ts';
@@ -55,5 +56,9 @@ async function takeBack(
     return;
   }
   const handles = tasks.flatMap(({ receiptHandle }) => (receiptHandle === null ? [] : [{ receiptHandle }]));
-  if (handles.length > 0) await ports.queues(machine.fleet, progress.job.priority).changeLease(handles, 0);
+  if (handles.length === 0) return;
+  // Nobody noted from which queue each came: on the others it changes nothing.
+  await Promise.all(
+    prioritiesOf(progress.job).map((priority) => ports.queues(machine.fleet, priority).changeLease(handles, 0)),
+  );
 }

@@ -153,6 +153,7 @@ function newJob(
     retryOf: retry?.jobId ?? null,
     rootJobId: retry?.rootJobId ?? null,
     retries: [],
+    priorities: [],
     enqueuedAt: null,
     sweep: null,
     placement,

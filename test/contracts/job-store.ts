@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { zeroCounters } from '../../core/counters.ts';
 import { NotFoundError } from '../../core/errors.ts';
 import { jobIdFromUlid } from '../../core/ids.ts';
-import type { Job, JobStatus, JobSummary, SweepMark } from '../../core/job.ts';
+import { type Job, type JobStatus, type JobSummary, prioritiesOf, type SweepMark } from '../../core/job.ts';
 import { leaveFleet, type Placement } from '../../core/placement.ts';
 import type { IdempotencyRecord, JobStore, TaskStore } from '../../core/ports.ts';
 import { jobIdFactory } from '../factories/ids.ts';
@@ -358,24 +358,38 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
     });
 
     describe('amend', () => {
+      it('remembers every priority that a job has had, whoever read it before', async () => {
+        const { jobs } = await setup();
+        const job = await create(jobs);
+        const other = await create(jobs, { jobId: jobIdFactory(2), priority: 'low' });
+
+        await jobs.amend(job, { priority: 'low' });
+        await jobs.amend(job, { priority: 'high' });
+
+        const after = (await jobs.progress(job.jobId))?.job;
+        expect(after?.priority).toBe('high');
+        expect(after && prioritiesOf(after)).toEqual(['high', 'normal', 'low']);
+        expect(prioritiesOf((await jobs.progress(other.jobId))?.job ?? job)).toEqual(['low']);
+      });
+
       it('changes what is named, null included, and nothing else', async () => {
         const { jobs } = await setup();
-        const { jobId } = await create(jobs);
-        const before = (await jobs.progress(jobId))?.job;
+        const job = await create(jobs);
+        const before = (await jobs.progress(job.jobId))?.job;
 
-        expect(await jobs.amend(jobId, { budgetUsd: 5, maxInstances: null, priority: undefined })).toBe(true);
-        expect(await jobs.amend(jobId, {})).toBe(true);
+        expect(await jobs.amend(job, { budgetUsd: 5, maxInstances: null, priority: undefined })).toBe(true);
+        expect(await jobs.amend(job, {})).toBe(true);
 
-        expect((await jobs.progress(jobId))?.job).toEqual({ ...before, budgetUsd: 5, maxInstances: null });
+        expect((await jobs.progress(job.jobId))?.job).toEqual({ ...before, budgetUsd: 5, maxInstances: null });
       });
 
       it('does nothing to a closed job', async () => {
         const { jobs } = await setup();
-        const { jobId } = await create(jobs);
-        await jobs.close(jobId, completed, new Date(START));
+        const job = await create(jobs);
+        await jobs.close(job.jobId, completed, new Date(START));
 
-        expect(await jobs.amend(jobId, { budgetUsd: 5 })).toBe(false);
-        expect((await jobs.progress(jobId))?.job.budgetUsd).toBeNull();
+        expect(await jobs.amend(job, { budgetUsd: 5 })).toBe(false);
+        expect((await jobs.progress(job.jobId))?.job.budgetUsd).toBeNull();
       });
     });
 

@@ -131,6 +131,17 @@ export function describeTaskQueueContract(name: string, setup: () => Promise<Tas
       await expect(queue.changeLease([lease], 0)).resolves.toBeUndefined();
     });
 
+    it('gives back a lease of its own among those of another queue, which stay as they are', async () => {
+      const [{ queue }, { queue: other }] = [await setup(), await setup()];
+      await Promise.all([queue, other].map((each) => each.send([message()])));
+      const [own, foreign] = [await leaseOne(queue), await leaseOne(other)];
+
+      await queue.changeLease([foreign, own], 0);
+
+      expect(await leaseOne(queue)).toMatchObject({ receiveCount: 2 });
+      expect((await receiveNow(other)).leases).toEqual([]);
+    });
+
     it('sends 25 messages in one call, and acknowledges them in one', async () => {
       const setUp = await setup();
       const { queue } = setUp;

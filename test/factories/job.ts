@@ -32,6 +32,7 @@ export const jobFactory = (overrides: Partial<Job> = {}): Job => ({
   allowedFailures: 0,
   retry: { maxAttempts: 3, backoffSeconds: 10, retryOnExitCodes: [75], retryOnTimeout: false },
   priority: 'normal',
+  priorities: [],
   maxInstances: null,
   deadline: null,
   budgetUsd: null,

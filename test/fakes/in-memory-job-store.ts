@@ -106,11 +106,13 @@ export class InMemoryJobStore implements JobStore {
     );
   }
 
-  async amend(jobId: string, settings: JobAmendment): Promise<boolean> {
-    return this.#change(jobId, ({ budgetUsd, maxInstances, priority }) => ({
+  async amend(read: Pick<Job, 'jobId' | 'priority'>, settings: JobAmendment): Promise<boolean> {
+    const had = settings.priority === undefined ? [] : [read.priority, settings.priority];
+    return this.#change(read.jobId, ({ budgetUsd, maxInstances, priority, priorities }) => ({
       budgetUsd: settings.budgetUsd === undefined ? budgetUsd : settings.budgetUsd,
       maxInstances: settings.maxInstances === undefined ? maxInstances : settings.maxInstances,
       priority: settings.priority ?? priority,
+      priorities: [...new Set([...priorities, ...had])],
     }));
   }
 

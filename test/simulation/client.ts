@@ -1,6 +1,6 @@
 /** Whoever uses the deployment: submits jobs, asks again when no answer comes, cancels some of them. */
 import { ConflictError, ValidationError } from '../../core/errors.ts';
-import type { TaskPosition } from '../../core/ids.ts';
+import { PRIORITIES, type TaskPosition } from '../../core/ids.ts';
 import type { Fate } from './commands.ts';
 import type { World } from './world.ts';
 
@@ -48,6 +48,7 @@ export class Client {
         random.chance(0.25) ? this.#cancelTask({ jobId, index }) : null,
         random.chance(0.2) ? this.#retry(jobId) : null,
         random.chance(0.2) ? this.#pause(jobId) : null,
+        random.chance(0.2) ? this.#reprioritise(jobId) : null,
       ]);
     }
     this.#pending -= 1;
@@ -77,6 +78,14 @@ export class Client {
     await scheduler.sleep(random.magnitude(10, 1_200) * 1_000);
     trace.add('client', `resumes ${jobId}`);
     await this.#insist(() => lambdas.amend(jobId, { paused: false }), Number.POSITIVE_INFINITY);
+  }
+
+  async #reprioritise(jobId: string): Promise<void> {
+    const { random, scheduler, lambdas, trace } = this.#world;
+    await scheduler.sleep(random.magnitude(1, 600) * 1_000);
+    const priority = random.pick(PRIORITIES);
+    trace.add('client', `gives ${jobId} the priority ${priority}`);
+    await this.#insist(() => lambdas.amend(jobId, { priority }));
   }
 
   /** Somebody looks after the jobs that are stuck at their budget, those too whose submission was never answered. */

@@ -144,13 +144,14 @@ export class Subscription {
 
   #check(ackIds: readonly string[]): void {
     if (ackIds.length === 0) throw new PubSubError('INVALID_ARGUMENT', 'No ack ids specified.');
-    const ours = Buffer.from(this.config.name).toString('base64url').slice(0, 12);
-    const strange = ackIds.find((each) => !each.startsWith(ours));
-    if (strange !== undefined) {
-      throw new PubSubError(
-        'INVALID_ARGUMENT',
-        `You have passed an invalid ack ID to the service (ack_id=${strange}).`,
-      );
+    const { name } = this.config;
+    for (const ackId of ackIds) {
+      const subscription = /^(.+):\d+$/.exec(Buffer.from(ackId, 'base64url').toString())?.[1];
+      if (subscription === name) continue;
+      const why = subscription?.startsWith('projects/')
+        ? `You have passed a subscription that does not belong to the given ack ID (resource=${name}).`
+        : `You have passed an invalid ack ID to the service (ack_id=${ackId}).`;
+      throw new PubSubError('INVALID_ARGUMENT', why);
     }
   }
 }
