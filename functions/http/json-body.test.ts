@@ -48,4 +48,11 @@ describe('a JSON body', () => {
 
     expect(read(`["${text}", []]`)).toHaveLength(2);
   });
+
+  it('with a number that would be changed is refused at its place', () => {
+    const at = (path: string) => expect.objectContaining({ faults: [expect.objectContaining({ path })] });
+
+    expect(() => read('{"tasks":[{"input":{"seed":12345678901234567890}}]}')).toThrow(at('tasks[0].input.seed'));
+    expect(() => read('{"budgetUsd":1e400}')).toThrow('the body has 1 fault');
+  });
 });

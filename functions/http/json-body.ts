@@ -1,10 +1,12 @@
-/** A request's JSON body: its type, size and depth are checked before it is parsed. */
+/** A request's JSON body: its type, size and depth are checked before it is parsed, and that nothing changes by it. */
+import { ValidationError } from '../../core/errors.ts';
+import { changedNumbers } from './changed-numbers.ts';
 import { HttpError } from './problem.ts';
 
 /** Deeper documents are refused: serialising one again may exhaust the stack. */
 const MAX_DEPTH = 100;
 
-/** @throws HttpError 415, 413 or 400 */
+/** @throws HttpError 415, 413 or 400; ValidationError when a number in it would not stay what it is */
 export function readJsonBody(
   request: { headers: Readonly<Record<string, string | undefined>>; body: string | undefined },
   maxBytes: number,
@@ -18,6 +20,13 @@ export function readJsonBody(
     throw new HttpError(413, `the body has ${bytes} bytes, more than ${maxBytes}; split the job into several`);
   }
   if (depthOf(text) > MAX_DEPTH) throw new HttpError(400, `the body is nested deeper than ${MAX_DEPTH} levels`);
+  const document = parse(text);
+  const faults = changedNumbers(text);
+  if (faults.length === 0) return document;
+  throw new ValidationError(`the body has ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`, faults);
+}
+
+function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
