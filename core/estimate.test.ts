@@ -86,6 +86,9 @@ describe('an estimate', () => {
     expect(large).toMatchObject({ costUsd: null, finishAt: null, machine: null });
     expect(large.reasons).toEqual(['no machine fits; of 1 it is true: 1 vCPU is too few for one slot']);
     expect(elsewhere.reasons).toEqual(['no prices of gcp are known']);
+    expect(estimate({}, { provider: 'external' }).reasons).toEqual([
+      'its machines are your own: what they cost is not counted, and how many join is not known',
+    ]);
   });
 
   it('never ends before it begins, never costs less than nothing, and grows with the work', () => {

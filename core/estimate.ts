@@ -14,6 +14,7 @@ import { type Choice, chooseInstances, workloadToCome } from './choose-instances
 import { counted } from './counted.ts';
 import type { Fleet } from './fleet.ts';
 import { usd } from './money.ts';
+import { isOwn } from './own-machines.ts';
 import type { OfferList } from './ports.ts';
 
 export interface EstimatedWork {
@@ -88,11 +89,12 @@ export function estimateJob(
   const { choices, refused } = chooseInstances(fleet, workload, offers);
   const [best] = choices;
   if (!best) {
-    const known = offers.filter(({ provider }) => provider === fleet.provider);
-    const reasons =
-      known.length === 0
+    const own = refused.filter(({ offer }) => offer.provider === fleet.provider);
+    const reasons = isOwn(fleet)
+      ? ['its machines are your own: what they cost is not counted, and how many join is not known']
+      : own.length === 0
         ? [`no prices of ${fleet.provider} are known`]
-        : [...countedReasons(refused.filter(({ offer }) => offer.provider === fleet.provider))];
+        : [...countedReasons(own)];
     return { ...said, costUsd: null, finishAt: null, machine: null, conflicts: [], reasons };
   }
   const runs = { work, fleet, best, now, settings };

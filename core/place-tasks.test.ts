@@ -89,6 +89,7 @@ describe('placing tasks', () => {
     expect(tasksOf(work({ tasks: 100 }), [near, far])).toMatchObject({ far: 100 });
     expect(tasksOf(work({ tasks: 100, inputBytesPerTask: 10_000_000 }), [near, far])).toMatchObject({ near: 100 });
     expect(placeTasks(work(), [near, far]).reasons.join('\n')).toMatch(/far is left out: their size is not known/);
+    expect(placeTasks(work({ inputBytesPerTask: 2 }), [near, far]).reasons.join('\n')).toMatch(/cost next to nothing/);
   });
 
   it('says what each gets, at which price, and why', () => {
@@ -98,6 +99,7 @@ describe('placing tasks', () => {
       'a gets 2500 of 5000 tasks at $0.0010 a task; it can finish 300 in its drain target: the least that fits',
     );
     expect(reasons.at(-1)).toMatch(/together cannot finish it in time/);
+    expect(placeTasks(work(), [candidate('own', { usdPerTask: 0 })]).reasons[0]).toMatch(/^own gets .* at no cost; /);
   });
 });
 

@@ -158,6 +158,8 @@ export function apportion(total: number, weights: readonly number[]): number[] {
 }
 
 const GB = 1e9;
+/** A million tasks cost a cent by then. */
+const NOTHING_USD = 1e-8;
 
 function reasonsOf(
   work: PlacedWork,
@@ -172,7 +174,12 @@ function reasonsOf(
   const within =
     work.secondsLeft === null ? 'in its drain target' : `in the ${Math.round(work.secondsLeft)} s until the deadline`;
   const told = placed.map(({ fleet, capacity: most, usdPerTask, cost, reason }) => {
-    const price = usdPerTask === null ? 'at a price that is not known' : `at ${usd(cost)} a task`;
+    const price =
+      usdPerTask === null
+        ? 'at a price that is not known'
+        : cost < NOTHING_USD
+          ? 'at no cost'
+          : `at ${usd(cost)} a task`;
     return `${fleet} gets ${tasksOf.get(fleet) ?? 0} of ${counted(work.tasks, 'task')} ${price}; it can finish ${most} ${within}: ${reason}`;
   });
   const refused = candidates.flatMap(({ fleet, unavailable }) =>
@@ -195,6 +202,8 @@ function egressReasons({ inputBytesPerTask }: PlacedWork, candidates: readonly C
     return [`what inputs and results cost on their way to and from ${names} is left out: their size is not known`];
   const dearest = Math.max(...paying.map(({ egressUsdPerGb }) => egressUsdPerGb));
   const each = (inputBytesPerTask / GB) * dearest;
+  if (each < NOTHING_USD)
+    return [`inputs cost next to nothing on their way to ${names}; results are left out: their size is not known`];
   return [
     `inputs on their way to ${names} are counted at ${usd(each)} a task; results are left out: their size is not known`,
   ];
