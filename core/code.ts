@@ -3,10 +3,9 @@
  * from the rest of a submission, because every machine reads it when it starts.
  */
 import { z } from 'zod';
+import { repositorySchema } from './repository.ts';
 
 const REF = /^(?![-/.])(?!.*(?:\.\.|\/\/|@\{|\.lock$|[/.]$))[A-Za-z0-9._/+@-]{1,255}$/;
-const HTTP_REPOSITORY = /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?(?:\/(?![-.])[A-Za-z0-9._~-]+)+$/;
-const FILE_REPOSITORY = /^file:\/\/(?:\/(?![-.])[A-Za-z0-9._~+-]+)+$/;
 const CREDENTIAL = /^[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9._/-]{0,127}$/;
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const RESERVED_ENV_NAME = /^(?:SHOAL_|__proto__$|constructor$|prototype$)/;
@@ -48,13 +47,7 @@ const envSchema = (
 ).default({});
 
 export const codeSchema = z.strictObject({
-  repository: z
-    .string()
-    .max(500)
-    // The alphabet alone lets through port 99999 and host 256.256.256.256, which no URL parser takes.
-    .refine((url) => (HTTP_REPOSITORY.test(url) || FILE_REPOSITORY.test(url)) && URL.canParse(url), {
-      error: 'must be a repository address such as https://github.com/acme/word-count',
-    }),
+  repository: repositorySchema,
   ref: z
     .string()
     .regex(REF, 'must be a branch, a tag or a commit, such as main, v1.2 or a 40-digit SHA')

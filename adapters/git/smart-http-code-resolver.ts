@@ -104,7 +104,7 @@ export class SmartHttpCodeResolver implements CodeResolver {
         return notFound(source);
       }
       if (response.status >= 500 || response.status === 429) {
-        throw new TransientError('the repository host does not answer as it should', {
+        throw new TransientError(`the repository host ${url.host} does not answer as it should`, {
           context: { repository, status: response.status },
         });
       }
@@ -132,7 +132,7 @@ export class SmartHttpCodeResolver implements CodeResolver {
       // No cause where a credential was sent: who knows what a client quotes of a request that failed.
       const cause = authorization === null ? { cause: error } : {};
       const context = { host: url.host, reason: networkReason(error) };
-      throw new TransientError('the repository host cannot be reached', { ...cause, context });
+      throw new TransientError(`the repository host ${url.host} cannot be reached`, { ...cause, context });
     }
   }
 
@@ -143,7 +143,8 @@ export class SmartHttpCodeResolver implements CodeResolver {
     } catch (error) {
       if (error instanceof RangeError) return notFound(source);
       const context = { repository: source.repository };
-      throw new TransientError('the repository host broke off its answer', { cause: error, context });
+      const { host } = new URL(source.repository);
+      throw new TransientError(`the repository host ${host} broke off its answer`, { cause: error, context });
     }
   }
 }

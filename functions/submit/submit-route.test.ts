@@ -82,6 +82,7 @@ describe('a submission whose code cannot be asked for', () => {
 
     expect(answer.statusCode).toBe(503);
     expect(answer.headers).toMatchObject({ 'content-type': 'application/problem+json', 'retry-after': '10' });
+    expect(JSON.parse(answer.body ?? '').detail).toMatch(/^the repository host github\.com .*; try again$/);
     expect(written()).toEqual([0, 0, 0, 0]);
     expect(waker.wakes).toBe(0);
   });
