@@ -141,9 +141,12 @@ export interface JobStore {
    * closed job.
    */
   awaitCompletion(jobId: string, taskToken: string, awaits: Job['awaits'], at: Date): Promise<void>;
-  /** PENDING or ENQUEUED → RUNNING, once: the first report may come before the last chunk is enqueued. */
+  /**
+   * PENDING or ENQUEUED → RUNNING: the first report may come before the last chunk is enqueued. In any status an open job
+   * keeps the first time at which it was told.
+   */
   markRunning(jobId: string, at: Date): Promise<void>;
-  /** PENDING, ENQUEUED or RUNNING → PAUSED: `false` if it is neither. */
+  /** PENDING, ENQUEUED or RUNNING → PAUSED: `false` if it is neither. Whatever ends the pause clears what it was for. */
   pause(jobId: string, pausedFor: NonNullable<Job['pausedFor']>, reason: string): Promise<boolean>;
   /** PAUSED → RUNNING: `false` if it was not paused. */
   resume(jobId: string): Promise<boolean>;

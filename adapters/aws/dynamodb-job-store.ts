@@ -230,9 +230,9 @@ export class DynamoJobStore implements JobStore {
     });
   }
 
-  /** A refusal says nothing: RUNNING already, perhaps by this very call, or past it. */
+  /** A refusal says nothing: told before, perhaps by this very call, or closed. */
   async markRunning(jobId: string, at: Date): Promise<void> {
-    await this.#update(jobId, {
+    const running = await this.#update(jobId, {
       UpdateExpression: 'SET #status = :running, startedAt = :at',
       ConditionExpression: '#status IN (:pending, :enqueued)',
       ExpressionAttributeNames: { '#status': 'status' },
@@ -242,6 +242,14 @@ export class DynamoJobStore implements JobStore {
         ':enqueued': 'ENQUEUED',
         ':at': at.toISOString(),
       },
+    });
+    if (running.kind === 'written') return;
+    // It was paused before it ran.
+    await this.#update(jobId, {
+      UpdateExpression: 'SET startedAt = :at',
+      ConditionExpression: '#state = :open AND startedAt = :unknown',
+      ExpressionAttributeNames: { '#state': 'state' },
+      ExpressionAttributeValues: { ':at': at.toISOString(), ':open': 'open', ':unknown': null },
     });
   }
 
@@ -298,11 +306,12 @@ export class DynamoJobStore implements JobStore {
   /** After a lost response it is `true`, as it should be; a caller does the same on `false`: it reads the job again. */
   async requestCancel(jobId: string): Promise<boolean> {
     const outcome = await this.#update(jobId, {
-      UpdateExpression: 'SET #status = :cancelling',
+      UpdateExpression: 'SET #status = :cancelling, pausedFor = :nothing, statusReason = :nothing',
       ConditionExpression: '#status IN (:pending, :enqueued, :running, :paused)',
       ExpressionAttributeNames: { '#status': 'status' },
       ExpressionAttributeValues: {
         ':cancelling': 'CANCELLING',
+        ':nothing': null,
         ':pending': 'PENDING',
         ':enqueued': 'ENQUEUED',
         ':running': 'RUNNING',
@@ -339,7 +348,7 @@ export class DynamoJobStore implements JobStore {
   async close(jobId: string, outcome: JobOutcome, at: Date): Promise<boolean> {
     const closed = await this.#update(jobId, {
       UpdateExpression:
-        'SET #status = :status, statusReason = :reason, finishedAt = :at, #state = :closed, taskToken = :none',
+        'SET #status = :status, statusReason = :reason, finishedAt = :at, #state = :closed, taskToken = :none, pausedFor = :none',
       ConditionExpression: '#state = :open',
       ExpressionAttributeNames: { '#status': 'status', '#state': 'state' },
       ExpressionAttributeValues: {

@@ -134,6 +134,16 @@ describe('whoever brings reports', () => {
   });
 });
 
+describe('a job that was paused before it ran', () => {
+  it.each(['PAUSED', 'RUNNING'] as const)('and is %s now has started once a task has run', async (status) => {
+    const { apply, job } = await prepare([], { status, startedAt: null });
+
+    await apply([completedEvent()]);
+
+    expect(job()).toMatchObject({ status, startedAt: at(60) });
+  });
+});
+
 describe('a closed job', () => {
   const ended = taskRecordFactory({ status: 'COMPLETED', leaseId: 'winner' });
 

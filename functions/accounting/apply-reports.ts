@@ -178,8 +178,7 @@ async function lookWhetherDone({ jobId }: Job, ports: ApplyPorts): Promise<void>
   const progress = await ports.jobs.progress(jobId);
   if (!progress || isClosed(progress.job.status)) return;
   const { job, counters } = progress;
-  const begun = job.status === 'PENDING' || job.status === 'ENQUEUED';
   const touched = counters.running + counters.completed + counters.failed > 0;
-  if (begun && touched) await ports.jobs.markRunning(jobId, ports.clock.now());
+  if (job.startedAt === null && touched) await ports.jobs.markRunning(jobId, ports.clock.now());
   if (job.taskToken && isSettled(job, counters)) await ports.machine.signal(job.taskToken, 'settled');
 }

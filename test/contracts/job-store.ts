@@ -348,12 +348,17 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
         expect(await jobs.progress(jobIdFactory(9))).toBeUndefined();
       });
 
-      it('leave a paused job to be cancelled', async () => {
+      it('leave a paused job to be cancelled, or to end: it is paused for nothing then', async () => {
         const { jobs } = await setup();
-        const { jobId } = await create(jobs);
-        await jobs.pause(jobId, 'request', 'paused');
+        const [cancelled, ended] = [await create(jobs), await create(jobs, { jobId: jobIdFactory(2) })];
+        for (const { jobId } of [cancelled, ended]) await jobs.pause(jobId, 'request', 'paused');
 
-        expect(await jobs.requestCancel(jobId)).toBe(true);
+        expect(await jobs.requestCancel(cancelled.jobId)).toBe(true);
+        expect(await jobs.close(ended.jobId, completed, new Date(START))).toBe(true);
+
+        const paused = { pausedFor: null, statusReason: null };
+        expect((await jobs.progress(cancelled.jobId))?.job).toMatchObject({ status: 'CANCELLING', ...paused });
+        expect((await jobs.progress(ended.jobId))?.job).toMatchObject({ status: 'COMPLETED', ...paused });
       });
     });
 
@@ -405,7 +410,22 @@ export function describeJobStoreContract(name: string, setup: () => Promise<JobS
         expect((await jobs.progress(jobId))?.job).toMatchObject({ status: 'RUNNING', startedAt: at(10) });
       });
 
-      it('does nothing to a job that is being cancelled, is closed or does not exist', async () => {
+      it('says of a job that was paused before it ran when it started, whether it is paused still', async () => {
+        const { jobs } = await setup();
+        const [paused, resumed] = [await create(jobs), await create(jobs, { jobId: jobIdFactory(2) })];
+        for (const { jobId } of [paused, resumed]) await jobs.pause(jobId, 'request', 'paused');
+        await jobs.resume(resumed.jobId);
+
+        for (const { jobId } of [paused, resumed]) {
+          await jobs.markRunning(jobId, new Date(at(10)));
+          await jobs.markRunning(jobId, new Date(at(20)));
+        }
+
+        expect((await jobs.progress(paused.jobId))?.job).toMatchObject({ status: 'PAUSED', startedAt: at(10) });
+        expect((await jobs.progress(resumed.jobId))?.job).toMatchObject({ status: 'RUNNING', startedAt: at(10) });
+      });
+
+      it('leaves a job that is being cancelled, is closed or does not exist as it is', async () => {
         const { jobs } = await setup();
         await create(jobs, { jobId: jobIdFactory(1) });
         await create(jobs, { jobId: jobIdFactory(2) });

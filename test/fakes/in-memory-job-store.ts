@@ -81,11 +81,10 @@ export class InMemoryJobStore implements JobStore {
   }
 
   async markRunning(jobId: string, at: Date): Promise<void> {
-    this.#change(jobId, (job) =>
-      job.status === 'PENDING' || job.status === 'ENQUEUED'
-        ? { status: 'RUNNING', startedAt: at.toISOString() }
-        : undefined,
-    );
+    this.#change(jobId, ({ status, startedAt }) => ({
+      status: status === 'PENDING' || status === 'ENQUEUED' ? 'RUNNING' : status,
+      startedAt: startedAt ?? at.toISOString(),
+    }));
   }
 
   async reportProblem(jobId: string, problem: JobProblem): Promise<void> {
@@ -118,7 +117,9 @@ export class InMemoryJobStore implements JobStore {
 
   async requestCancel(jobId: string): Promise<boolean> {
     if (!this.#tables.jobs.has(jobId)) throw new NotFoundError('no such job', { context: { jobId } });
-    return this.#change(jobId, (job) => (job.status === 'CANCELLING' ? undefined : { status: 'CANCELLING' }));
+    return this.#change(jobId, (job) =>
+      job.status === 'CANCELLING' ? undefined : { status: 'CANCELLING', pausedFor: null, statusReason: null },
+    );
   }
 
   async fence(jobId: string): Promise<void> {
@@ -133,6 +134,7 @@ export class InMemoryJobStore implements JobStore {
       statusReason: reason,
       finishedAt: at.toISOString(),
       taskToken: null,
+      pausedFor: null,
     }));
   }
 

@@ -52,6 +52,8 @@ export class Promises {
       if (job.placement) this.#checkPlacement(job, job.placement, counters, rows);
       for (const row of rows) this.#checkRow(row, job);
       this.#checkClosed(job, rows);
+      if (job.pausedFor !== null && job.status !== 'PAUSED')
+        this.#broken(2, `is paused though ${job.status}`, job.jobId);
     }
   }
 
