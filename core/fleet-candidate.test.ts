@@ -15,6 +15,7 @@ const candidate = (fleet: Fleet, offers: readonly Offer[] | null, knowledge: Par
     soldOut: new Set(),
     trouble: null,
     bootSeconds: 60,
+    instances: [],
     ...knowledge,
   });
 
@@ -38,6 +39,21 @@ describe('a fleet as a candidate', () => {
   it('costs nothing where nothing is rented', () => {
     expect(candidate(fleetOf(), null)).toMatchObject({ usdPerTask: 0, unavailable: null });
     expect(candidate(fleetOf({ provider: 'external' }), [offer])).toMatchObject({ usdPerTask: 0 });
+  });
+
+  it('of machines of your own has what has joined it, or what may', () => {
+    const own = fleetOf({ provider: 'external' });
+    const machine = (state: 'READY' | 'TERMINATED', slots: number) => ({ state, slots });
+    const joined = candidate(own, [offer], {
+      instances: [machine('READY', 2), machine('READY', 6), machine('TERMINATED', 90)],
+    });
+
+    expect(joined).toMatchObject({ usdPerTask: 0, maxInstances: 2, tasksAtOnce: 4 });
+    expect(joined.reason).toBe('2 machines of your own joined it, with 8 slots');
+    expect(candidate(own, [offer], { instances: [machine('TERMINATED', 2)] })).toMatchObject({
+      maxInstances: 10,
+      reason: 'its machines are your own; none has joined it yet',
+    });
   });
 
   it('has no price where none of its provider is known, and may be used all the same', () => {

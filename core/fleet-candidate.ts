@@ -1,8 +1,12 @@
 /** A fleet as it could be used for a job: what `placeTasks` compares. */
 import { chooseInstances, workloadToCome } from './choose-instances.ts';
 import type { Resources } from './code.ts';
+import { counted } from './counted.ts';
 import type { Fleet } from './fleet.ts';
+import type { Instance } from './instance.ts';
 import type { Offer } from './offer.ts';
+import { willWork } from './outstanding-work.ts';
+import { isOwn } from './own-machines.ts';
 import type { Candidate } from './place-tasks.ts';
 import { slotsPerTask } from './slots.ts';
 
@@ -21,6 +25,8 @@ export interface FleetKnowledge {
   /** Why it cannot be used now, whatever is on offer; `null`: nothing speaks against it. */
   readonly trouble: string | null;
   readonly bootSeconds: number;
+  /** Its machines, in any state. */
+  readonly instances: readonly Pick<Instance, 'state' | 'slots'>[];
 }
 
 /** @param offers of any provider; `null`: the fleet's machines are not rented, and cost nothing */
@@ -40,9 +46,8 @@ export function candidateOf(
     drainTargetSeconds: fleet.drainTargetSeconds,
     egressUsdPerGb: fleet.provider === 'aws' ? 0 : USD_PER_GB_OUT_OF_AWS,
   };
-  if (offers === null || fleet.provider === 'external') {
-    return { ...common, usdPerTask: 0, reason: 'its machines are not rented' };
-  }
+  if (isOwn(fleet)) return { ...common, usdPerTask: 0, ...capacityOfOwn(knowledge.instances, perTask) };
+  if (offers === null) return { ...common, usdPerTask: 0, reason: 'its machines are not rented' };
   const own = offers.filter(({ provider }) => provider === fleet.provider);
   if (own.length === 0) return { ...common, usdPerTask: null, reason: `no prices of ${fleet.provider} are known` };
   const workload = workloadToCome(fleet, { ...work, slotsPerTask: perTask, bootSeconds: knowledge.bootSeconds });
@@ -57,6 +62,18 @@ export function candidateOf(
     usdPerTask: best.usdPerTask * perTask,
     tasksAtOnce: Math.max(1, Math.floor(best.slots / perTask)),
     reason: best.reason,
+  };
+}
+
+/** Whoever has joined is there; whether others come, nobody knows. Where none has, as many may as the fleet may have. */
+function capacityOfOwn(instances: FleetKnowledge['instances'], slotsPerTask: number) {
+  const there = instances.filter(willWork);
+  if (there.length === 0) return { reason: 'its machines are your own; none has joined it yet' };
+  const slots = there.reduce((sum, each) => sum + each.slots, 0);
+  return {
+    maxInstances: there.length,
+    tasksAtOnce: Math.max(1, Math.floor(slots / there.length / slotsPerTask)),
+    reason: `${counted(there.length, 'machine')} of your own joined it, with ${counted(slots, 'slot')}`,
   };
 }
 

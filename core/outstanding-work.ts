@@ -73,7 +73,7 @@ const WORKS: Readonly<Record<InstanceState, boolean>> = {
   INTERRUPTED: false,
   FAILED: false,
 };
-export const willWork = ({ state }: Instance): boolean => WORKS[state];
+export const willWork = ({ state }: Pick<Instance, 'state'>): boolean => WORKS[state];
 
 /** An agent leases a few seconds of work ahead of its slots (its `TaskPace`), at most so many messages. */
 const LEASED_AHEAD_SECONDS = 5;

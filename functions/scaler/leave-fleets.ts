@@ -113,6 +113,7 @@ async function placementWithout(
         soldOut,
         trouble: null,
         bootSeconds: settings.bootSeconds,
+        instances: known.get(fleet.name)?.instances ?? [],
       });
     }),
   );

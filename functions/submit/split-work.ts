@@ -34,6 +34,7 @@ export async function splitWork(
         soldOut: soldOutPools(known?.state.stockOuts ?? [], now),
         trouble: whyAvoid(known?.state.trouble, now),
         bootSeconds: BOOT_SECONDS,
+        instances: known?.instances ?? [],
       });
     }),
   );
