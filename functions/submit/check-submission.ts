@@ -68,7 +68,8 @@ export function fleetFaults(document: unknown, fleets: readonly Fleet[]): Fault[
   return named.flatMap((name, at) => (isUnknown(name) ? [{ path: `fleet[${at}]`, message }] : []));
 }
 
-function deadlineFaults(document: unknown, now: Date): Fault[] {
+/** A deadline that nothing can keep any more. */
+export function deadlineFaults(document: unknown, now: Date): Fault[] {
   const deadline = jobSubmissionSchema.shape.deadline.safeParse(field(document, 'deadline'));
   if (!deadline.data || Date.parse(deadline.data) > now.getTime()) return [];
   return [{ path: 'deadline', message: 'is past' }];

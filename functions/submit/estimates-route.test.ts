@@ -72,6 +72,15 @@ describe('POST /v1/estimates', () => {
     expect(estimates[0].conflicts).toEqual([expect.stringContaining('2026-03-01 12:10 UTC cannot be met')]);
   });
 
+  it('refuses a deadline that is past, as a submission does, with all other faults', async () => {
+    const { ask } = prepare();
+
+    await expect(ask({ taskCount: 1, fleet: 'moon', deadline: at(-1) })).rejects.toMatchObject({
+      message: 'the estimate has 2 faults',
+      faults: [{ path: 'fleet' }, { path: 'deadline', message: 'is past' }],
+    });
+  });
+
   it('goes by what earlier jobs of the same command took, and by no others', async () => {
     const { ask, ran } = prepare();
     const { code } = jobFactory();

@@ -9,7 +9,7 @@ import type { Clock, JobStore, OfferSource } from '../../core/ports.ts';
 import { parseDocument } from '../../core/validation.ts';
 import type { Route } from '../http/api-handler.ts';
 import { readJsonBody } from '../http/json-body.ts';
-import { fleetFaults, type SubmissionRules } from './check-submission.ts';
+import { deadlineFaults, fleetFaults, type SubmissionRules } from './check-submission.ts';
 import { measuredBefore } from './earlier-jobs.ts';
 import { estimateOn } from './estimate-work.ts';
 import { estimateOfSplit, type SplitPorts, splitWork } from './split-work.ts';
@@ -43,7 +43,8 @@ export const estimatesRoute =
   ({ fleets }: Pick<SubmissionRules, 'fleets'>, { jobs, offers, clock, fleetStates }: EstimatePorts): Route =>
   async (request) => {
     const asked = parseDocument(estimateRequestSchema, readJsonBody(request, MAX_INLINE_BYTES), 'the estimate');
-    const faults = fleetFaults(asked, fleets);
+    const now = clock.now();
+    const faults = [...fleetFaults(asked, fleets), ...deadlineFaults(asked, now)];
     if (faults.length > 0) {
       throw new ValidationError(`the estimate has ${counted(faults.length, 'fault')}`, faults);
     }
@@ -51,7 +52,6 @@ export const estimatesRoute =
     const named = names.flatMap((each) => fleets.find((fleet) => fleet.name === each) ?? []);
     const { code } = asked;
     const prices = await offers.list();
-    const now = clock.now();
     const estimates = await Promise.all(
       named.map(async (each) => {
         const measured = code && (await measuredBefore({ name: asked.name, fleet: each.name, code }, jobs));

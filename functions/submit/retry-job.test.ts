@@ -55,7 +55,8 @@ async function prepare(overrides: Partial<Job> = {}, rows?: readonly TaskRecord[
   };
   const job = jobFactory({ status: 'FAILED', taskCount: 1_003, keyed: true, finishedAt: at(60), ...overrides });
   const all = rows ?? [completed(0), failed(1), failed(999, full), failed(1_001)];
-  const counters = countersFactory({ failed: all.filter(({ status }) => status === 'FAILED').length });
+  const having = (wanted: TaskRecord['status']) => all.filter(({ status }) => status === wanted).length;
+  const counters = countersFactory({ completed: having('COMPLETED'), failed: having('FAILED') });
   tables.jobs.set(job.jobId, { job, counters });
   for (const row of all) tables.tasks.set(row.taskId, row);
   for (const chunk of [0, 1]) {
@@ -295,10 +296,18 @@ describe('a retry that is refused', () => {
   });
 
   it('because nothing has failed', async () => {
-    const { retry } = await prepare({ status: 'COMPLETED' }, [completed(0)]);
+    const { retry } = await prepare({ status: 'COMPLETED', taskCount: 1 }, [completed(0)]);
 
     await expect(retry()).rejects.toThrow(ConflictError);
-    await expect(retry()).rejects.toThrow('none of its tasks has failed');
+    await expect(retry()).rejects.toThrow(/^none of its tasks has failed$/);
+  });
+
+  it('because its tasks were cancelled, and says how they run again', async () => {
+    const { retry } = await prepare({ status: 'CANCELLED', taskCount: 4 }, [completed(0)]);
+
+    await expect(retry()).rejects.toThrow(
+      'none of its tasks has failed; {"cancelled": true} runs the 3 cancelled ones',
+    );
   });
 
   it('because the list of failed tasks is behind what the job has counted: it may be asked for again', async () => {

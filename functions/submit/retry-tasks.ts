@@ -1,5 +1,6 @@
 /** Which tasks of a job run again, and with which inputs. */
 import { inParallel } from '../../adapters/in-parallel.ts';
+import { taskCounts } from '../../core/counters.ts';
 import { ConflictError, type Fault, TransientError } from '../../core/errors.ts';
 import { failureGroupId } from '../../core/failure-groups.ts';
 import { blobKeys, CHUNK_SIZE, chunkOf, chunksOf, parseTaskId } from '../../core/ids.ts';
@@ -33,10 +34,15 @@ export async function selectTasks(
   if (indexes.length === 0 && request.group !== undefined) {
     return { indexes, faults: [{ path: 'group', message: 'no failed task of this job is in this group' }] };
   }
-  if (indexes.length === 0) {
-    throw new ConflictError(`none of its tasks has failed${request.cancelled ? ' or was cancelled' : ''}`);
-  }
+  if (indexes.length === 0) throw new ConflictError(nothingToRun(progress, request.cancelled));
   return { indexes, faults: indexes.length > MAX_INLINE_TASKS ? [{ path: '$', message: TOO_MANY_TASKS }] : [] };
+}
+
+function nothingToRun({ job, counters }: JobProgress, withCancelled: boolean): string {
+  if (withCancelled) return 'none of its tasks has failed or was cancelled';
+  const { cancelled } = taskCounts(job.taskCount, counters, isClosed(job.status));
+  const hint = cancelled === 1 ? 'the cancelled one' : `the ${cancelled} cancelled ones`;
+  return `none of its tasks has failed${cancelled > 0 ? `; {"cancelled": true} runs ${hint}` : ''}`;
 }
 
 async function namedTasks(job: Job, taskIds: readonly string[], tasks: TaskStore): Promise<Selection> {
