@@ -87,6 +87,30 @@ describe('GET /v1/jobs/{jobId}/audit', () => {
     ]);
   });
 
+  it('tells seconds and dollars without the noise of their sums', async () => {
+    const { audit } = prepare([completed(0), completed(1), completed(2)], {
+      completed: 3,
+      completedSeconds: 0.1 + 0.2,
+    });
+
+    const answer = await audit();
+
+    expect(answer).toMatchObject({
+      counters: { completedSeconds: 0.3 },
+      rows: { costUsd: 0.6 },
+      chunks: [{ costUsd: 0.6 }],
+    });
+    expect(answer.differences).toEqual([{ of: 'costUsd', counters: 0, rows: 0.6 }]);
+  });
+
+  it('tells any difference that it finds, however small', async () => {
+    const { audit } = prepare([completed(0)], { completed: 1, completedSeconds: 0.1000012, costUsd: 0.2 });
+
+    const { differences } = await audit();
+
+    expect(differences).toEqual([{ of: 'completedSeconds', counters: 0.1000012, rows: 0.1 }]);
+  });
+
   it('shows every stale report and every lost lease', async () => {
     const staleReport = {
       kind: 'completed',
