@@ -61,6 +61,16 @@ describe('a job as its user sees it', () => {
     expect(view.links.self).toBe(`/v1/jobs/${view.jobId}`);
   });
 
+  it('shows the latest trouble, but not what we make of it', () => {
+    const told = { at: at(9), taskId: null, instanceId: 'i-1', reason: 'setup failed', count: 2, since: at(3) };
+    const problem = { ...told, machines: ['i-1'], tasksEnded: 4, hopeless: false };
+
+    const view = jobView({ job: running({ problem }), counters: countersFactory() }, NOW);
+
+    expect(view.problem).toEqual({ ...told, machines: ['i-1'] });
+    expect(jobView({ job: running(), counters: countersFactory() }, NOW).problem).toBeNull();
+  });
+
   it('measures nothing before anything is done', () => {
     const waiting = jobView({ job: jobFactory(), counters: countersFactory() }, NOW);
     const begun = jobView({ job: running(), counters: countersFactory({ running: 1 }) }, NOW);

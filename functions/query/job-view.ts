@@ -1,13 +1,15 @@
 /** What a job looks like to its user. Pure. */
 import { type Counters, type TaskCounts, taskCounts } from '../../core/counters.ts';
-import { isClosed, type Job } from '../../core/job.ts';
+import { isClosed, type Job, type JobProblem } from '../../core/job.ts';
 import type { Placement } from '../../core/placement.ts';
 import type { JobProgress } from '../../core/ports.ts';
 import { type JobLinks, jobLinks } from '../http/job-links.ts';
 
 type Untold = 'taskToken' | 'keyed' | 'awaits' | 'sweep' | 'moved' | 'priorities';
 
-export interface JobView extends Omit<Job, Untold | 'placement'> {
+export interface JobView extends Omit<Job, Untold | 'problem' | 'placement'> {
+  /** The latest trouble that machines had with its tasks, or in getting any. */
+  readonly problem: ProblemView | null;
   /** Of a job over several fleets; `null` for any other. */
   readonly placement: PlacementView | null;
   readonly counters: TaskCounts;
@@ -34,6 +36,7 @@ export function jobView({ job, counters }: JobProgress, now: Date): JobView {
   const left = counts.pending + counts.running;
   return {
     ...told,
+    problem: job.problem && problemView(job.problem),
     placement: job.placement && placementView(job.placement, counters),
     counters: counts,
     progress: ended / job.taskCount,
@@ -46,6 +49,11 @@ export function jobView({ job, counters }: JobProgress, now: Date): JobView {
     links: jobLinks(job.jobId),
   };
 }
+
+/** Without what only decides whether the job is given up. */
+type ProblemView = Omit<JobProblem, 'tasksEnded' | 'hopeless'>;
+
+const problemView = ({ tasksEnded: _ended, hopeless: _hopeless, ...told }: JobProblem): ProblemView => told;
 
 export interface PlacementView extends Omit<Placement, 'shares'> {
   /** What each fleet was given at first, and how many of those tasks have ended, wherever. */
