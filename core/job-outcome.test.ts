@@ -44,6 +44,27 @@ describe('a job that no machine can run', () => {
   });
 });
 
+describe('a job whose last task was given back too often, because no machine could run it', () => {
+  const last = { ...hopeless, tasksEnded: 10, count: 1, hopeless: false };
+  const reasonOf = (problem: typeof last, completed: number, failed: number, cancelled = 0) =>
+    outcomeOf({ ...job, problem }, countersFactory({ completed, failed, cancelled }), 'settled').reason;
+
+  it('says so', () => {
+    expect(reasonOf(last, 0, 10)).toBe(
+      '10 of 10 tasks failed, 0 allowed, the last because setup failed with exit code 3',
+    );
+  });
+
+  it.each([
+    ['that was over', { ...last, tasksEnded: 9 }, 0, 10, 0],
+    ['that was known', { ...last, count: 0 }, 0, 10, 0],
+    ['of a task that may have completed', last, 9, 1, 0],
+    ['of a task that may have been cancelled', { ...last, tasksEnded: 9 }, 0, 9, 1],
+  ])('does not take trouble %s for the reason', (_what, problem, completed, failed, cancelled) => {
+    expect(reasonOf(problem, completed, failed, cancelled)).not.toContain('because');
+  });
+});
+
 describe('the outcome of a job', () => {
   it.each([
     [10, 0, 0, 'COMPLETED', null],

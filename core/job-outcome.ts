@@ -59,7 +59,7 @@ export function outcomeOf(
 
 /** Of a job whose every task ended. */
 function judge(
-  job: Pick<Job, 'taskCount' | 'allowedFailures'>,
+  job: Pick<Job, 'taskCount' | 'allowedFailures' | 'problem'>,
   { completed, failed, cancelled }: TaskCounts,
 ): JobOutcome {
   const of = `of ${counted(job.taskCount, 'task')}`;
@@ -67,8 +67,15 @@ function judge(
   const verdict = failed > job.allowedFailures ? 'FAILED' : 'COMPLETED';
   const allowed = verdict === 'FAILED' ? `${job.allowedFailures} allowed` : 'as allowed';
   const reasons = [
-    ...(failed > 0 ? [`${failed} ${of} failed, ${allowed}`] : []),
+    ...(failed > 0 ? [`${failed} ${of} failed, ${allowed}${because(job, failed)}`] : []),
     ...(cancelled > 0 ? [`${cancelled} ${of} cancelled`] : []),
   ];
   return { status: verdict, reason: reasons.join('; ') || null };
+}
+
+/** Where every task failed, and the last of them because machines gave it back too often: what those said. */
+function because({ taskCount, problem }: Pick<Job, 'taskCount' | 'problem'>, failed: number): string {
+  const isLast = problem !== null && problem.taskId !== null && problem.count > 0 && problem.tasksEnded === taskCount;
+  if (failed < taskCount || !isLast) return '';
+  return `, ${taskCount > 1 ? 'the last ' : ''}because ${problem.reason}`;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { TransientError } from '../../core/errors.ts';
 import type { Job } from '../../core/job.ts';
+import { outcomeOf } from '../../core/job-outcome.ts';
 import { fleetOf } from '../../core/placement.ts';
 import { type CommitOutcome, type JobProgress, MAX_TASKS_PER_COMMIT, type TaskStore } from '../../core/ports.ts';
 import type { TaskRecord } from '../../core/task.ts';
@@ -258,6 +259,22 @@ describe('a job that machine after machine has trouble with', () => {
     expect([...machine.answers]).toEqual([[TOKEN, 'settled']]);
     expect((await jobs.progress(jobIdFactory()))?.job.problem).toMatchObject({
       ...{ reason: 'setup failed', count: 6, since: at(0), hopeless: true },
+    });
+  });
+
+  it('says why it failed when its task was given back too often first', async () => {
+    const row = taskRecordFactory({ status: 'PENDING', attempt: 21, unchargedAttempts: 20, leaseId: null });
+    const { apply, jobs } = await prepare([row], { taskCount: 1 });
+
+    await apply([trouble(20)]);
+
+    const { job, counters } = (await jobs.progress(jobIdFactory())) ?? {
+      job: jobFactory(),
+      counters: countersFactory(),
+    };
+    expect(outcomeOf(job, counters, 'settled')).toEqual({
+      status: 'FAILED',
+      reason: '1 of 1 task failed, 0 allowed, because setup failed',
     });
   });
 
