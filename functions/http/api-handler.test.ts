@@ -150,6 +150,18 @@ describe('an HTTP function', () => {
     },
   );
 
+  it('answers a path of ours with 405, and the methods that it takes, when asked by another', async () => {
+    const { ask } = await prepare({ 'GET /v1/things': ok });
+
+    const result = await ask({ routeKey: '$default', method: 'PUT', rawPath: '/v1/jobs' });
+
+    expect(result).toMatchObject({ statusCode: 405, headers: { allow: 'GET, POST' } });
+    expect(JSON.parse(result.body)).toMatchObject({
+      title: 'Method Not Allowed',
+      detail: '/v1/jobs takes GET, POST; PUT is none of them',
+    });
+  });
+
   it.each<[string, Route, number]>([
     [
       'an error nobody expected',

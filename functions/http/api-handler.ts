@@ -10,6 +10,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context
 import type { ApiKey, KeyStore } from '../../core/ports.ts';
 import { logger, metrics } from '../telemetry.ts';
 import { authenticate } from './authenticate.ts';
+import { methodsOf } from './methods-of-paths.ts';
 import { HttpError, toProblem } from './problem.ts';
 
 export interface ApiRequest {
@@ -58,6 +59,13 @@ function toResult({ status, body, headers }: ApiAnswer): APIGatewayProxyStructur
   };
 }
 
+function noRoute(method: string, path: string): HttpError {
+  const methods = methodsOf(path);
+  if (methods.length === 0) return new HttpError(404, `there is no ${method} ${path}`);
+  const detail = `${path} takes ${methods.join(', ')}; ${method} is none of them`;
+  return new HttpError(405, detail, { allow: methods.join(', ') });
+}
+
 /** Makes the handler of an HTTP function. It never throws: an error that leaked would be the gateway's answer, not ours. */
 export function apiHandler({ keys, routes, open = {} }: ApiRoutes) {
   const answer = async (event: APIGatewayProxyEventV2): Promise<ApiAnswer> => {
@@ -65,7 +73,7 @@ export function apiHandler({ keys, routes, open = {} }: ApiRoutes) {
     const openRoute = Object.hasOwn(open, event.routeKey) ? open[event.routeKey] : undefined;
     if (openRoute) return openRoute(request);
     const route = Object.hasOwn(routes, event.routeKey) ? routes[event.routeKey] : undefined;
-    if (!route) throw new HttpError(404, `there is no ${event.requestContext.http.method} ${event.rawPath}`);
+    if (!route) throw noRoute(event.requestContext.http.method, event.rawPath);
     return route(request, await authenticate(keys, request.headers['authorization']));
   };
   return middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Error, Context>()
