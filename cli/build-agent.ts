@@ -31,4 +31,6 @@ await mkdir(folder, { recursive: true });
 const { sha256, bytes } = await buildAgent(join(folder, 'agent.mjs'));
 await writeFile(join(folder, 'agent.sha256'), `${sha256}  agent.mjs\n`);
 await copyFile(new URL('../worker-bootstrap/bootstrap.sh', import.meta.url), join(folder, 'bootstrap.sh'));
-console.log(`agent.mjs, ${Math.ceil(bytes / 1024)} KiB, SHA-256 ${sha256}`);
+console.log(
+  `${join(folder, 'agent.mjs')}: ${Math.ceil(bytes / 1024)} KiB, SHA-256 ${sha256}; beside it agent.sha256 and bootstrap.sh`,
+);

@@ -7,8 +7,6 @@ import { LOCAL_CREDENTIALS } from './function-host/function-environment.ts';
 import { LOCAL_REGION, LOCAL_STAGE } from './physical-names.ts';
 import type { StandingStack } from './set-up-stack.ts';
 
-/** As packaged: the default of serverless.yml. */
-
 export interface LocalDescription {
   readonly apiUrl: string;
   readonly apiKey: string;
@@ -41,12 +39,14 @@ export interface DescribedRun {
   >;
   readonly queueUrlPrefix: string;
   readonly stack: StandingStack;
+  readonly apiKey: string;
   readonly fleets: readonly Fleet[];
   readonly logsDirectory: string;
 }
 
 /** Puts together what a run tells about itself. @throws Error when the template lacks a queue that tools rely on */
-export function describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory }: DescribedRun): LocalDescription {
+export function describeRun(run: DescribedRun): LocalDescription {
+  const { urls, queueUrlPrefix, stack, apiKey, fleets, logsDirectory } = run;
   const { apiUrl, lambdaUrl, sqsUrl, dynamodbUrl, s3Url, statesUrl, metadataUrl } = urls;
   const { StatusQueue, StatusDeadQueue, DeadLetterQueue } = stack.queueUrls;
   if (!StatusQueue || !StatusDeadQueue || !DeadLetterQueue) {
@@ -62,7 +62,7 @@ export function describeRun({ urls, queueUrlPrefix, stack, fleets, logsDirectory
   ]);
   return {
     apiUrl,
-    apiKey: stack.apiKey,
+    apiKey,
     region: LOCAL_REGION,
     ...LOCAL_CREDENTIALS,
     sqsUrl,

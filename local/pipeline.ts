@@ -127,7 +127,8 @@ class PipelineRun {
     const endpoints = { sqs: urls.sqsUrl, dynamodb: urls.dynamodbUrl, s3: urls.s3Url, states: urls.statesUrl };
     const { setUpStack, takeOverOpenJobs } = await setUp;
     const { reportVisibilitySeconds } = this.#options;
-    const overrides = { queueUrlPrefix, reportVisibilitySeconds, fleets: fleets.map(({ name }) => name) };
+    const apiKey = await this.#directory.apiKey();
+    const overrides = { queueUrlPrefix, apiKey, reportVisibilitySeconds, fleets: fleets.map(({ name }) => name) };
     const stack = await this.#safely(setUpStack(packaged.templatePath, endpoints, overrides));
 
     this.#tell('starting the functions');
@@ -144,6 +145,7 @@ class PipelineRun {
       urls: { ...urls, metadataUrl: metadata.url },
       queueUrlPrefix,
       stack,
+      apiKey,
       fleets,
       logsDirectory: this.#directory.logs,
     });

@@ -1,11 +1,16 @@
 /** The folder of a run: taken by one run at a time, and left without what only makes sense while it runs. */
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { FleetsFile } from '../core/fleet.ts';
 import { endLocalInstances } from './end-local-instances.ts';
 import { tryFileLock } from './file-lock.ts';
 import { removeLocalDescription } from './local-description.ts';
 import { PROJECT_ROOT } from './project-root.ts';
+
+/** Of what a start that was killed may have left half, nothing is taken. */
+const API_KEY = /^shoal_[\w-]{32}$/;
 
 export class RunDirectory {
   /** An absolute path. */
@@ -56,6 +61,20 @@ export class RunDirectory {
   async writeFleets(file: FleetsFile): Promise<void> {
     await mkdir(this.taskRoot, { recursive: true });
     await writeFile(join(this.taskRoot, 'fleets.yml'), JSON.stringify(file, null, 2));
+  }
+
+  /**
+   * The API key of this folder's runs, made by the first one: a terminal that was told it goes on over a restart. Only its
+   * owner may read it.
+   */
+  async apiKey(): Promise<string> {
+    const path = join(this.root, 'api-key');
+    const known = existsSync(path) ? (await readFile(path, 'utf8')).trim() : '';
+    if (API_KEY.test(known)) return known;
+    await rm(path, { force: true });
+    const made = `shoal_${randomBytes(24).toString('base64url')}`;
+    await writeFile(path, `${made}\n`, { mode: 0o600 });
+    return made;
   }
 
   async leave(): Promise<void> {

@@ -1,7 +1,8 @@
-/** Makes the stack's resources on running emulators and a key to use them with. Loads the AWS SDK, which takes its time. */
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+/** Makes the stack's resources on running emulators and knows the key to use them with. Loads the AWS SDK, which takes its time. */
+import { randomUUID } from 'node:crypto';
 import { createDynamoClient, createS3Client, createSfnClient, createSqsClient } from '../adapters/aws/clients.ts';
 import { DynamoKeyStore } from '../adapters/aws/dynamodb-key-store.ts';
+import { hashApiKey } from '../functions/http/authenticate.ts';
 import { taskQueueResources } from '../resources/task-queues.ts';
 import { LOCAL_CREDENTIALS } from './function-host/function-environment.ts';
 import { queueMappingsOf } from './function-host/queue-mappings.ts';
@@ -23,11 +24,12 @@ export interface StandingStack {
   readonly tables: Readonly<Record<string, string>>;
   readonly bucket: string;
   readonly stateMachineArn: string;
-  readonly apiKey: string;
 }
 
 export interface StackOverrides {
   readonly queueUrlPrefix: string;
+  /** What the API is to know its users of this machine by. */
+  readonly apiKey: string;
   readonly reportVisibilitySeconds: number | undefined;
   /** Of this run, by name. */
   readonly fleets: readonly string[];
@@ -40,7 +42,7 @@ export interface StackOverrides {
 export async function setUpStack(
   templatePath: string,
   endpoints: StackEndpoints,
-  { queueUrlPrefix, reportVisibilitySeconds, fleets }: StackOverrides,
+  { queueUrlPrefix, apiKey, reportVisibilitySeconds, fleets }: StackOverrides,
 ): Promise<StandingStack> {
   // A copy each: the SDK writes into what it is given.
   const at = (endpoint: string) => ({ endpoint, region: LOCAL_REGION, credentials: { ...LOCAL_CREDENTIALS } });
@@ -64,15 +66,14 @@ export async function setUpStack(
   if (!table || !bucket || !stateMachineArn) {
     throw new Error('the template has no KeysTable, no DataBucket or no JobStateMachine');
   }
-  const apiKey = await seedKey(new DynamoKeyStore({ client: dynamodb, table }));
+  await seedKey(new DynamoKeyStore({ client: dynamodb, table }), apiKey);
   for (const client of Object.values(clients)) client.destroy();
-  return { queueUrls, tables, bucket, stateMachineArn, apiKey };
+  return { queueUrls, tables, bucket, stateMachineArn };
 }
 
-/** A new key for each run: only its hash is stored, so an old one cannot be shown again. */
-async function seedKey(keys: DynamoKeyStore): Promise<string> {
-  const apiKey = `shoal_${randomBytes(24).toString('base64url')}`;
-  const keyHash = createHash('sha256').update(apiKey).digest('hex');
+/** Stored once: requests that are repeated after a start are known by the key's id. */
+async function seedKey(keys: DynamoKeyStore, apiKey: string): Promise<void> {
+  const keyHash = hashApiKey(apiKey);
+  if (await keys.find(keyHash)) return;
   await keys.put(keyHash, { keyId: randomUUID(), name: 'local', createdAt: new Date().toISOString() });
-  return apiKey;
 }

@@ -26,6 +26,8 @@ Example:  npm start -- --port 5000 --data /tmp/shoal
 
 SHOAL_TICK_SECONDS sets how often the scaler looks by itself (default: 5).`;
 
+const OPEN_JOBS = 'the next npm start closes the jobs that are still open; npm start -- --keep goes on with them';
+
 function readArguments(): { basePort: number | undefined; dataDirectory: string | undefined; keep: boolean } {
   const options = {
     port: { type: 'string' },
@@ -60,7 +62,7 @@ function pathFromHere(path: string): string {
   return fromHere.startsWith('..') ? path : fromHere;
 }
 
-function describe(local: LocalDescription, firstJobPath: string): string {
+function describe(local: LocalDescription, directory: RunDirectory, firstJobPath: string): string {
   const key = `-H "Authorization: Bearer ${local.apiKey}"`;
   return `
 Shoal runs on this machine.
@@ -73,7 +75,11 @@ Shoal runs on this machine.
   Step Functions  ${local.statesUrl}
   Lambda          ${local.lambdaUrl}
   metadata        ${local.metadataUrl}
-  logs            ${pathFromHere(local.logsDir)}
+  logs            ${pathFromHere(local.logsDir)}, of machines ${pathFromHere(join(directory.instances, '*', 'log'))}
+
+For another terminal:
+
+  export API=${local.apiUrl} KEY=${local.apiKey} METADATA=${local.metadataUrl}
 
 A first job, and what became of it:
 
@@ -86,7 +92,7 @@ For the aws CLI or an SDK:
   export AWS_ENDPOINT_URL_SQS=${local.sqsUrl} AWS_ENDPOINT_URL_DYNAMODB=${local.dynamodbUrl} AWS_ENDPOINT_URL_S3=${local.s3Url}
   export AWS_ENDPOINT_URL_SFN=${local.statesUrl} AWS_ENDPOINT_URL_LAMBDA=${local.lambdaUrl}
 
-Ctrl-C stops everything.`;
+Ctrl-C stops everything; npm start -- --keep goes on with the jobs that are open then.`;
 }
 
 /** On the ports that were asked for; unasked on the usual ones, or on others when somebody else has, or just takes, one of these. */
@@ -111,6 +117,7 @@ async function main(): Promise<number> {
   const asked = new Promise<'asked'>((resolve) => {
     const first = (): void => {
       console.log('\nstopping; once more to stop at once');
+      if (pipeline) console.log(OPEN_JOBS);
       abort.abort(new Error('stopped while starting'));
       resolve('asked');
     };
@@ -127,9 +134,10 @@ async function main(): Promise<number> {
       signal: abort.signal,
       onProgress: (line) => console.log(`${line} …`),
     });
-    const firstJobPath = join(new RunDirectory(dataDirectory).root, 'first-job.json');
+    const directory = new RunDirectory(dataDirectory);
+    const firstJobPath = join(directory.root, 'first-job.json');
     await writeFile(firstJobPath, `${JSON.stringify(firstJob.document, null, 2)}\n`);
-    console.log(describe(pipeline.local, firstJobPath));
+    console.log(describe(pipeline.local, directory, firstJobPath));
     const end = await Promise.race([asked, pipeline.failure]);
     if (end === 'asked') return 0;
     console.error(`\n${end.message}`);

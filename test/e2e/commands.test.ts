@@ -61,6 +61,15 @@ describe('npm run demo', () => {
     expect(code).toBe(0);
     expect(await processesWith('.shoal/demo-')).toEqual([]);
   });
+
+  it('tells what it does when asked for help, refuses options that it has not, and starts nothing', async () => {
+    const [helped, wrong] = [start('local/demo.ts', '--help'), start('local/demo.ts', '--keep')];
+
+    expect([await helped.ended, await wrong.ended]).toEqual([0, 2]);
+    expect(helped.output()).toContain('npm run demo');
+    expect(wrong.output()).toContain("Unknown option '--keep'");
+    for (const { output } of [helped, wrong]) expect(output()).not.toContain('starting');
+  });
 });
 
 describe('npm start', () => {
@@ -94,6 +103,7 @@ describe('npm start', () => {
     shoal.interrupt();
 
     expect(await shoal.ended).toBe(0);
+    expect(shoal.output()).toMatch(/stopping; .*\n.*npm start -- --keep goes on with them/);
     expect(await processesWith(folder)).toEqual([]);
     expect(await processesWith(jobId)).toEqual([]);
     expect(existsSync(join(folder, 'local.json'))).toBe(false);
@@ -133,7 +143,8 @@ describe('npm start', () => {
 
   it('goes on with --keep where a kill -9 left it, although the queues were only in memory (lesson 5)', async () => {
     const shoal = started();
-    const before = new ApiClient(await local());
+    const told = await local();
+    const before = new ApiClient(told);
     await until('it says that it runs', 10, async () => (shoal.output().includes('Ctrl-C stops') ? true : undefined));
     const first = JSON.parse(await readFile(join(folder, 'first-job.json'), 'utf8'));
     const jobId = await before.submit(first);
@@ -146,9 +157,11 @@ describe('npm start', () => {
     await rm(join(folder, 'local.json'), { force: true });
 
     const again = started('--keep');
-    const after = new ApiClient(await local());
+    const toldAgain = await local();
+    const after = new ApiClient(toldAgain);
     const ended = await after.untilEnded(jobId, 90);
 
+    expect(toldAgain.apiKey).toBe(told.apiKey);
     expect(again.output()).toContain('going on with 1 job of an earlier run');
     expect(done).toBeLessThan(24);
     expect(ended).toMatchObject({ status: 'COMPLETED', counters: { completed: 24, pending: 0, running: 0 } });

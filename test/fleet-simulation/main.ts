@@ -5,46 +5,69 @@ import { parseArgs } from 'node:util';
 import { chartOf } from './chart.ts';
 import { type Comparison, compare } from './compare.ts';
 import { reportOf, tableOf } from './report.ts';
-import { WORKLOAD_NAMES, workloadOf, workloadOfCsv } from './workloads.ts';
+import { WORKLOAD_NAMES, type Workload, workloadOf, workloadOfCsv } from './workloads.ts';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '5' },
-    workload: { type: 'string', multiple: true, default: [] },
-    trace: { type: 'string', multiple: true, default: [] },
-    json: { type: 'boolean', default: false },
-    chart: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
+const HELP = `Holds Shoal's scaling against other policies, over the same made-up clouds: what each costs, and how
+long jobs wait for it. No cloud is asked, nothing is launched.
 
-const HELP = `npm run simulate:fleet -- [options]
+  npm run simulate:fleet -- [--seeds 5] [--workload NAME] [--trace FILE] [--json] [--chart FILE]
 
-  --seeds N         so many clouds (and workloads) for each; 5 unless told
-  --workload NAME   only this one: ${WORKLOAD_NAMES.join(', ')}
-  --trace FILE      a CSV with the columns arrival_seconds,duration_seconds,job_id, instead of made-up workloads
-  --json            the figures as JSON
-  --chart FILE      draws them as SVG, too
-`;
+  --seeds     so many clouds (and workloads) for each (default: 5)
+  --workload  only this one, or these: ${WORKLOAD_NAMES.join(', ')}
+  --trace     instead of made-up workloads a CSV with the columns arrival_seconds,duration_seconds,job_id
+  --json      the figures as JSON
+  --chart     draws them as SVG, too
 
-async function main(): Promise<void> {
-  if (values.help) {
-    process.stdout.write(HELP);
-    return;
-  }
-  const names = values.workload.length > 0 ? values.workload : values.trace.length > 0 ? [] : WORKLOAD_NAMES;
-  const traces = await Promise.all(
-    values.trace.map(async (file) => workloadOfCsv(basename(file), await readFile(file, 'utf8'))),
-  );
-  const comparisons: Comparison[] = [];
-  for (let seed = 1; seed <= Number(values.seeds); seed += 1) {
-    for (const workload of [...names.map((name) => workloadOf(name, seed)), ...traces]) {
-      comparisons.push(await compare(workload, seed));
-    }
-  }
-  const report = reportOf(comparisons);
-  if (values.chart) await writeFile(values.chart, chartOf(report));
-  process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : `${tableOf(report)}\n`);
+Example:  npm run simulate:fleet -- --seeds 1 --workload bursty
+
+Ends with 0 whatever the figures are, with 2 for a wrong option or a trace that cannot be read.`;
+
+interface Arguments {
+  readonly seeds: number;
+  readonly workloads: readonly string[];
+  readonly traces: readonly Workload[];
+  readonly json: boolean;
+  readonly chart: string | undefined;
 }
 
-await main();
+async function readArguments(): Promise<Arguments> {
+  try {
+    const { values } = parseArgs({
+      options: {
+        seeds: { type: 'string', default: '5' },
+        workload: { type: 'string', multiple: true, default: [] },
+        trace: { type: 'string', multiple: true, default: [] },
+        json: { type: 'boolean', default: false },
+        chart: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    if (values.help) {
+      console.log(HELP);
+      process.exit(0);
+    }
+    const { seeds, workload: named, trace, json, chart } = values;
+    if (!/^[1-9]\d{0,5}$/.test(seeds)) throw new Error('--seeds must be a number from 1 to 999999');
+    if (!named.every((name) => WORKLOAD_NAMES.includes(name)))
+      throw new Error(`--workload must be one of ${WORKLOAD_NAMES.join(', ')}`);
+    const traces = await Promise.all(
+      trace.map(async (file) => workloadOfCsv(basename(file), await readFile(file, 'utf8'))),
+    );
+    const workloads = named.length > 0 || traces.length > 0 ? named : WORKLOAD_NAMES;
+    return { seeds: Number(seeds), workloads, traces, json, chart };
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+const { seeds, workloads, traces, json, chart } = await readArguments();
+const comparisons: Comparison[] = [];
+for (let seed = 1; seed <= seeds; seed += 1) {
+  for (const workload of [...workloads.map((name) => workloadOf(name, seed)), ...traces]) {
+    comparisons.push(await compare(workload, seed));
+  }
+}
+const report = reportOf(comparisons);
+if (chart) await writeFile(chart, chartOf(report));
+console.log(json ? JSON.stringify(report, null, 2) : tableOf(report));
