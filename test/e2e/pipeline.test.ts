@@ -324,6 +324,7 @@ describe('bad input', () => {
       code: { repository: repository.url, ref: 'no-such-branch', run: [] },
       tasks: [{ key: 'a', input: 1 }, { key: 'a', input: 2 }, { kye: 'b' }],
       timeoutSeconds: 40_000,
+      priority: 'urgent',
       colour: 'blue',
     };
 
@@ -336,11 +337,13 @@ describe('bad input', () => {
       'code.run',
       'colour',
       'fleet',
+      'priority',
       'tasks[1].key',
       'tasks[2].input',
       'tasks[2].kye',
       'timeoutSeconds',
     ]);
+    expect(answer.json.errors).toContainEqual({ path: 'priority', message: 'must be one of high, normal, low' });
     expect((await api.request('GET', '/v1/jobs')).json.jobs).toHaveLength(before);
   });
 
@@ -379,6 +382,8 @@ describe('bad input', () => {
       415,
       () => api.request('POST', '/v1/jobs', { body: '{}', headers: { 'content-type': 'text/plain' } }),
     ],
+    ['a number that would change', 422, () => api.request('POST', '/v1/jobs', { body: '{"tasks":[{"input":1e400}]}' })],
+    ['another method', 405, () => api.request('PUT', '/v1/jobs', { body: {} })],
     ['an unknown route', 404, () => api.request('GET', '/v2/anything')],
     ['an unknown job', 404, () => api.request('GET', `/v1/jobs/${NO_JOB}`)],
     ['an id that is none', 404, () => api.request('GET', "/v1/tasks/'; drop table")],
