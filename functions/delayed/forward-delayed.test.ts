@@ -138,7 +138,7 @@ describe('what cannot be forwarded', () => {
   it.each([
     ['is not JSON', 'not json', 'the body is not JSON'],
     ['is nothing', '', 'the body is not JSON'],
-    ['is no object', '7', expect.stringMatching(/expected object/)],
+    ['is no object', '7', expect.stringMatching(/must be an object/)],
     ['has no time', { message: message(0) }, expect.stringMatching(/^dueAt: /)],
     ['has a time that is none', { message: message(0), dueAt: 'soon' }, expect.stringMatching(/^dueAt: /)],
     ['is due on the 30th of February', { message: message(0), dueAt: '2026-02-30T00:00:00Z' }, expect.anything()],
