@@ -18,6 +18,11 @@ const COMMANDS = {
   'fail.js': `console.error('there is no such file: data.csv'); process.exit(1);`,
   'hang.js': `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`,
   'slow.js': `setTimeout(() => console.log(JSON.stringify({ attempt: process.env.SHOAL_ATTEMPT })), 2500);`,
+  'hang-once.js': `
+    const { existsSync, readFileSync, writeFileSync } = require('node:fs');
+    const { marker } = JSON.parse(readFileSync(0, 'utf8'));
+    if (existsSync(marker)) console.log('"done"');
+    else { writeFileSync(marker, ''); setInterval(() => {}, 1000); }`,
   'child.sh': '#!/bin/sh\nsleep 4321 &\nwait\n',
   'temporary.js': `
     if (process.env.SHOAL_ATTEMPT === '1') { console.error('the service is busy'); process.exit(75); }
@@ -255,12 +260,8 @@ describe('a machine whose agent is killed with -9', () => {
   it('takes the processes of its task with it; the task runs again elsewhere and is counted once', async () => {
     const jobId = await api.submit(job('slow.js', { tasks: [{ input: 1 }, { input: 2 }], timeoutSeconds: 5 }));
     const victim = await until('a command runs', 30, async () => (await processesWith(`${jobId}-0`))[0]);
-    const agents = (await processesWith('agent.mjs')).filter(({ command }) => command.includes('agent.mjs'));
-    const owner = await parentOf(victim.pid);
-    const agent = agents.find(({ pid }) => pid === owner);
-    if (!agent) throw new Error('the command has no agent');
 
-    process.kill(agent.pid, 'SIGKILL');
+    await killAgentOf(victim.pid);
 
     await until('the command ended with its agent', 5, async () =>
       (await processesWith(`${jobId}-0`)).some(({ pid }) => pid === victim.pid) ? undefined : true,
@@ -268,6 +269,21 @@ describe('a machine whose agent is killed with -9', () => {
     const ended = await api.untilEnded(jobId);
     expect(ended).toMatchObject({ status: 'COMPLETED', counters: { completed: 2, failed: 0, pending: 0 } });
     expect((await api.task(`${jobId}-0`)).attempt).toBe(1);
+  });
+
+  it('has its long task taken back at once, also when its job has had another priority since', async () => {
+    const tasks = [{ input: { marker: join(folder, 'hung') } }];
+    const jobId = await api.submit(job('hang-once.js', { tasks, timeoutSeconds: 3_600 }));
+    const victim = await until('the command runs', 30, async () => (await processesWith(`${jobId}-0`))[0]);
+    await until('that is known', 30, async () =>
+      (await api.task(`${jobId}-0`)).status === 'RUNNING' ? true : undefined,
+    );
+    await api.request('PATCH', `/v1/jobs/${jobId}`, { body: { priority: 'high' } });
+
+    await killAgentOf(victim.pid);
+
+    expect(await api.untilEnded(jobId)).toMatchObject({ status: 'COMPLETED', priority: 'high' });
+    expect((await api.task(`${jobId}-0`)).attempts.map(({ outcome }) => outcome)).toEqual(['lost', 'completed']);
   });
 });
 
@@ -418,6 +434,14 @@ describe('bad input', () => {
 });
 
 const LOCAL = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+async function killAgentOf(command: number): Promise<void> {
+  const owner = await parentOf(command);
+  const agents = (await processesWith('agent.mjs')).filter((each) => each.command.includes('agent.mjs'));
+  const agent = agents.find(({ pid }) => pid === owner);
+  if (!agent) throw new Error('the command has no agent');
+  process.kill(agent.pid, 'SIGKILL');
+}
 
 async function parentOf(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
