@@ -14,10 +14,9 @@ async function look(options: Partial<LocalChecksOptions> = {}) {
   return (what: string) => findings.find((each) => each.what === what);
 }
 
-async function described(apiUrl: string, mode = 0o600): Promise<string> {
+async function described(apiUrl: string): Promise<string> {
   const folder = temporaryFolder();
-  await writeFile(join(folder, 'local.json'), JSON.stringify({ apiUrl, apiKey: 'shoal_x' }));
-  await chmod(join(folder, 'local.json'), mode);
+  await writeFile(join(folder, 'local.json'), JSON.stringify({ apiUrl, apiKey: 'shoal_x' }), { mode: 0o600 });
   return folder;
 }
 
@@ -67,14 +66,15 @@ describe('a local run that is described', () => {
     expect(of('local run')).toMatchObject({ status: 'failed', mend: expect.stringContaining('npm start') });
   });
 
-  it('keeps its key to its owner', async () => {
+  it.each(['local.json', 'api-key'])('keeps its key in %s to its owner', async (name) => {
     const api = await recordingServerOfTest(() => ({ body: {} }));
-    const of = await look({ dataDirectory: await described(api.url, 0o644) });
+    const dataDirectory = await described(api.url);
+    const path = join(dataDirectory, name);
+    await writeFile(path, '', { flag: 'a', mode: 0o600 });
+    expect((await look({ dataDirectory }))(name)).toBeUndefined();
+    await chmod(path, 0o644);
 
-    expect(of('local.json')).toMatchObject({
-      status: 'failed',
-      mend: expect.stringMatching(/^chmod 600 .*local\.json$/),
-    });
+    expect((await look({ dataDirectory }))(name)).toMatchObject({ status: 'failed', mend: `chmod 600 ${path}` });
   });
 
   it('cannot be made sense of', async () => {

@@ -28,6 +28,7 @@ export const localChecks = (options: LocalChecksOptions): readonly Check[] => [
   { what: 'git', run: () => checkGit(options.git) },
   { what: 'disk', run: () => checkDisk(options.dataDirectory) },
   { what: 'local run', run: () => checkRun(options) },
+  { what: 'API key', run: () => checkKeyFiles(options.dataDirectory) },
 ];
 
 function checkNode(version: string): Finding {
@@ -63,10 +64,22 @@ async function checkRun({ dataDirectory, basePort }: LocalChecksOptions): Promis
   if (text === undefined) return [await checkFreePorts(basePort)];
   const description = descriptionSchema.safeParse(parsedJson(text));
   if (!description.success) return [failed('local run', 'local.json cannot be read', `rm ${path}, then npm start`)];
-  const { mode } = await stat(path);
-  const others =
-    (mode & OTHERS) === 0 ? [] : [failed('local.json', 'others may read the key in it', `chmod 600 ${path}`)];
-  return [await checkAnswer(description.data.apiUrl, path), ...others];
+  return [await checkAnswer(description.data.apiUrl, path)];
+}
+
+/** What is there of them is its owner's alone. */
+async function checkKeyFiles(dataDirectory: string): Promise<Finding[]> {
+  const findings = await Promise.all(
+    ['local.json', 'api-key'].map(async (name) => {
+      const path = join(dataDirectory, name);
+      const mode = await stat(path).then(
+        (found) => found.mode,
+        () => 0,
+      );
+      return (mode & OTHERS) === 0 ? [] : [failed(name, 'others may read the key in it', `chmod 600 ${path}`)];
+    }),
+  );
+  return findings.flat();
 }
 
 async function checkAnswer(apiUrl: string, path: string): Promise<Finding> {
