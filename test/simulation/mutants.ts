@@ -33,7 +33,7 @@ export type AgentPortsInUse = Pick<AgentPorts, 'queues' | 'status' | 'control' |
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fencing',
-    seed: 2,
+    seed: 6,
     // Every report counts for the current attempt, whichever it speaks of.
     records: (records, tables) =>
       records.map((record) => {
@@ -94,7 +94,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no completion check on stale reports',
-    seed: 47,
+    seed: 108,
     consumer: (ports) => {
       let applied = false;
       return {
@@ -114,7 +114,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'send before record',
-    seed: 4,
+    seed: 9,
     consumer: (ports, tables) => ({
       ...ports,
       tasks: altered(ports.tasks, {
@@ -134,17 +134,17 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'release by visibility alone',
-    seed: 113,
+    seed: 12,
     outcome: (outcome) => (outcome.kind === 'released' && outcome.seconds > 0 ? { kind: 'returned' } : outcome),
   },
   {
     name: 'no sweep',
-    seed: 10,
+    seed: 35,
     scaler: (ports) => ({ ...ports, jobs: altered(ports.jobs, { markSweep: async () => undefined }) }),
   },
   {
     name: 'no launch intent',
-    seed: 32,
+    seed: 101,
     scaler: (ports) => ({
       ...ports,
       fleets: altered(ports.fleets, {
