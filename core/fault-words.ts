@@ -44,6 +44,8 @@ export function inWords(issue: z.core.$ZodRawIssue): string {
       if (issue.format === 'starts_with') return `must begin with "${issue['prefix']}"`;
       if (issue.format === 'regex') return `is not of the form ${unframed(issue.pattern)}`;
       return FORMATS[issue.format] ?? 'is not valid';
+    case 'unrecognized_keys':
+      return `has no field ${issue.keys.join(', ')}`;
     default:
       return 'is not valid';
   }

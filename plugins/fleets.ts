@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Clouds } from '../core/clouds.ts';
 import { type Fleet, fleetsFileSchema, fleetsOf } from '../core/fleet.ts';
+import { faultsOf } from '../core/validation.ts';
 import type { CloudFormationResources } from '../resources/cloudformation.ts';
 import { fleetAlarmResources } from '../resources/fleet-alarms.ts';
 import { launchTemplateResources } from '../resources/launch-templates.ts';
@@ -69,7 +70,10 @@ async function readFleetsFile(path: string): Promise<{ fleets: Fleet[]; clouds: 
 
 function parsed<Schema extends z.ZodType>(schema: Schema, document: unknown, name: string): z.infer<Schema> {
   const outcome = schema.safeParse(document);
-  if (!outcome.success) throw new Error(`${name} is not valid\n${z.prettifyError(outcome.error)}`);
+  if (!outcome.success) {
+    const faults = faultsOf(outcome.error).map(({ path, message }) => `  ${path}: ${message}`);
+    throw new Error([`${name} is not valid`, ...faults].join('\n'));
+  }
   return outcome.data;
 }
 
