@@ -1,7 +1,9 @@
 /** `npm run agent`: what a machine runs, for one that cannot fetch it from the bucket. */
+
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { argumentsOrExit } from '../local/arguments-or-exit.ts';
 import { buildAgent } from '../worker-bootstrap/build.ts';
 
 const HELP = `Builds the agent from this checkout, and lays it into a folder with bootstrap.sh and its hash.
@@ -10,23 +12,18 @@ const HELP = `Builds the agent from this checkout, and lays it into a folder wit
 
 There are agent.mjs, agent.sha256 (to be checked by sha256sum --check) and bootstrap.sh then.`;
 
-function folderOrExit(): string {
-  try {
-    const { values, positionals } = parseArgs({
-      options: { help: { type: 'boolean', short: 'h' } },
-      allowPositionals: true,
-    });
-    const [folder, ...more] = positionals;
-    if (folder !== undefined && more.length === 0 && !values.help) return resolve(folder);
-    console.log(HELP);
-    process.exit(values.help ? 0 : 2);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    process.exit(2);
-  }
+function readArguments(): string | 'help' {
+  const { values, positionals } = parseArgs({
+    options: { help: { type: 'boolean', short: 'h' } },
+    allowPositionals: true,
+  });
+  const [folder, ...more] = positionals;
+  if (values.help) return 'help';
+  if (folder === undefined || more.length > 0) throw new Error('one folder is to be named');
+  return resolve(folder);
 }
 
-const folder = folderOrExit();
+const folder = await argumentsOrExit(HELP, readArguments);
 await mkdir(folder, { recursive: true });
 const { sha256, bytes } = await buildAgent(join(folder, 'agent.mjs'));
 await writeFile(join(folder, 'agent.sha256'), `${sha256}  agent.mjs\n`);

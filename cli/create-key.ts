@@ -1,10 +1,12 @@
 /** `npm run key`: makes an API key for a deployment. The key is shown once; only its hash is stored. */
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { awsCodeOf } from '../adapters/aws/aws-errors.ts';
 import { createDynamoClient } from '../adapters/aws/clients.ts';
 import { DynamoKeyStore } from '../adapters/aws/dynamodb-key-store.ts';
 import { hashApiKey } from '../functions/http/authenticate.ts';
+import { argumentsOrExit } from '../local/arguments-or-exit.ts';
 import { asOperator } from './asking-aws.ts';
 
 const HELP = `Makes an API key and prints it, once.
@@ -24,40 +26,24 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** A wrong option is answered with what it should have been, not with a stack trace. */
 function readArguments() {
-  try {
-    return parseArgs({ options: OPTIONS }).values;
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    process.exit(2);
-  }
+  const { help, name, stage, region } = parseArgs({ options: OPTIONS }).values;
+  if (help) return 'help';
+  if (!name) throw new Error('--name is missing');
+  return { name, stage, region };
 }
 
-const values = readArguments();
-if (values.help) {
-  console.log(HELP);
-  process.exit(0);
-}
-if (!values.name) {
-  console.error(`--name is missing\n\n${HELP}`);
-  process.exit(2);
-}
-
+const { name, stage, region: named } = await argumentsOrExit(HELP, readArguments);
 const key = `shoal_${randomBytes(24).toString('base64url')}`;
-const record = { keyId: randomUUID(), name: values.name, createdAt: new Date().toISOString() };
+const record = { keyId: randomUUID(), name, createdAt: new Date().toISOString() };
 try {
-  await asOperator(values.region, (region) => {
+  await asOperator(named, (region) => {
     const client = createDynamoClient({ region, maxAttempts: 2 });
-    return new DynamoKeyStore({ client, table: `shoal-keys-${values.stage}` }).put(hashApiKey(key), record);
+    return new DynamoKeyStore({ client, table: `shoal-keys-${stage}` }).put(hashApiKey(key), record);
   });
 } catch (error) {
   const isMissing = awsCodeOf(error) === 'ResourceNotFoundException';
-  const why = isMissing
-    ? `stage ${values.stage} is not deployed there`
-    : error instanceof Error
-      ? error.message
-      : error;
+  const why = isMissing ? `stage ${stage} is not deployed there` : error instanceof Error ? error.message : error;
   console.error(`the key could not be stored: ${why}`);
   process.exit(1);
 }

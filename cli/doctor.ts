@@ -1,5 +1,7 @@
 /** `npm run doctor`: whether a deployment, and every link between its clouds, is as it should be. */
+
 import { join, resolve } from 'node:path';
+import { argumentsOrExit } from '../local/arguments-or-exit.ts';
 import { PROJECT_ROOT } from '../local/project-root.ts';
 import { type DoctorArguments, HELP, readArguments } from './doctor/arguments.ts';
 import { examine } from './doctor/examine.ts';
@@ -10,16 +12,6 @@ import { runChecks } from './doctor/run-checks.ts';
 
 /** As `npm start` takes them. */
 const LOCAL_PORT = 4_100;
-
-/** A wrong option is answered with what it should have been, not with a stack trace. */
-function argumentsOrExit(): DoctorArguments {
-  try {
-    return readArguments(process.argv.slice(2));
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    process.exit(2);
-  }
-}
 
 const look = ({ local, data, fleets, stage, region, limitMs }: DoctorArguments): Promise<readonly Finding[]> =>
   local
@@ -41,11 +33,7 @@ const look = ({ local, data, fleets, stage, region, limitMs }: DoctorArguments):
         environment: process.env,
       });
 
-const told = argumentsOrExit();
-if (told.help) {
-  console.log(HELP);
-  process.exit(0);
-}
+const told = await argumentsOrExit(HELP, () => readArguments(process.argv.slice(2)));
 const findings = await look(told);
 const isWell = findings.every(({ status }) => status !== 'failed');
 console.log(told.json ? JSON.stringify({ ok: isWell, findings }, null, 2) : table(findings));

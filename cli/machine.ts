@@ -1,10 +1,12 @@
 /** `npm run machine`: what a machine of one's own needs to join a fleet. */
+
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { ValidationError } from '../core/errors.ts';
 import { type Fleet, fleetsFileSchema, fleetsOf } from '../core/fleet.ts';
 import { parseDocument } from '../core/validation.ts';
+import { argumentsOrExit } from '../local/arguments-or-exit.ts';
 import { PROJECT_ROOT } from '../local/project-root.ts';
 import { RunDirectory } from '../local/run-directory.ts';
 import { asOperator } from './asking-aws.ts';
@@ -16,19 +18,6 @@ import { instructions } from './machine/instructions.ts';
 import { localRun } from './machine/local-run.ts';
 
 const DEFAULT_WORK_DIR = '/var/lib/shoal';
-
-/** A wrong option is answered with what it should have been, not with a stack trace. */
-function argumentsOrExit(): MachineArguments {
-  try {
-    const told = readArguments(process.argv.slice(2));
-    if (told !== 'help') return told;
-    console.log(HELP);
-    process.exit(0);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    process.exit(2);
-  }
-}
 
 async function declaredFleets(): Promise<readonly Fleet[]> {
   const text = await readFile(join(PROJECT_ROOT, 'fleets.yml'), 'utf8');
@@ -54,7 +43,7 @@ function told(error: unknown): string {
 }
 
 try {
-  console.log(await answer(argumentsOrExit()));
+  console.log(await answer(await argumentsOrExit(HELP, () => readArguments(process.argv.slice(2)))));
 } catch (error) {
   console.error(told(error));
   process.exit(1);

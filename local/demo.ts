@@ -1,10 +1,12 @@
 /** `npm run demo`: a real job through the whole pipeline on this machine, from submission until the last process is gone. */
+
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { hasEnded, INSTANCE_STATES } from '../core/instance.ts';
+import { argumentsOrExit } from './arguments-or-exit.ts';
 import { DemoApi, type InstanceState } from './demo/demo-api.ts';
 import { instancesText, ProgressLine, progressText } from './demo/progress.ts';
 import { faultsOf, resultsTable } from './demo/results.ts';
@@ -157,20 +159,13 @@ class Demo {
 
 const isOver = ({ state }: InstanceState): boolean => INSTANCE_STATES.some((each) => each === state && hasEnded(each));
 
-function readArguments(): void {
-  try {
-    const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h', default: false } } });
-    if (!values.help) return;
-    console.log(HELP);
-    process.exit(0);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    process.exit(2);
-  }
+function readArguments(): 'help' | undefined {
+  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h', default: false } } });
+  return values.help ? 'help' : undefined;
 }
 
 async function main(): Promise<number> {
-  readArguments();
+  await argumentsOrExit(HELP, readArguments);
   await mkdir(join(PROJECT_ROOT, '.shoal'), { recursive: true });
   const directory = await mkdtemp(join(PROJECT_ROOT, '.shoal', 'demo-'));
   const abort = new AbortController();

@@ -1,7 +1,9 @@
 /** `npm start`: the whole pipeline on this machine, until Ctrl-C. */
+
 import { writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { argumentsOrExit } from './arguments-or-exit.ts';
 import { type FirstJob, makeFirstJob } from './first-job.ts';
 import type { LocalDescription } from './local-description.ts';
 import { type Pipeline, startPipeline } from './pipeline.ts';
@@ -28,28 +30,20 @@ SHOAL_TICK_SECONDS sets how often the scaler looks by itself (default: 5).`;
 
 const OPEN_JOBS = 'the next npm start closes the jobs that are still open; npm start -- --keep goes on with them';
 
-function readArguments(): { basePort: number | undefined; dataDirectory: string | undefined; keep: boolean } {
+function readArguments(): { basePort: number | undefined; dataDirectory: string | undefined; keep: boolean } | 'help' {
   const options = {
     port: { type: 'string' },
     data: { type: 'string' },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   } as const;
-  try {
-    const { values } = parseArgs({ options });
-    if (values.help) {
-      console.log(HELP);
-      process.exit(0);
-    }
-    const basePort = values.port === undefined ? undefined : Number(values.port);
-    const highest = 65_536 - SERVICES.length;
-    if (basePort !== undefined && (!/^\d+$/.test(values.port ?? '') || basePort > highest))
-      throw new Error(`--port must be a number from 0 to ${highest}`);
-    return { basePort, dataDirectory: values.data, keep: values.keep };
-  } catch (error) {
-    console.error(`${messageOf(error)}\n\n${HELP}`);
-    process.exit(2);
-  }
+  const { values } = parseArgs({ options });
+  if (values.help) return 'help';
+  const basePort = values.port === undefined ? undefined : Number(values.port);
+  const highest = 65_536 - SERVICES.length;
+  if (basePort !== undefined && (!/^\d+$/.test(values.port ?? '') || basePort > highest))
+    throw new Error(`--port must be a number from 0 to ${highest}`);
+  return { basePort, dataDirectory: values.data, keep: values.keep };
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -110,7 +104,7 @@ async function startSomewhere(basePort: number | undefined, options: PipelineOpt
 }
 
 async function main(): Promise<number> {
-  const { basePort, dataDirectory, keep } = readArguments();
+  const { basePort, dataDirectory, keep } = await argumentsOrExit(HELP, readArguments);
   const abort = new AbortController();
   let pipeline: Pipeline | undefined;
   let firstJob: FirstJob | undefined;

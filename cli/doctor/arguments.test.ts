@@ -3,7 +3,7 @@ import { HELP, readArguments } from './arguments.ts';
 
 describe('the region that the doctor is told', () => {
   it.each(['us-east-1', 'ap-southeast-2', 'us-gov-west-1', 'eusc-de-east-1'])('may be %s', (region) => {
-    expect(readArguments(['--region', region]).region).toBe(region);
+    expect(readArguments(['--region', region])).toMatchObject({ region });
   });
 
   it.each(['mars-1', 'us-east-1a', 'eu west 1', 'EU-WEST-1', ''])('is no region of AWS: "%s"', (region) => {
@@ -19,7 +19,7 @@ describe('what the doctor is told', () => {
   });
 
   it('may be a call for help', () => {
-    expect(readArguments(['-h']).help).toBe(true);
+    expect(readArguments(['-h'])).toBe('help');
     expect(HELP).toContain('Example:');
   });
 });

@@ -39,13 +39,13 @@ export interface DoctorArguments {
   readonly fleets: string | undefined;
   readonly json: boolean;
   readonly limitMs: number;
-  readonly help: boolean;
 }
 
-/** @throws Error in words for people */
-export function readArguments(args: readonly string[]): DoctorArguments {
+/** @returns `help` when that is what is asked for. @throws Error in words for people */
+export function readArguments(args: readonly string[]): DoctorArguments | 'help' {
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
-  const { timeout, region, fleets, data, ...rest } = values;
+  const { help, timeout, region, fleets, data, ...rest } = values;
+  if (help) return 'help';
   const limitMs = Number(timeout) * 1_000;
   if (!(limitMs > 0 && limitMs <= 600_000)) throw new Error('--timeout must be a number of seconds, up to 600');
   if (!/^[a-z][a-z0-9-]*$/.test(rest.stage)) throw new Error('--stage must be the name of a stage, such as dev');

@@ -1,4 +1,5 @@
 /** A request's JSON body: its type, size and depth are checked before it is parsed, and that nothing changes by it. */
+import { counted } from '../../core/counted.ts';
 import { ValidationError } from '../../core/errors.ts';
 import { changedNumbers } from './changed-numbers.ts';
 import { HttpError } from './problem.ts';
@@ -23,7 +24,7 @@ export function readJsonBody(
   const document = parse(text);
   const faults = changedNumbers(text);
   if (faults.length === 0) return document;
-  throw new ValidationError(`the body has ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}`, faults);
+  throw new ValidationError(`the body has ${counted(faults.length, 'fault')}`, faults);
 }
 
 function parse(text: string): unknown {

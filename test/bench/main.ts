@@ -1,5 +1,7 @@
 /** `npm run bench`: what a task costs in requests, units, time and memory, and whether that keeps to the budgets. */
+
 import { parseArgs } from 'node:util';
+import { argumentsOrExit } from '../../local/arguments-or-exit.ts';
 import { onStopSignals } from '../../local/stop-signals.ts';
 import { PROTOCOLS, type Protocol, runBench } from './bench-run.ts';
 import { type BenchFigures, faultsOfGrowth, faultsOfRun } from './figures.ts';
@@ -38,7 +40,7 @@ function positive(text: string, option: string): number {
   return number;
 }
 
-function readArguments(): Arguments {
+function readArguments(): Arguments | 'help' {
   const options = {
     tasks: { type: 'string', default: '10000' },
     sizes: { type: 'string' },
@@ -48,34 +50,26 @@ function readArguments(): Arguments {
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   } as const;
-  try {
-    const { values } = parseArgs({ options });
-    if (values.help) {
-      console.log(HELP);
-      process.exit(0);
-    }
-    const protocol = PROTOCOLS.find((each) => each === values.protocol);
-    if (!protocol) throw new Error(`--protocol must be one of ${PROTOCOLS.join(', ')}`);
-    const sizes = (values.sizes ?? values.tasks)
-      .split(',')
-      .map((size) => positive(size, values.sizes ? '--sizes' : '--tasks'));
-    const machines = positive(values.machines, '--machines');
-    return {
-      sizes,
-      compare: sizes.length > 1,
-      machines,
-      slots: positive(values.slots, '--slots'),
-      protocol,
-      json: values.json,
-    };
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    process.exit(2);
-  }
+  const { values } = parseArgs({ options });
+  if (values.help) return 'help';
+  const protocol = PROTOCOLS.find((each) => each === values.protocol);
+  if (!protocol) throw new Error(`--protocol must be one of ${PROTOCOLS.join(', ')}`);
+  const sizes = (values.sizes ?? values.tasks)
+    .split(',')
+    .map((size) => positive(size, values.sizes ? '--sizes' : '--tasks'));
+  const machines = positive(values.machines, '--machines');
+  return {
+    sizes,
+    compare: sizes.length > 1,
+    machines,
+    slots: positive(values.slots, '--slots'),
+    protocol,
+    json: values.json,
+  };
 }
 
 async function main(): Promise<number> {
-  const { sizes, compare, json, ...settings } = readArguments();
+  const { sizes, compare, json, ...settings } = await argumentsOrExit(HELP, readArguments);
   const abort = new AbortController();
   onStopSignals(
     () => abort.abort(new Error('interrupted')),

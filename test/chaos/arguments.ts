@@ -24,8 +24,8 @@ export interface ChaosArguments {
   readonly json: boolean;
 }
 
-/** `null`: help was asked for. @throws Error with a line for people */
-export function readArguments(args: readonly string[], drawSeed: () => number): ChaosArguments | null {
+/** @returns `help` when that is what is asked for. @throws Error with a line for people */
+export function readArguments(args: readonly string[], drawSeed: () => number): ChaosArguments | 'help' {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -37,7 +37,7 @@ export function readArguments(args: readonly string[], drawSeed: () => number): 
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  if (values.help) return null;
+  if (values.help) return 'help';
   const within = (text: string, option: string, from: number, to: number): number => {
     const number = Number(text);
     if (text.trim() === '' || !(number >= from && number <= to)) {

@@ -1,22 +1,12 @@
 /** `npm run chaos`: the whole pipeline under attack, and whether its promises hold. */
+import { argumentsOrExit } from '../../local/arguments-or-exit.ts';
 import { onStopSignals } from '../../local/stop-signals.ts';
-import { type ChaosArguments, HELP, readArguments } from './arguments.ts';
+import { HELP, readArguments } from './arguments.ts';
 import { runChaos } from './chaos-run.ts';
 import { reportOf } from './report.ts';
 
-function argumentsOrExit(): ChaosArguments {
-  try {
-    const read = readArguments(process.argv.slice(2), () => Math.floor(Math.random() * 1_000_000));
-    if (read) return read;
-    console.log(HELP);
-    process.exit(0);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    process.exit(2);
-  }
-}
-
-const { json, ...options } = argumentsOrExit();
+const drawSeed = (): number => Math.floor(Math.random() * 1_000_000);
+const { json, ...options } = await argumentsOrExit(HELP, () => readArguments(process.argv.slice(2), drawSeed));
 const abort = new AbortController();
 onStopSignals(
   () => abort.abort(new Error('interrupted')),

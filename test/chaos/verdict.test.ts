@@ -127,7 +127,7 @@ describe('a chaos run', () => {
       data: undefined,
       json: true,
     });
-    expect(read('--help')).toBeNull();
+    expect(read('--help')).toBe('help');
     expect(() => read('--tasks', 'many')).toThrow('--tasks must be a number from 4 to 100000');
     expect(() => read('--hours', '2')).toThrow(/--hours/);
   });

@@ -1,7 +1,9 @@
 /** `npm run simulate:fleet`: Shoal's scaling against that of others, over a cloud that is made up from a seed. */
+
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
+import { argumentsOrExit } from '../../local/arguments-or-exit.ts';
 import { chartOf } from './chart.ts';
 import { type Comparison, compare } from './compare.ts';
 import { reportOf, tableOf } from './report.ts';
@@ -30,38 +32,30 @@ interface Arguments {
   readonly chart: string | undefined;
 }
 
-async function readArguments(): Promise<Arguments> {
-  try {
-    const { values } = parseArgs({
-      options: {
-        seeds: { type: 'string', default: '5' },
-        workload: { type: 'string', multiple: true, default: [] },
-        trace: { type: 'string', multiple: true, default: [] },
-        json: { type: 'boolean', default: false },
-        chart: { type: 'string' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    if (values.help) {
-      console.log(HELP);
-      process.exit(0);
-    }
-    const { seeds, workload: named, trace, json, chart } = values;
-    if (!/^[1-9]\d{0,5}$/.test(seeds)) throw new Error('--seeds must be a number from 1 to 999999');
-    if (!named.every((name) => WORKLOAD_NAMES.includes(name)))
-      throw new Error(`--workload must be one of ${WORKLOAD_NAMES.join(', ')}`);
-    const traces = await Promise.all(
-      trace.map(async (file) => workloadOfCsv(basename(file), await readFile(file, 'utf8'))),
-    );
-    const workloads = named.length > 0 || traces.length > 0 ? named : WORKLOAD_NAMES;
-    return { seeds: Number(seeds), workloads, traces, json, chart };
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    process.exit(2);
-  }
+async function readArguments(): Promise<Arguments | 'help'> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '5' },
+      workload: { type: 'string', multiple: true, default: [] },
+      trace: { type: 'string', multiple: true, default: [] },
+      json: { type: 'boolean', default: false },
+      chart: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  const { seeds, workload: named, trace, json, chart } = values;
+  if (!/^[1-9]\d{0,5}$/.test(seeds)) throw new Error('--seeds must be a number from 1 to 999999');
+  if (!named.every((name) => WORKLOAD_NAMES.includes(name)))
+    throw new Error(`--workload must be one of ${WORKLOAD_NAMES.join(', ')}`);
+  const traces = await Promise.all(
+    trace.map(async (file) => workloadOfCsv(basename(file), await readFile(file, 'utf8'))),
+  );
+  const workloads = named.length > 0 || traces.length > 0 ? named : WORKLOAD_NAMES;
+  return { seeds: Number(seeds), workloads, traces, json, chart };
 }
 
-const { seeds, workloads, traces, json, chart } = await readArguments();
+const { seeds, workloads, traces, json, chart } = await argumentsOrExit(HELP, readArguments);
 const comparisons: Comparison[] = [];
 for (let seed = 1; seed <= seeds; seed += 1) {
   for (const workload of [...workloads.map((name) => workloadOf(name, seed)), ...traces]) {

@@ -1,5 +1,7 @@
 /** `npm run simulate`: searches seeds for a broken promise. */
+
 import { parseArgs } from 'node:util';
+import { argumentsOrExit } from '../../local/arguments-or-exit.ts';
 import { MUTANTS, type Mutant } from './mutants.ts';
 import { runSeed, tell } from './run-seed.ts';
 
@@ -35,23 +37,15 @@ function readArguments() {
     trace: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   } as const;
-  try {
-    const { values } = parseArgs({ options });
-    if (values.help) {
-      console.log(HELP);
-      process.exit(0);
-    }
-    const mutant = MUTANTS.find((each) => each.name === values.mutant);
-    if (values.mutant && !mutant) throw new Error(`there is no mutant ${values.mutant}`);
-    const [seeds, first] = [positive(values.seeds, '--seeds'), positive(values.first, '--first')];
-    return { ...values, seeds, first, mutant };
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    process.exit(2);
-  }
+  const { values } = parseArgs({ options });
+  if (values.help) return 'help';
+  const mutant = MUTANTS.find((each) => each.name === values.mutant);
+  if (values.mutant && !mutant) throw new Error(`there is no mutant ${values.mutant}`);
+  const [seeds, first] = [positive(values.seeds, '--seeds'), positive(values.first, '--first')];
+  return { ...values, seeds, first, mutant };
 }
 
-const { seeds, first, all, trace, mutants, mutant } = readArguments();
+const { seeds, first, all, trace, mutants, mutant } = await argumentsOrExit(HELP, readArguments);
 
 async function search(mutant?: Mutant): Promise<number> {
   let ms = 0;
